@@ -1,0 +1,3 @@
+module qimport
+
+go 1.26
