@@ -1,0 +1,31 @@
+// The products that libmlx asks of BLAS, sent on to OpenBLAS.
+//
+// The MLX wheel brings the reference BLAS, some fifty times slower. OpenBLAS's
+// own wheel names its functions scipy_*, so the three that libmlx calls are
+// defined here and linked into libmlxc.so: the loader looks there before it
+// reaches libmlx's own BLAS. (LAPACK keeps the reference BLAS; no model uses it.)
+
+void scipy_cblas_sgemm(int, int, int, int, int, int, float, const float*, int,
+                       const float*, int, float, float*, int);
+void scipy_cblas_dgemm(int, int, int, int, int, int, double, const double*, int,
+                       const double*, int, double, double*, int);
+void scipy_cblas_cgemm(int, int, int, int, int, int, const void*, const void*,
+                       int, const void*, int, const void*, void*, int);
+
+void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha,
+                 const float* a, int lda, const float* b, int ldb, float beta,
+                 float* c, int ldc) {
+  scipy_cblas_sgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void cblas_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha,
+                 const double* a, int lda, const double* b, int ldb, double beta,
+                 double* c, int ldc) {
+  scipy_cblas_dgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void cblas_cgemm(int order, int ta, int tb, int m, int n, int k,
+                 const void* alpha, const void* a, int lda, const void* b,
+                 int ldb, const void* beta, void* c, int ldc) {
+  scipy_cblas_cgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}

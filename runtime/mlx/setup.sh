@@ -1,0 +1,196 @@
+#!/bin/sh
+# Puts MLX and its C interface under <repository>/lib, where cgo and the built
+# binary look for them:
+#
+#   lib/libmlxc.so            mlx-c, built here; it carries the way to OpenBLAS
+#   lib/libscipy_openblas.so  OpenBLAS, which MLX's products are sent to
+#   lib/mlx/lib/libmlx.so     MLX, from its wheel, with lib/mlx_cpu.libs beside it
+#   lib/include/mlx/c         the headers
+#   lib/pkgconfig/mlxc.pc     what `#cgo pkg-config: mlxc` reads
+#
+# An mlx-c 0.7 that pkg-config or Homebrew already knows is used as it is. All
+# work is done in .tools/setup and moved into place last, so that an interrupted
+# run leaves nothing half done. Needs no root.
+#
+#   PYTHON, CARGO, CMAKE  the programs to use, where they are not on the PATH
+#   MLX_C_SOURCE          a folder with the source of mlx-c 0.7.0, in place of cargo
+set -eu
+
+mlx_version=0.32.2
+mlxc_version=0.7.0
+openblas_version=0.3.34.481.3
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+lib=$root/lib
+tools=$root/.tools
+work=$tools/setup
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# stamp names everything that decides what lib/ holds.
+stamp() { echo "mlx $mlx_version mlx-c $mlxc_version openblas $openblas_version" "$(cat "$0" "$here/native/blas_front.c" | cksum)"; }
+
+ready() { [ -f "$lib/.stamp" ] && [ "$(cat "$lib/.stamp")" = "$(stamp)" ]; }
+
+# write_pc PREFIX LIBDIR INCLUDEDIR writes the pkg-config file, folders below the
+# prefix. Its run path serves `go test`; a binary in bin/ looks in ../lib first.
+write_pc() {
+	mkdir -p "$work/lib/pkgconfig"
+	cat >"$work/lib/pkgconfig/mlxc.pc" <<PC
+prefix=$1
+libdir=\${prefix}$2
+includedir=\${prefix}$3
+
+Name: mlxc
+Description: C interface of MLX
+Version: $mlxc_version
+Cflags: -I\${includedir}
+Libs: -L\${libdir} -lmlxc -Wl,-rpath,\${libdir}
+PC
+}
+
+# publish moves the new lib folder into place.
+publish() {
+	stamp >"$work/lib/.stamp"
+	rm -rf "$tools/lib.old"
+	if [ -e "$lib" ]; then mv "$lib" "$tools/lib.old"; fi
+	mv "$work/lib" "$lib"
+	rm -rf "$tools/lib.old" "$work"
+	say "MLX is ready in $lib"
+}
+
+# use_installed succeeds where a fitting mlx-c is already there.
+use_installed() {
+	if PKG_CONFIG_PATH=${QIMPORT_SYSTEM_PKG_CONFIG_PATH-} pkg-config --exists "mlxc >= 0.7.0 mlxc < 0.8.0" 2>/dev/null; then
+		dir=$(PKG_CONFIG_PATH=${QIMPORT_SYSTEM_PKG_CONFIG_PATH-} pkg-config --variable=prefix mlxc)
+	elif have brew && dir=$(brew --prefix mlx-c 2>/dev/null) && [ -f "$dir/include/mlx/c/mlx.h" ]; then
+		:
+	else
+		return 1
+	fi
+	say "using the mlx-c in $dir"
+	write_pc "$dir" /lib /include
+}
+
+# need_tools fails with one sentence that names what is missing.
+need_tools() {
+	case $(uname -s) in
+	Linux) ;;
+	Darwin) die "mlx-c is missing: install it with 'brew install mlx-c'" ;;
+	*) die "MLX does not run on $(uname -s); build with CGO_ENABLED=0, which does everything but run a model" ;;
+	esac
+	"$PYTHON" -m pip --version >/dev/null 2>&1 || die "Python 3 with pip is missing: install it (Debian: apt install python3-pip) or set PYTHON"
+	[ -n "${MLX_C_SOURCE-}" ] || "$CARGO" --version >/dev/null 2>&1 ||
+		die "cargo is missing, which brings the source of mlx-c: install it (Debian: apt install cargo) or set MLX_C_SOURCE to a folder with mlx-c $mlxc_version"
+	have "${CXX:-c++}" || die "a C++20 compiler is missing: install one (Debian: apt install g++)"
+}
+
+# wheel NAME VERSION unpacks one wheel into $work/wheels.
+wheel() {
+	set -- "$1" "$2" "$(uname -m)"
+	"$PYTHON" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--platform "manylinux_2_35_$3" --platform "manylinux_2_28_$3" --platform "manylinux_2_27_$3" --platform any \
+		--dest "$work/dl" "$1==$2" || die "pip could not bring $1 $2 (see above): check the network, or the index that pip uses"
+	"$PYTHON" -m zipfile -e "$work"/dl/"$(echo "$1" | tr - _)-$2"-*.whl "$work/wheels"
+}
+
+# source_of_mlxc leaves the source in $work/mlx-c.
+source_of_mlxc() {
+	if [ -n "${MLX_C_SOURCE-}" ]; then
+		cp -R "$MLX_C_SOURCE" "$work/mlx-c"
+		return
+	fi
+	mkdir -p "$work/crate/src"
+	: >"$work/crate/src/lib.rs"
+	cat >"$work/crate/Cargo.toml" <<TOML
+[package]
+name = "fetch-mlx-c"
+version = "0.0.0"
+edition = "2021"
+
+[dependencies]
+mlx-sys = "=$mlxc_version"
+
+[workspace]
+TOML
+	[ -w "${HOME:-/nonexistent}" ] || export CARGO_HOME="${CARGO_HOME:-$tools/cargo}"
+	(cd "$work/crate" && "$CARGO" vendor --quiet --versioned-dirs >/dev/null) ||
+		die "cargo could not bring the crate mlx-sys $mlxc_version (see above): check the network, or set MLX_C_SOURCE"
+	mv "$work/crate/vendor/mlx-sys-$mlxc_version/src/mlx-c" "$work/mlx-c"
+}
+
+# need_cmake sets CMAKE to one that works, from a wheel where there is none.
+need_cmake() {
+	"$CMAKE" --version >/dev/null 2>&1 && return
+	"$PYTHON" -m pip install --quiet --disable-pip-version-check --target "$work/cmake" 'cmake>=3.25,<5' ||
+		die "cmake is missing: install it (Debian: apt install cmake) or set CMAKE"
+	PYTHONPATH=$work/cmake
+	CMAKE=$work/cmake/bin/cmake
+	export PYTHONPATH
+}
+
+# format_header prints the flags that give mlx-c the <format> it forgets to
+# include. g++ 12 has no such header: a stand-in for the one use, "{}" with a
+# number, is put on the include path.
+format_header() {
+	if echo '#include <format>' | "${CXX:-c++}" -std=c++20 -fsyntax-only -x c++ - 2>/dev/null; then
+		echo "-include format"
+		return
+	fi
+	mkdir -p "$work/compat"
+	cp "$here/native/format_compat.h" "$work/compat/format"
+	echo "-I$work/compat -include format"
+}
+
+build_mlxc() {
+	need_cmake
+	"${CC:-cc}" -O2 -fPIC -c "$here/native/blas_front.c" -o "$work/blas_front.o"
+	"$CMAKE" -S "$work/mlx-c" -B "$work/build" \
+		-DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON \
+		-DMLX_C_USE_SYSTEM_MLX=ON -DMLX_C_BUILD_EXAMPLES=OFF \
+		-DMLX_DIR="$work/wheels/mlx/share/cmake/MLX" \
+		-DCMAKE_CXX_FLAGS="$(format_header)" \
+		-DCMAKE_SHARED_LINKER_FLAGS="$work/blas_front.o -L$work/lib -lscipy_openblas" \
+		-DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_INSTALL_RPATH='$ORIGIN;$ORIGIN/mlx/lib' \
+		-DCMAKE_INSTALL_PREFIX="$work/out" >"$work/log" 2>&1 &&
+		"$CMAKE" --build "$work/build" --parallel >>"$work/log" 2>&1 &&
+		"$CMAKE" --install "$work/build" >>"$work/log" 2>&1 ||
+		{ tail -n 30 "$work/log" >&2; die "mlx-c $mlxc_version did not build (the end of the log is above)"; }
+	cp "$work"/out/lib/libmlxc.so "$work/lib/"
+	mkdir -p "$work/lib/include"
+	cp -R "$work/out/include/mlx" "$work/lib/include/"
+}
+
+bring_and_build() {
+	need_tools
+	say "bringing MLX $mlx_version and building mlx-c $mlxc_version (about a minute)"
+	mkdir -p "$work/lib/mlx/lib"
+	wheel mlx-cpu "$mlx_version"
+	wheel scipy-openblas32 "$openblas_version"
+	source_of_mlxc
+	cp "$work/wheels/mlx/lib/libmlx.so" "$work/lib/mlx/lib/"
+	cp -R "$work/wheels/mlx_cpu.libs" "$work/lib/"
+	cp "$work/wheels/scipy_openblas32/lib/libscipy_openblas.so" "$work/lib/"
+	build_mlxc
+	write_pc '${pcfiledir}/..' '' /include
+}
+
+PYTHON=${PYTHON:-python3}
+CARGO=${CARGO:-cargo}
+CMAKE=${CMAKE:-cmake}
+
+ready && exit 0
+have "${PKG_CONFIG:-pkg-config}" || die "pkg-config is missing: install it (Debian: apt install pkgconf, Mac: brew install pkgconf)"
+mkdir -p "$tools"
+if have flock; then
+	exec 9>"$tools/setup.lock"
+	flock 9
+	ready && exit 0
+fi
+rm -rf "$work"
+mkdir -p "$work"
+use_installed || bring_and_build
+publish
