@@ -1,0 +1,65 @@
+package kernel
+
+// Set is one version of every kernel. All versions give the same bytes; decoded NaN may differ in
+// sign and payload.
+type Set struct {
+	Name string // "go" for the definition, else the instruction set
+
+	// Widen reads len(dst) elements of src.
+	Widen func(dst []float32, src []byte, from Elem)
+	// Narrow rounds all of src to nearest even into dst.
+	Narrow func(dst []byte, to Elem, src []float32)
+	// NonFinite counts NaN and infinities among the elements of src.
+	NonFinite func(src []byte, from Elem) int
+
+	// EncodeNVFP4 fills len(scales) groups of 16: codes 8 bytes each, src 16 elements each. enc is
+	// 1, or 1/global for a tensor whose decoded values are multiplied by global.
+	EncodeNVFP4 func(codes, scales, src []byte, from Elem, enc float32)
+	// EncodeMXFP4 fills len(scales) groups of 32: codes 16 bytes each, src 32 elements each.
+	EncodeMXFP4 func(codes, scales, src []byte, from Elem)
+	// EncodeMXFP8 fills len(scales) groups of 32: codes 32 bytes each, src 32 elements each.
+	EncodeMXFP8 func(codes, scales, src []byte, from Elem)
+	// EncodeAffine fills as many groups as codes holds; scales and biases are of type scale.
+	EncodeAffine func(codes, scales, biases, src []byte, from, scale Elem, bits, group int)
+
+	// DecodeNVFP4 writes len(scales) groups of 16, every value times global.
+	DecodeNVFP4 func(dst []float32, codes, scales []byte, global float32)
+	// DecodeMXFP4 writes len(scales) groups of 32.
+	DecodeMXFP4 func(dst []float32, codes, scales []byte)
+	// DecodeMXFP8 writes len(scales) groups of 32.
+	DecodeMXFP8 func(dst []float32, codes, scales []byte)
+	// DecodeE4M3 writes len(dst) values of e4m3 codes, times scale.
+	DecodeE4M3 func(dst []float32, codes []byte, scale float32)
+	// DecodeAffine writes len(dst)/group groups.
+	DecodeAffine func(dst []float32, codes, scales, biases []byte, scale Elem, bits, group int)
+}
+
+// Reference is the definition.
+func Reference() *Set { return &reference }
+
+var reference = Set{
+	Name:         "go",
+	Widen:        widenRef,
+	Narrow:       narrowRef,
+	NonFinite:    nonFiniteRef,
+	EncodeNVFP4:  encodeNVFP4Ref,
+	EncodeMXFP4:  encodeMXFP4Ref,
+	EncodeMXFP8:  encodeMXFP8Ref,
+	EncodeAffine: encodeAffineRef,
+	DecodeNVFP4:  decodeNVFP4Ref,
+	DecodeMXFP4:  decodeMXFP4Ref,
+	DecodeMXFP8:  decodeMXFP8Ref,
+	DecodeE4M3:   decodeE4M3Ref,
+	DecodeAffine: decodeAffineRef,
+}
+
+// Best is the fastest version that this CPU can run.
+func Best() *Set { return best }
+
+// Versions lists every version that this CPU can run, the definition first, the fastest last.
+func Versions() []*Set { return append([]*Set{&reference}, native()...) }
+
+var best = func() *Set {
+	v := Versions()
+	return v[len(v)-1]
+}()

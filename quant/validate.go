@@ -1,0 +1,104 @@
+package quant
+
+import (
+	"fmt"
+	"math"
+)
+
+// Validate holds the sizes of the parts against shape and format, so that Decode cannot read past
+// an end. It does not look at values.
+func (t Tensor) Validate() error {
+	if err := t.Format.Validate(); err != nil {
+		return err
+	}
+	if err := checkDimensions(t.Shape); err != nil {
+		return err
+	}
+	data, scales, biases, err := t.partSizes()
+	if err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		name      string
+		got, want int
+	}{{"data", len(t.Data), data}, {"scales", len(t.Scales), scales}, {"biases", len(t.Biases), biases}} {
+		if p.got != p.want {
+			return fmt.Errorf("%s of shape %v needs %d bytes of %s, not %d", t.Format, t.Shape, p.want, p.name, p.got)
+		}
+	}
+	return t.checkGlobal()
+}
+
+// checkDimensions refuses shapes whose elements no memory holds.
+func checkDimensions(shape []int) error {
+	n := 1
+	for _, d := range shape {
+		if d < 0 || d > 0 && n > math.MaxInt/16/d {
+			return fmt.Errorf("the shape %v is impossible", shape)
+		}
+		n *= max(d, 1)
+	}
+	return nil
+}
+
+// partSizes says how many bytes each part must have.
+func (t Tensor) partSizes() (data, scales, biases int, err error) {
+	n := Elements(t.Shape)
+	switch t.Format.Mode {
+	case Keep:
+		return 0, 0, 0, fmt.Errorf("a tensor needs a format")
+	case Plain:
+		data, scales, biases = t.Format.PartSizes(n, NoDtype)
+		return data, scales, biases, nil
+	case FP8:
+		if len(t.Shape) < 2 {
+			return 0, 0, 0, fmt.Errorf("%s needs a matrix, the shape is %v", t.Format, t.Shape)
+		}
+	default:
+		if err := t.Format.CheckShape(t.Shape); err != nil {
+			return 0, 0, 0, err
+		}
+	}
+	if t.hasFloatScales() && !t.ScaleDtype.IsFloat() {
+		return 0, 0, 0, fmt.Errorf("%s: scales cannot be %q, only bf16, f16 or f32", t.Format, t.ScaleDtype)
+	}
+	if t.Format.Mode == FP8 {
+		b := t.blocks()
+		return n, n / max(b.rows*b.cols, 1) * b.down * b.across * t.ScaleDtype.Size(), 0, nil
+	}
+	data, scales, biases = t.Format.PartSizes(n, t.ScaleDtype)
+	return data, scales, biases, nil
+}
+
+func (t Tensor) hasFloatScales() bool { return t.Format.Mode == Affine || t.Format.Mode == FP8 }
+
+// checkGlobal refuses a global scale where there is none, and a wrong number of them.
+func (t Tensor) checkGlobal() error {
+	n := len(t.Global)
+	if n == 0 || t.Format.Mode == NVFP4 && (n == 1 || n == t.Shape[0]) {
+		return nil
+	}
+	return fmt.Errorf("%s of shape %v cannot have %d global scales", t.Format, t.Shape, n)
+}
+
+// blocks is how the scales of an FP8 tensor cover one of its matrices.
+type blocks struct {
+	rows, cols   int // of a matrix
+	height, wide int // of a block
+	down, across int // blocks of a matrix, the last ones cut at its edge
+}
+
+func (t Tensor) blocks() blocks {
+	b := blocks{height: t.Format.BlockRows, wide: t.Format.BlockCols}
+	b.rows, b.cols = t.Shape[len(t.Shape)-2], Columns(t.Shape)
+	if b.height == 0 {
+		b.height = max(b.rows, 1)
+	}
+	if b.wide == 0 {
+		b.wide = max(b.cols, 1)
+	}
+	b.down, b.across = ceilDiv(b.rows, b.height), ceilDiv(b.cols, b.wide)
+	return b
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
