@@ -1,0 +1,132 @@
+package quant
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/gobwas/glob"
+)
+
+// pattern says which tensor names a rule is about.
+//
+// A glob has the dot as separator: "*" stays within a part, "**" goes across parts, "?" is one
+// character of a part, "[ab]" a set, "{a,b}" either, "{0..15}" a range of numbers. Behind "re:"
+// stands a regular expression (RE2), which may match anywhere in the name unless anchored.
+type pattern struct {
+	match func(name string) bool
+}
+
+// maxRange bounds "{0..N}": the largest Qwen3.x has 512 experts, and each number is an alternative.
+const maxRange = 4096
+
+// numberRange finds the ranges of a glob; two dots occur in no tensor name.
+var numberRange = regexp.MustCompile(`([0-9]+)\.\.([0-9]+)`)
+
+func parsePattern(text string) (pattern, error) {
+	if text == "" {
+		return pattern{}, errors.New("the pattern is empty")
+	}
+	if expr, ok := strings.CutPrefix(text, "re:"); ok {
+		return parseRegexp(expr)
+	}
+	expanded, err := expandRanges(text)
+	if err != nil {
+		return pattern{}, err
+	}
+	g, err := glob.Compile(expanded, '.')
+	if err != nil {
+		return pattern{}, fmt.Errorf("pattern %q: %w", text, err)
+	}
+	return pattern{match: g.Match}, nil
+}
+
+func parseRegexp(expr string) (pattern, error) {
+	if expr == "" {
+		return pattern{}, errors.New("the regular expression behind re: is empty")
+	}
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return pattern{}, fmt.Errorf("pattern %q: %w", "re:"+expr, err)
+	}
+	return pattern{match: re.MatchString}, nil
+}
+
+// expandRanges writes "{0..3,7}" as "{0,1,2,3,7}".
+func expandRanges(text string) (string, error) {
+	var bad error
+	out := numberRange.ReplaceAllStringFunc(text, func(r string) string {
+		ends := numberRange.FindStringSubmatch(r)
+		from, errFrom := strconv.Atoi(ends[1])
+		to, errTo := strconv.Atoi(ends[2])
+		if errFrom != nil || errTo != nil || from > to || to-from >= maxRange {
+			bad = fmt.Errorf("pattern %q: the range %s must rise and hold at most %d numbers", text, r, maxRange)
+			return r
+		}
+		numbers := make([]string, 0, to-from+1)
+		for n := from; n <= to; n++ {
+			numbers = append(numbers, strconv.Itoa(n))
+		}
+		return strings.Join(numbers, ",")
+	})
+	return out, bad
+}
+
+// matchesAny says whether the pattern matches one of the spellings of a name.
+func (p pattern) matchesAny(spellings []string) bool {
+	for _, s := range spellings {
+		if p.match(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// namePrefixes are what stands before the text model's tensors, by who published the checkpoint;
+// longer ones first, so that the first match is the whole prefix.
+var namePrefixes = []string{"model.language_model.", "language_model.model.", "language_model.", "model."}
+
+// bareName is a tensor's name without its checkpoint's prefix.
+func bareName(name string) string {
+	for _, p := range namePrefixes {
+		if rest, ok := strings.CutPrefix(name, p); ok {
+			return rest
+		}
+	}
+	return name
+}
+
+// textHeads are how the bare names of the text model's tensors begin. Only these are known under
+// every prefix; a vision tensor must not match a pattern that names the language model.
+var textHeads = []string{"layers.", "embed_tokens.", "norm.", "lm_head."}
+
+// spellings lists every way a user may write a tensor's name: as the source has it, without its
+// prefix, under the prefixes of other publishers, and each of these without ".weight".
+func spellings(name string) []string {
+	bare := bareName(name)
+	out := withoutWeight(nil, name)
+	if bare != name {
+		out = withoutWeight(out, bare)
+	}
+	for _, head := range textHeads {
+		if !strings.HasPrefix(bare, head) {
+			continue
+		}
+		for _, p := range namePrefixes {
+			if p+bare != name {
+				out = withoutWeight(out, p+bare)
+			}
+		}
+	}
+	return out
+}
+
+func withoutWeight(out []string, name string) []string {
+	out = append(out, name)
+	if module, ok := strings.CutSuffix(name, ".weight"); ok {
+		out = append(out, module)
+	}
+	return out
+}

@@ -1,0 +1,73 @@
+package quant
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParseRecipe(t *testing.T) {
+	const text = `# what we ship
+policy: uniform   # as mlx-lm
+type: affine:4:32
+overrides:
+  - "**.down_proj=mxfp8"   # worst at four bits
+  # attention of the first layers
+  - 're:layers\.[0-3]\.self_attn=bf16'
+  - lm_head=keep
+`
+	got, err := ParseRecipe(strings.NewReader(text), "r.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Rule{
+		{"**.down_proj", FormatMXFP8, "r.yaml line 5"},
+		{`re:layers\.[0-3]\.self_attn`, FormatBF16, "r.yaml line 7"},
+		{"lm_head", Format{}, "r.yaml line 8"},
+	}
+	if got.Policy != Uniform || got.Type != AffineFormat(4, 32) || !slices.Equal(got.Rules, want) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestParseRecipeTakesLittle(t *testing.T) {
+	for _, text := range []string{"", "# nothing yet\n", "type: nvfp4\n", "overrides:\n", "overrides: []\n", "---\ntype: int4\n"} {
+		if _, err := ParseRecipe(strings.NewReader(text), "r.yaml"); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestParseRecipeRefuses(t *testing.T) {
+	tests := []struct{ text, says string }{
+		{"policy: fancy\n", "r.yaml line 1: recipe: policy \"fancy\" is unknown"},
+		{"type: nvfp4\ntpye: int4\n", "r.yaml line 2: the key tpye is unknown"},
+		{"\ntype: fp4\n", "r.yaml line 2: type \"fp4\": no such format"},
+		{"type: 4\n", "r.yaml line 1: 4 is not text"},
+		{"type: nvfp4\ntype: int4\n", "type"},
+		{"overrides: x=int4\n", "r.yaml line 1: overrides is a list"},
+		{"overrides:\n  - a=int4\n  - b\n", "r.yaml line 3 'b' is not PATTERN=TYPE"},
+		{"overrides:\n  - a=int4\n  - b: int4\n", "r.yaml line 3"},
+		{"overrides:\n  - \"a=\n", "r.yaml is not YAML"},
+		{"- a\n", "r.yaml line 1: a recipe is a mapping"},
+		{"type: nvfp4\n---\ntype: int4\n", "2 documents"},
+	}
+	for _, tt := range tests {
+		_, err := ParseRecipe(strings.NewReader(tt.text), "r.yaml")
+		if !errors.Is(err, ErrRecipe) || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%q: says %v, want %q", tt.text, err, tt.says)
+		}
+	}
+}
+
+func FuzzParseRecipe(f *testing.F) {
+	f.Add("policy: keep\ntype: bf16\noverrides:\n  - a=int4\n")
+	f.Add("overrides: [a=int4, 're:b=keep']")
+	f.Add("{policy: &a ollama, type: *a}")
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := ParseRecipe(strings.NewReader(text), "r.yaml"); err != nil && !errors.Is(err, ErrRecipe) {
+			t.Fatalf("rejected without saying so: %v", err)
+		}
+	})
+}
