@@ -1,0 +1,98 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Case is one prompt, put to the model as a chat turn, and what its answer must hold.
+type Case struct {
+	Prompt string `yaml:"prompt"`
+	System string `yaml:"system"`
+	// Expect is a regular expression (RE2) searched for in the answer; empty takes any answer.
+	Expect string `yaml:"expect"`
+	// Tokens bounds the answer; 0 means 256.
+	Tokens int `yaml:"tokens"`
+	// Think leaves the model's thinking on, where its template has the choice.
+	Think bool `yaml:"think"`
+}
+
+// DefaultCases are asked when nobody gives any: what the smallest chat model knows.
+func DefaultCases() []Case {
+	return []Case{
+		{Prompt: "What is 2+2?", Expect: `\b(4|four)\b`},
+		{Prompt: "What is the capital of France?", Expect: `Paris`},
+	}
+}
+
+// answerTokens bounds an answer whose case does not.
+const answerTokens = 256
+
+// ReadCases reads a YAML list of cases:
+//
+//	# comments are welcome
+//	- prompt: What is 2+2?
+//	  expect: '\b4\b'
+//	- prompt: Name a prime number.
+//	  system: Answer with one word.
+//	  expect: (?i)two|three|five|seven
+//	  tokens: 16
+//
+// name is what errors call the file. Unknown keys, empty prompts and bad expressions are errors.
+func ReadCases(r io.Reader, name string) ([]Case, error) {
+	var cases []Case
+	if err := yaml.NewDecoder(r, yaml.Strict()).Decode(&cases); err != nil {
+		return nil, fmt.Errorf("cases in %s: %w", name, err)
+	}
+	if len(cases) == 0 {
+		return nil, fmt.Errorf("cases in %s: the list is empty, and a check that asks nothing proves nothing", name)
+	}
+	for i, c := range cases {
+		if err := c.Validate(); err != nil {
+			return nil, fmt.Errorf("case %d of %s: %w", i+1, name, err)
+		}
+	}
+	return cases, nil
+}
+
+// Validate refuses what cannot be asked or judged.
+func (c Case) Validate() error {
+	if c.Prompt == "" {
+		return fmt.Errorf("it has no prompt")
+	}
+	if c.Tokens < 0 {
+		return fmt.Errorf("prompt %q: %d tokens is not a bound", c.Prompt, c.Tokens)
+	}
+	if _, err := regexp.Compile(c.Expect); err != nil {
+		return fmt.Errorf("prompt %q: %w", c.Prompt, err)
+	}
+	return nil
+}
+
+// judge holds an answer to what the case expects.
+func (c Case) judge(answer string) Check {
+	if c.Expect == "" {
+		return pass("%q answered %q", c.Prompt, clip(answer))
+	}
+	re, err := regexp.Compile(c.Expect)
+	if err != nil {
+		return notRun("%v", err)
+	}
+	if !re.MatchString(answer) {
+		return fail("%q answered %q, which does not match %s", c.Prompt, clip(answer), c.Expect)
+	}
+	return pass("%q answered %q, which matches %s", c.Prompt, clip(answer), c.Expect)
+}
+
+// clip keeps a long answer from filling a report's line.
+func clip(s string) string {
+	const most = 160
+	runes := []rune(s)
+	if len(runes) <= most {
+		return s
+	}
+	return string(runes[:most]) + "…"
+}

@@ -1,0 +1,74 @@
+package verify
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestReadCases(t *testing.T) {
+	const file = `
+# arithmetic
+- prompt: What is 2+2?
+  expect: '\b4\b'
+- prompt: Name a prime.
+  system: One word.
+  tokens: 16
+  think: true
+`
+	cases, err := ReadCases(strings.NewReader(file), "cases.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Case{
+		{Prompt: "What is 2+2?", Expect: `\b4\b`},
+		{Prompt: "Name a prime.", System: "One word.", Tokens: 16, Think: true},
+	}
+	if len(cases) != len(want) || cases[0] != want[0] || cases[1] != want[1] {
+		t.Fatalf("got %+v, want %+v", cases, want)
+	}
+}
+
+func TestReadCasesRefuses(t *testing.T) {
+	tests := []struct{ name, file, says string }{
+		{"nothing", "", "cases.yaml"},
+		{"an empty list", "[]", "empty"},
+		{"an unknown key", "- {prompt: a, expects: b}", "expects"},
+		{"no prompt", "- {prompt: a}\n- {expect: b}", "case 2"},
+		{"a bad expression", "- {prompt: a, expect: '('}", "missing closing"},
+		{"a negative bound", "- {prompt: a, tokens: -1}", "-1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := ReadCases(strings.NewReader(tt.file), "cases.yaml")
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Fatalf("got %v, want an error that says %q", err, tt.says)
+			}
+		})
+	}
+}
+
+func TestCaseJudge(t *testing.T) {
+	tests := []struct {
+		expect, answer string
+		want           Outcome
+	}{
+		{`\b4\b`, "The result of 2 + 2 is 4.", Passed},
+		{`\b4\b`, "The result of 2 + 2 is 44.", Failed},
+		{`\b4\b`, "", Failed},
+		{``, "anything", Passed},
+		{`(`, "anything", NotRun},
+	}
+	for _, tt := range tests {
+		if got := (Case{Prompt: "q", Expect: tt.expect}).judge(tt.answer); got.Passed != tt.want {
+			t.Errorf("%q for %q: %s (%s), want %s", tt.answer, tt.expect, got.Passed, got.Detail, tt.want)
+		}
+	}
+}
+
+func TestDefaultCasesAreValid(t *testing.T) {
+	for _, c := range DefaultCases() {
+		if err := c.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}

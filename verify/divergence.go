@@ -1,0 +1,226 @@
+package verify
+
+import (
+	"math"
+	"slices"
+)
+
+// Divergence compares what two models expect after each token of one text: the reference's next
+// token distribution P against the judged model's Q, over the whole vocabulary.
+type Divergence struct {
+	// Positions is how many next-token distributions were compared: one fewer than the text has
+	// tokens. TextDigest is the SHA-256 of the token ids as little-endian 32-bit words.
+	Positions  int    `json:"positions"`
+	TextDigest string `json:"text_digest"`
+	// Reference says what P is: the source checkpoint, or a file of stored log-probabilities.
+	Reference string `json:"reference"`
+
+	// KL(P||Q) in nats. StdErr is of the mean, from the means of consecutive blocks, since
+	// neighbouring positions are not independent.
+	MeanKL   float64 `json:"mean_kl"`
+	StdErr   float64 `json:"mean_kl_standard_error"`
+	MedianKL float64 `json:"median_kl"`
+	P99KL    float64 `json:"p99_kl"`
+	MaxKL    float64 `json:"max_kl"`
+	// Top1 is the share of positions at which both hold the same token likeliest.
+	Top1 float64 `json:"top1_agreement"`
+
+	// Perplexities of the text, the relative change from reference to model, and one standard
+	// error of that change (paired by position, so what both find hard cancels out).
+	ReferencePerplexity float64 `json:"reference_perplexity"`
+	Perplexity          float64 `json:"perplexity"`
+	PerplexityChange    float64 `json:"perplexity_change"`
+	PerplexityStdErr    float64 `json:"perplexity_change_standard_error"`
+
+	// NonFinite counts positions with a NaN or infinity in either distribution; they are left
+	// out of every mean.
+	NonFinite int `json:"non_finite"`
+	// ByDepth has buckets that double in width, for reading; ByPosition at most 64 equal ones,
+	// for drawing.
+	ByDepth    []Bucket `json:"by_depth"`
+	ByPosition []Bucket `json:"by_position"`
+}
+
+// Bucket is the divergence of the positions From to To-1.
+type Bucket struct {
+	From   int     `json:"from"`
+	To     int     `json:"to"`
+	MeanKL float64 `json:"mean_kl"`
+	StdErr float64 `json:"standard_error"`
+	MaxKL  float64 `json:"max_kl"`
+	Top1   float64 `json:"top1_agreement"`
+}
+
+// position is what is kept of one position: 32 bytes, whatever the vocabulary.
+type position struct {
+	kl                   float64 // NaN if either row was not finite
+	referenceNLL, ourNLL float64 // negative log-likelihood of the token that came
+	sameTop              bool
+}
+
+// comparePosition compares two rows of logits or log-probabilities over one vocabulary, given the
+// token that really came next.
+func comparePosition(reference, ours []float32, next int) position {
+	maxP, topP := top(reference)
+	maxQ, topQ := top(ours)
+	logP, logQ := logSum(reference, maxP), logSum(ours, maxQ)
+	kl := 0.0
+	for i, p := range reference {
+		lp := float64(p) - logP
+		if w := math.Exp(lp); w > 0 {
+			kl += w * (lp - (float64(ours[i]) - logQ))
+		}
+	}
+	return position{
+		// Rounding can leave a tiny negative number where the two are equal.
+		kl:           max(kl, 0),
+		referenceNLL: logP - float64(reference[next]),
+		ourNLL:       logQ - float64(ours[next]),
+		sameTop:      topP == topQ,
+	}
+}
+
+func (p position) finite() bool {
+	sum := p.kl + p.referenceNLL + p.ourNLL
+	return !math.IsNaN(sum) && !math.IsInf(sum, 0)
+}
+
+// top is the largest value of a row and the first place it stands.
+func top(row []float32) (float64, int) {
+	at := 0
+	for i, v := range row {
+		if v > row[at] {
+			at = i
+		}
+	}
+	return float64(row[at]), at
+}
+
+// logSum is log(sum(exp(row))), given the row's maximum.
+func logSum(row []float32, largest float64) float64 {
+	sum := 0.0
+	for _, v := range row {
+		sum += math.Exp(float64(v) - largest)
+	}
+	return largest + math.Log(sum)
+}
+
+// summarize makes the numbers of a report from the positions of a text, in order.
+func summarize(positions []position) Divergence {
+	d := Divergence{Positions: len(positions)}
+	kls := make([]float64, 0, len(positions))
+	var ref, ours, change []float64
+	same := 0
+	for _, p := range positions {
+		if !p.finite() {
+			d.NonFinite++
+			continue
+		}
+		kls = append(kls, p.kl)
+		ref, ours = append(ref, p.referenceNLL), append(ours, p.ourNLL)
+		change = append(change, p.ourNLL-p.referenceNLL)
+		if p.sameTop {
+			same++
+		}
+	}
+	d.ByDepth, d.ByPosition = byDepth(positions), byPosition(positions)
+	if len(kls) == 0 {
+		return d
+	}
+	d.MeanKL, d.StdErr = mean(kls), standardError(kls)
+	d.Top1 = float64(same) / float64(len(kls))
+	d.ReferencePerplexity, d.Perplexity = math.Exp(mean(ref)), math.Exp(mean(ours))
+	d.PerplexityChange = math.Expm1(mean(change))
+	d.PerplexityStdErr = math.Exp(mean(change)) * standardError(change)
+	slices.Sort(kls)
+	d.MedianKL, d.P99KL, d.MaxKL = quantile(kls, 0.5), quantile(kls, 0.99), kls[len(kls)-1]
+	return d
+}
+
+// byDepth cuts a text into at most eight buckets that double in width, the first at least 16
+// positions: what goes wrong with depth goes wrong with its logarithm.
+func byDepth(positions []position) []Bucket {
+	var buckets []Bucket
+	from, width := 0, max(16, len(positions)/128)
+	for from < len(positions) {
+		to := min(from+width, len(positions))
+		if len(positions)-to < width { // too short a rest joins the last bucket
+			to = len(positions)
+		}
+		buckets = append(buckets, bucket(positions[from:to], from))
+		if from > 0 {
+			width *= 2
+		}
+		from = to
+	}
+	return buckets
+}
+
+// byPosition cuts a text into at most 64 buckets of equal width.
+func byPosition(positions []position) []Bucket {
+	const most = 64
+	width := max(1, (len(positions)+most-1)/most)
+	var buckets []Bucket
+	for from := 0; from < len(positions); from += width {
+		to := min(from+width, len(positions))
+		buckets = append(buckets, bucket(positions[from:to], from))
+	}
+	return buckets
+}
+
+func bucket(positions []position, from int) Bucket {
+	b := Bucket{From: from, To: from + len(positions)}
+	var kls []float64
+	same := 0
+	for _, p := range positions {
+		if !p.finite() {
+			continue
+		}
+		kls = append(kls, p.kl)
+		b.MaxKL = max(b.MaxKL, p.kl)
+		if p.sameTop {
+			same++
+		}
+	}
+	if len(kls) > 0 {
+		b.MeanKL, b.StdErr = mean(kls), standardError(kls)
+		b.Top1 = float64(same) / float64(len(kls))
+	}
+	return b
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// standardError of the mean, by the means of 16 consecutive blocks where there are at least 64
+// values, and of single values where there are fewer. One value has none: 0.
+func standardError(values []float64) float64 {
+	const blocks = 16
+	if len(values) >= 4*blocks {
+		means := make([]float64, blocks)
+		for i := range means {
+			means[i] = mean(values[i*len(values)/blocks : (i+1)*len(values)/blocks])
+		}
+		values = means
+	}
+	if len(values) < 2 {
+		return 0
+	}
+	m, squares := mean(values), 0.0
+	for _, v := range values {
+		squares += (v - m) * (v - m)
+	}
+	n := float64(len(values))
+	return math.Sqrt(squares / (n - 1) / n)
+}
+
+// quantile of sorted values, the nearest above.
+func quantile(sorted []float64, q float64) float64 {
+	i := int(math.Ceil(q*float64(len(sorted)))) - 1
+	return sorted[max(i, 0)]
+}

@@ -1,0 +1,113 @@
+package verify
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// The part of JUnit's XML that every reader of it knows.
+type junitSuites struct {
+	XMLName xml.Name     `xml:"testsuites"`
+	Suites  []junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name       string          `xml:"name,attr"`
+	Tests      int             `xml:"tests,attr"`
+	Failures   int             `xml:"failures,attr"`
+	Errors     int             `xml:"errors,attr"`
+	Time       string          `xml:"time,attr"`
+	Properties []junitProperty `xml:"properties>property"`
+	Cases      []junitCase     `xml:"testcase"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	Time    string        `xml:"time,attr"`
+	Failure *junitProblem `xml:"failure"`
+	Error   *junitProblem `xml:"error"`
+	Output  string        `xml:"system-out,omitempty"`
+}
+
+type junitProblem struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// WriteJUnit writes the report as JUnit XML, one test case a check. A check that could not run is
+// an error, not a skip: most readers count a skip as good.
+func (r *Report) WriteJUnit(w io.Writer) error {
+	suite := junitSuite{
+		Name: "qimport verify " + r.Name, Tests: len(r.Checks),
+		Failures: r.Count(Failed), Errors: r.Count(NotRun), Properties: r.properties(),
+	}
+	total := 0.0
+	for _, c := range r.Checks {
+		total += c.Seconds
+		suite.Cases = append(suite.Cases, c.junit(r.Name))
+	}
+	suite.Time = seconds(total)
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", "  ")
+	if err := e.Encode(junitSuites{Suites: []junitSuite{suite}}); err != nil {
+		return fmt.Errorf("report of %s as JUnit: %w", r.Name, err)
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func (c Check) junit(model string) junitCase {
+	// Dots in a class name are levels to every reader of JUnit, and a tag has dots of its own.
+	class := "qimport." + strings.ReplaceAll(model, ".", "_")
+	j := junitCase{Class: class, Name: c.Name, Time: seconds(c.Seconds)}
+	problem := &junitProblem{Message: c.Detail + c.bound(), Text: c.Detail + c.bound()}
+	switch c.Passed {
+	case Failed:
+		j.Failure = problem
+	case NotRun:
+		j.Error = problem
+	default:
+		j.Output = strings.TrimSpace(c.Detail + "\n" + c.Warning)
+	}
+	return j
+}
+
+func (r *Report) properties() []junitProperty {
+	p := []junitProperty{{"level", string(r.Level)}, {"platform", r.Environment.Platform}}
+	if r.Manifest != "" {
+		p = append(p, junitProperty{"manifest", r.Manifest})
+	}
+	if r.Environment.Backend != "" {
+		p = append(p, junitProperty{"backend", r.Environment.Backend})
+	}
+	for _, k := range sortedKeys(r.Environment.Versions) {
+		p = append(p, junitProperty{"version." + k, r.Environment.Versions[k]})
+	}
+	for _, k := range sortedKeys(r.Environment.Dtypes) {
+		p = append(p, junitProperty{"dtype." + k, r.Environment.Dtypes[k]})
+	}
+	return p
+}
+
+func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

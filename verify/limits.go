@@ -1,0 +1,106 @@
+package verify
+
+import (
+	"fmt"
+
+	"qimport/quant"
+)
+
+// Limits are what a quality verification holds the model to. Nil means the default of the
+// coarsest format that the model was given.
+type Limits struct {
+	MaxKL          *float64 // mean KL divergence from the reference, nats
+	MinTop1        *float64 // share of positions with the same likeliest token, 0 to 1
+	MaxPPLIncrease *float64 // relative increase of perplexity: 0.05 is 5 %
+}
+
+// bounds are limits with nothing left open. tensor is the largest relative squared error of a
+// single tensor, about three times what the format costs on bell-shaped weights.
+type bounds struct {
+	kl, top1, ppl, tensor float64
+}
+
+// identical bounds a model whose every tensor has the source's numbers: what two runs of the same
+// arithmetic over differently laid out tensors may differ by.
+var identical = bounds{kl: 1e-5, top1: 0.995, ppl: 1e-3, tensor: 0}
+
+// boundsOf are the defaults of one format. They are wide enough for models of any size, small
+// ones suffering most; a release pipeline sets its own.
+func boundsOf(f quant.Format) (bounds, error) {
+	switch f.Mode {
+	case quant.Plain:
+		return plainBounds(f.Dtype)
+	case quant.NVFP4:
+		return bounds{kl: 0.30, top1: 0.80, ppl: 0.25, tensor: 0.03}, nil
+	case quant.MXFP4:
+		return bounds{kl: 0.40, top1: 0.75, ppl: 0.35, tensor: 0.06}, nil
+	case quant.MXFP8, quant.FP8:
+		return bounds{kl: 0.05, top1: 0.92, ppl: 0.05, tensor: 0.003}, nil
+	case quant.Affine:
+		return affineBounds(f.Bits)
+	}
+	return bounds{}, fmt.Errorf("no limits are known for format %s", f)
+}
+
+func plainBounds(d quant.Dtype) (bounds, error) {
+	switch d {
+	case quant.F32:
+		return identical, nil
+	case quant.F16:
+		return bounds{kl: 0.005, top1: 0.97, ppl: 0.01, tensor: 1e-5}, nil
+	case quant.BF16:
+		return bounds{kl: 0.01, top1: 0.96, ppl: 0.01, tensor: 1e-5}, nil
+	}
+	return bounds{}, fmt.Errorf("no limits are known for weights of dtype %s", d)
+}
+
+func affineBounds(bits int) (bounds, error) {
+	switch bits {
+	case 8:
+		return bounds{kl: 0.02, top1: 0.94, ppl: 0.02, tensor: 3e-4}, nil
+	case 6:
+		return bounds{kl: 0.05, top1: 0.92, ppl: 0.05, tensor: 0.004}, nil
+	case 5:
+		return bounds{kl: 0.10, top1: 0.88, ppl: 0.10, tensor: 0.016}, nil
+	case 4:
+		return bounds{kl: 0.30, top1: 0.80, ppl: 0.25, tensor: 0.06}, nil
+	case 3:
+		return bounds{kl: 1.0, top1: 0.60, ppl: 1.0, tensor: 0.25}, nil
+	case 2:
+		return bounds{kl: 4.0, top1: 0.30, ppl: 10, tensor: 0.7}, nil
+	}
+	return bounds{}, fmt.Errorf("no limits are known for affine with %d bits", bits)
+}
+
+// wider is each bound at its widest.
+func (b bounds) wider(o bounds) bounds {
+	return bounds{max(b.kl, o.kl), min(b.top1, o.top1), max(b.ppl, o.ppl), max(b.tensor, o.tensor)}
+}
+
+// with puts what the user asks for in place of the defaults.
+func (b bounds) with(l Limits) bounds {
+	if l.MaxKL != nil {
+		b.kl = *l.MaxKL
+	}
+	if l.MinTop1 != nil {
+		b.top1 = *l.MinTop1
+	}
+	if l.MaxPPLIncrease != nil {
+		b.ppl = *l.MaxPPLIncrease
+	}
+	return b
+}
+
+// Validate refuses limits that nothing, or everything, would meet.
+func (l Limits) Validate() error {
+	if l.MaxKL != nil && !(*l.MaxKL >= 0) {
+		return fmt.Errorf("a largest mean KL of %v: it is a number of nats, 0 or more", *l.MaxKL)
+	}
+	if l.MinTop1 != nil && !(*l.MinTop1 >= 0 && *l.MinTop1 <= 1) {
+		return fmt.Errorf("a smallest top-1 agreement of %v: it is a share from 0 to 1", *l.MinTop1)
+	}
+	if l.MaxPPLIncrease != nil && !(*l.MaxPPLIncrease >= 0) {
+		return fmt.Errorf("a largest perplexity increase of %v: it is relative, 0.05 being 5 %%", *l.MaxPPLIncrease)
+	}
+	return nil
+}

@@ -1,0 +1,274 @@
+package verify
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"flag"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden holds got to testdata/name.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs (rewrite with -update and read the difference):\n%s", path, got)
+	}
+}
+
+// sample is a report with something of everything, one check of each outcome among it.
+func sample() Report {
+	d := summarize(sampleDrift(300))
+	d.Reference, d.TextDigest = "source <checkpoint> | bf16", "sha256:00ff"
+	ablated := d
+	r := Report{
+		Schema: Schema, Name: "tiny-qwen3.5:nvfp4", Level: Quality,
+		Manifest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+		Checks: []Check{
+			{Name: "blobs.digests", Passed: Passed, Detail: "119 blobs, 3168065 bytes", Seconds: 0.012},
+			{Name: "smoke.prefill.33", Passed: Failed, Detail: "log-probabilities differ from token-by-token decoding", Value: number(0.25), Limit: number(0.005), Seconds: 1.5},
+			{Name: "quality.tensors", Passed: NotRun, Detail: `the source "a<b" did not open`},
+			{Name: "quality.reference", Passed: Passed, Detail: "perplexity is below the reference's", Warning: "better than its reference by 4 standard errors"},
+		},
+		Environment: Environment{
+			Versions: map[string]string{"mlx": "0.32.2", "go": "go1.26"}, Backend: "cpu", Platform: "linux/amd64",
+			Dtypes: map[string]string{"state": "float32", "decay": "float32", "activations": "bfloat16"},
+		},
+		Provenance: Provenance{Verifier: Version, Source: "org/tiny", Revision: "abc123", Rules: []string{"**.down_proj=mxfp8"},
+			Files: []SourceFile{{Name: "config.json", Bytes: 1863, SHA256: "aa"}}, Against: "org/tiny"},
+		Answers:    []Answer{{Prompt: "What is 2+2?", Answer: "<b>4</b>", Expect: `\b4\b`, Tokens: 12, Stop: "eos"}},
+		Divergence: &d, Ablations: []Ablation{{What: "state=bf16", Divergence: ablated}},
+		Tensors: []TensorErr{
+			{Name: "layers.0.mlp.up_proj.weight", Source: "bf16", Format: "nvfp4", Bits: 4.5, Error: 0.5, SNR: number(3), Limit: 0.03},
+			{Name: "layers.1.mlp.up_proj.weight", Source: "bf16", Format: "nvfp4", Bits: 4.5, Error: 0.01, SNR: number(20), Limit: 0.03},
+			{Name: "norm.weight", Source: "bf16", Format: "bf16", Bits: 16},
+		},
+	}
+	r.Judge()
+	return r
+}
+
+// sampleDrift is a text over which the divergence grows tenfold.
+func sampleDrift(n int) []position {
+	positions := make([]position, n)
+	for i := range positions {
+		kl := 0.01 * math.Pow(10, float64(i)/float64(n))
+		positions[i] = position{kl: kl, referenceNLL: 1.5, ourNLL: 1.5 + kl, sameTop: i%20 != 0}
+	}
+	return positions
+}
+
+func TestJudge(t *testing.T) {
+	tests := []struct {
+		name   string
+		checks []Outcome
+		want   bool
+	}{
+		{"nothing asked proves nothing", nil, false},
+		{"all passed", []Outcome{Passed, Passed}, true},
+		{"one failed", []Outcome{Passed, Failed}, false},
+		{"one not run", []Outcome{Passed, NotRun}, false},
+	}
+	for _, tt := range tests {
+		r := Report{Passed: !tt.want}
+		for _, o := range tt.checks {
+			r.Checks = append(r.Checks, Check{Passed: o})
+		}
+		if r.Judge(); r.Passed != tt.want {
+			t.Errorf("%s: passed is %v", tt.name, r.Passed)
+		}
+	}
+}
+
+func TestReportJSONRoundTrip(t *testing.T) {
+	want := sample()
+	b, err := want.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.json", b)
+	got, err := ParseReport(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("read back %+v\nwant %+v", got, want)
+	}
+}
+
+// The words of the design, which scripts rely on.
+func TestReportJSONKeys(t *testing.T) {
+	r := sample()
+	b, err := r.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Schema      int
+		Passed      *bool
+		Checks      []map[string]any
+		Environment map[string]any
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.Schema != 1 || doc.Passed == nil || *doc.Passed {
+		t.Errorf("schema %d, passed %v", doc.Schema, doc.Passed)
+	}
+	for i, want := range []any{true, false, nil} {
+		if got, there := doc.Checks[i]["passed"]; !there || got != want {
+			t.Errorf("check %d: passed is %v, want %v", i, got, want)
+		}
+	}
+	if doc.Checks[1]["value"] != 0.25 || doc.Checks[1]["limit"] != 0.005 {
+		t.Errorf("value and limit are %v", doc.Checks[1])
+	}
+	for _, key := range []string{"versions", "backend", "dtypes"} {
+		if doc.Environment[key] == nil {
+			t.Errorf("environment has no %s", key)
+		}
+	}
+}
+
+func TestParseReportRefuses(t *testing.T) {
+	for _, b := range []string{``, `{}`, `{"schema": 2}`, `{"schema": 1, "checks": [{"passed": 3}]}`} {
+		if r, err := ParseReport([]byte(b)); err == nil {
+			t.Errorf("%s was read as %+v", b, r)
+		}
+	}
+}
+
+// A number that JSON has not must not cost the report.
+func TestNonFiniteValues(t *testing.T) {
+	for _, v := range []float64{math.NaN(), math.Inf(1)} {
+		c := atMost(v, 1, "x")
+		if c.Passed != Failed || c.Value != nil {
+			t.Errorf("%v: %s, value %v", v, c.Passed, c.Value)
+		}
+	}
+	if c := atLeast(math.NaN(), 1, "x"); c.Passed != Failed {
+		t.Errorf("NaN is at least 1")
+	}
+}
+
+func TestWriteForms(t *testing.T) {
+	r := sample()
+	forms := []struct {
+		file  string
+		write func(io.Writer) error
+	}{
+		{"report.txt", r.WriteText},
+		{"report.xml", r.WriteJUnit},
+		{"report.html", r.WriteHTML},
+		{"report.md", func(w io.Writer) error { _, err := io.WriteString(w, r.Markdown()); return err }},
+	}
+	for _, f := range forms {
+		t.Run(f.file, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := f.write(&b); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, f.file, b.Bytes())
+		})
+	}
+}
+
+func TestJUnitCounts(t *testing.T) {
+	r := sample()
+	var b bytes.Buffer
+	if err := r.WriteJUnit(&b); err != nil {
+		t.Fatal(err)
+	}
+	var got junitSuites
+	if err := xml.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	s := got.Suites[0]
+	if s.Tests != 4 || s.Failures != 1 || s.Errors != 1 || len(s.Cases) != 4 {
+		t.Errorf("%d tests, %d failures, %d errors, %d cases", s.Tests, s.Failures, s.Errors, len(s.Cases))
+	}
+	if s.Cases[1].Failure == nil || s.Cases[2].Error == nil || s.Cases[0].Failure != nil {
+		t.Errorf("outcomes are not where they belong: %+v", s.Cases)
+	}
+}
+
+// The page must stand alone, and text from a model must not become markup.
+func TestHTMLIsSelfContained(t *testing.T) {
+	r := sample()
+	var b bytes.Buffer
+	if err := r.WriteHTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, no := range []string{"<b>4</b>", "<script", "http://", "https://", "src=", "@import", "a<b"} {
+		if strings.Contains(b.String(), no) {
+			t.Errorf("the page holds %s", no)
+		}
+	}
+	for _, want := range []string{"prefers-color-scheme: dark", `name="viewport"`, "<svg", "smoke.prefill.33", "not run", `class="dot bad"`} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+}
+
+func TestStale(t *testing.T) {
+	const digest = "sha256:aa"
+	fresh := Report{Manifest: digest, Level: Smoke, Provenance: Provenance{Verifier: Version}}
+	older := fresh
+	older.Provenance.Verifier = Version - 1
+	tests := []struct {
+		name     string
+		report   Report
+		manifest string
+		level    Level
+		says     string
+	}{
+		{"the same", fresh, digest, Smoke, ""},
+		{"less is asked", fresh, digest, Blobs, ""},
+		{"more is asked", fresh, digest, Quality, "quality is asked for"},
+		{"another manifest", fresh, "sha256:bb", Smoke, "sha256:bb"},
+		{"a directory has no identity", Report{Level: Smoke, Provenance: fresh.Provenance}, "", Smoke, "(none)"},
+		{"older checks", older, digest, Smoke, "version"},
+	}
+	for _, tt := range tests {
+		got := tt.report.Stale(tt.manifest, tt.level)
+		if (tt.says == "") != (got == "") || !strings.Contains(got, tt.says) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.says)
+		}
+	}
+}
+
+func TestParseLevelAndAblate(t *testing.T) {
+	for _, l := range []Level{None, Blobs, Smoke, Quality} {
+		if got, err := ParseLevel(string(l)); err != nil || got != l {
+			t.Errorf("%s: %s, %v", l, got, err)
+		}
+	}
+	if _, err := ParseLevel("all"); err == nil {
+		t.Error("level all exists")
+	}
+	if a, err := ParseAblate("State=BF16"); err != nil || a != AblateState {
+		t.Errorf("%s, %v", a, err)
+	}
+	if _, err := ParseAblate("conv=bf16"); err == nil {
+		t.Error("conv=bf16 can be ablated")
+	}
+}

@@ -1,0 +1,122 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// WriteText writes the report for a terminal: a line a check, the numbers, the verdict last.
+func (r *Report) WriteText(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range r.Checks {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", c.Passed, c.Name, c.Detail+c.bound())
+		if c.Warning != "" {
+			fmt.Fprintf(t, "\t\twarning: %s\n", c.Warning)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, line := range r.numbers() {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(w, r.Verdict())
+	return err
+}
+
+// bound shows a failed check's number beside its limit; a passed one's is in the JSON.
+func (c Check) bound() string {
+	if c.Passed != Failed || c.Value == nil || c.Limit == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%.4g, limit %.4g)", *c.Value, *c.Limit)
+}
+
+// Verdict is the report in one sentence.
+func (r *Report) Verdict() string {
+	name := r.Name
+	if r.Manifest != "" {
+		name += " " + shortDigest(r.Manifest)
+	}
+	failed, missing := r.Count(Failed), r.Count(NotRun)
+	switch {
+	case len(r.Checks) == 0:
+		return fmt.Sprintf("%s: not verified", name)
+	case r.Passed:
+		return fmt.Sprintf("%s: verified (%s, %d checks)", name, r.Level, len(r.Checks))
+	}
+	return fmt.Sprintf("%s: NOT verified (%s: %d of %d checks failed, %d not run)", name, r.Level, failed, len(r.Checks), missing)
+}
+
+// numbers are the lines under the checks: divergence, the worst tensors, ablations, environment.
+func (r *Report) numbers() []string {
+	var lines []string
+	if d := r.Divergence; d != nil {
+		lines = append(lines, "", "against "+d.Reference+": "+d.summary())
+		lines = append(lines, depthLines(d.ByDepth)...)
+	}
+	for i, t := range r.Tensors {
+		if i == 0 {
+			lines = append(lines, "", "relative squared error by tensor, worst first:")
+		}
+		if i == 5 {
+			lines = append(lines, fmt.Sprintf("  … %d more in the JSON", len(r.Tensors)-i))
+			break
+		}
+		lines = append(lines, "  "+t.summary())
+	}
+	for _, a := range r.Ablations {
+		lines = append(lines, "", "float32 against "+a.What+": "+a.Divergence.summary())
+		lines = append(lines, depthLines(a.Divergence.ByDepth)...)
+	}
+	return append(lines, "", r.Environment.summary())
+}
+
+func depthLines(buckets []Bucket) []string {
+	lines := make([]string, len(buckets))
+	for i, b := range buckets {
+		lines[i] = fmt.Sprintf("  positions %5d to %5d: mean KL %.3g ± %.1g, max %.3g, top-1 %.1f%%", b.From, b.To-1, b.MeanKL, b.StdErr, b.MaxKL, 100*b.Top1)
+	}
+	return lines
+}
+
+func (d *Divergence) summary() string {
+	return fmt.Sprintf("KL mean %.3g ± %.1g, median %.3g, p99 %.3g, max %.3g nats; top-1 %.1f%%; perplexity %.4g, reference %.4g (%+.2f%%); %d positions",
+		d.MeanKL, d.StdErr, d.MedianKL, d.P99KL, d.MaxKL, 100*d.Top1, d.Perplexity, d.ReferencePerplexity, 100*d.PerplexityChange, d.Positions)
+}
+
+func (t TensorErr) summary() string {
+	snr := "exact"
+	if t.SNR != nil {
+		snr = fmt.Sprintf("%.1f dB", *t.SNR)
+	}
+	return fmt.Sprintf("%-8.2g  %-8s  %s → %s, %.2f bits  %s", t.Error, snr, t.Source, t.Format, t.Bits, t.Name)
+}
+
+// summary is the environment in one line; what was not run is not named.
+func (e Environment) summary() string {
+	parts := []string{e.Platform}
+	if e.Backend != "" {
+		parts = append(parts, "on "+e.Backend)
+	}
+	for _, k := range sortedKeys(e.Versions) {
+		parts = append(parts, k+" "+e.Versions[k])
+	}
+	for _, k := range sortedKeys(e.Dtypes) {
+		parts = append(parts, k+" in "+e.Dtypes[k])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// shortDigest is enough of a digest for eyes.
+func shortDigest(d string) string {
+	algorithm, hex, ok := strings.Cut(d, ":")
+	if !ok || len(hex) <= 12 {
+		return d
+	}
+	return algorithm + ":" + hex[:12]
+}
