@@ -1,0 +1,159 @@
+package safetensors
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"unsafe"
+
+	"github.com/edsrzf/mmap-go"
+	"github.com/nlpodyssey/safetensors"
+)
+
+// File is one safetensors file: its header, and its data once somebody asks for it. No file
+// descriptor stays open. It is safe for use by several goroutines.
+type File struct {
+	Path   string
+	Header Header
+	stat   os.FileInfo // at Open
+
+	mu    sync.Mutex
+	m     mmap.MMap // nil until the first Bytes
+	views map[string]safetensors.TensorView
+}
+
+// Open reads and checks the header. Errors name the file; those of its content are ErrBadHeader.
+func Open(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !stat.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file: %w", path, ErrBadHeader)
+	}
+	h, err := readHeader(f, stat.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return &File{Path: path, Header: h, stat: stat}, nil
+}
+
+func readHeader(r io.ReaderAt, size int64) (Header, error) {
+	first := make([]byte, min(8, size))
+	if _, err := r.ReadAt(first, 0); err != nil {
+		return Header{}, err
+	}
+	n, err := HeaderLength(first, size)
+	if err != nil {
+		return Header{}, err
+	}
+	b := make([]byte, 8+n)
+	if _, err := r.ReadAt(b, 0); err != nil {
+		return Header{}, err
+	}
+	return ParseHeader(b, size)
+}
+
+// Name is the file's base name.
+func (f *File) Name() string { return filepath.Base(f.Path) }
+
+// Size is the file's size in bytes.
+func (f *File) Size() int64 { return f.stat.Size() }
+
+// Bytes lends the data of a tensor, mapped until Close. The file must still be the one whose header
+// was read: one that was replaced or written to meanwhile is an error.
+func (f *File) Bytes(name string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.m == nil {
+		if err := f.open(); err != nil {
+			return nil, err
+		}
+	}
+	v, ok := f.views[name]
+	if !ok {
+		return nil, fmt.Errorf("%s has no tensor %q: %w", f.Name(), name, os.ErrNotExist)
+	}
+	return v.Data(), nil
+}
+
+// open maps the file and hands it to the library.
+func (f *File) open() error {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	stat, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := f.same(stat); err != nil {
+		return err
+	}
+	m, err := mmap.Map(file, mmap.RDONLY, 0)
+	if err != nil {
+		return fmt.Errorf("map %s: %w", f.Path, err)
+	}
+	views, err := bridge(f.Header, m[f.Header.DataStart:])
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", f.Name(), err), m.Unmap())
+	}
+	f.m, f.views = m, views
+	return nil
+}
+
+// Unchanged says whether the path still names the file that was opened, as it was.
+func (f *File) Unchanged() error {
+	stat, err := os.Stat(f.Path)
+	if err != nil {
+		return err
+	}
+	return f.same(stat)
+}
+
+func (f *File) same(now os.FileInfo) error {
+	if !os.SameFile(f.stat, now) || now.Size() != f.stat.Size() || !now.ModTime().Equal(f.stat.ModTime()) {
+		return fmt.Errorf("%s was changed while it was read: %w", f.Path, ErrBadHeader)
+	}
+	return nil
+}
+
+// Release lets the kernel take back the whole pages within b, if b is of this file's map, and says
+// whether it is. The bytes stay valid.
+func (f *File) Release(b []byte) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(b) == 0 || len(f.m) == 0 {
+		return false
+	}
+	start := int64(uintptr(unsafe.Pointer(&b[0]))) - int64(uintptr(unsafe.Pointer(&f.m[0])))
+	end := start + int64(len(b))
+	if start < 0 || end > int64(len(f.m)) {
+		return false
+	}
+	page := int64(os.Getpagesize())
+	if first, last := (start+page-1)/page*page, end/page*page; first < last {
+		dontNeed(f.m[first:last])
+	}
+	return true
+}
+
+// Close unmaps the data; what Bytes lent is gone.
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.m == nil {
+		return nil
+	}
+	f.views = nil
+	return f.m.Unmap()
+}

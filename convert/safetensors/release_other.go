@@ -1,0 +1,6 @@
+//go:build !linux && !darwin
+
+package safetensors
+
+// dontNeed does nothing where the kernel takes no such advice.
+func dontNeed([]byte) {}
