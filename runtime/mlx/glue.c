@@ -1,0 +1,34 @@
+//go:build cgo
+
+#define _GNU_SOURCE
+#include "glue.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static _Thread_local char last_error[2048];
+
+static void remember(const char* message, void* unused) {
+  (void)unused;
+  snprintf(last_error, sizeof last_error, "%s", message);
+}
+
+void qimport_mlx_init(void) {
+  setenv("MLX_ENABLE_TF32", "0", 1);
+  mlx_set_error_handler(remember, NULL, NULL);
+  mlx_disable_compile();
+}
+
+const char* qimport_mlx_error(void) { return last_error; }
+
+const char* qimport_blas_config(void) {
+  static const char* const names[] = {"scipy_openblas_get_config", "openblas_get_config"};
+  for (int i = 0; i < 2; i++) {
+    char* (*config)(void) = (char* (*)(void))dlsym(RTLD_DEFAULT, names[i]);
+    if (config) return config();
+  }
+  return NULL;
+}
+
+void* qimport_array_bytes(mlx_array a) { return (void*)mlx_array_data_uint8(a); }

@@ -1,0 +1,16 @@
+// What mlx-c leaves to its user: an error handler that remembers instead of
+// ending the process, and the settings that must be made before first use.
+#include <mlx/c/mlx.h>
+
+// qimport_mlx_init installs the error handler, and switches off TF32 products
+// and compilation (which would call the system's C++ compiler on a CPU).
+void qimport_mlx_init(void);
+
+// qimport_mlx_error is this OS thread's last error, or "".
+const char* qimport_mlx_error(void);
+
+// qimport_blas_config is OpenBLAS's description of itself, or NULL.
+const char* qimport_blas_config(void);
+
+// qimport_array_bytes is the memory of an evaluated array, or NULL.
+void* qimport_array_bytes(mlx_array a);
