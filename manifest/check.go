@@ -1,0 +1,202 @@
+package manifest
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// ErrDamaged marks what Check found wrong.
+var ErrDamaged = errors.New("damaged")
+
+// Damage is one thing that Check found wrong.
+type Damage struct {
+	Path    string // of the blob or manifest; "" where Problem says where
+	Names   []Name // what cannot be relied upon for it; none for a blob that no manifest names
+	Problem string // what, in a few words with numbers
+}
+
+// Error is one sentence with all of it.
+func (d Damage) Error() string {
+	switch {
+	case d.Path == "":
+		return d.Problem
+	case len(d.Names) == 0:
+		return fmt.Sprintf("%s %s; no name needs it", d.Path, d.Problem)
+	}
+	return fmt.Sprintf("%s %s; needed by %v", d.Path, d.Problem, d.Names)
+}
+
+// Unwrap makes every Damage an ErrDamaged.
+func (d Damage) Unwrap() error { return ErrDamaged }
+
+// CheckResult is what Check looked at and all that it found wrong.
+type CheckResult struct {
+	Manifests int
+	Blobs     int   // read whole, those without a name included
+	Bytes     int64 // of these
+	Unnamed   int   // blobs that no manifest names
+	Damage    []Damage
+}
+
+// Err joins all damage, each an ErrDamaged; nil where there is none.
+func (r CheckResult) Err() error {
+	errs := make([]error, len(r.Damage))
+	for i, d := range r.Damage {
+		errs[i] = d
+	}
+	return errors.Join(errs...)
+}
+
+// blobCheck is one blob to be read, and what is expected of it.
+type blobCheck struct {
+	digest Digest
+	size   int64 // as its manifests say; of the file where none does
+	names  []Name
+}
+
+// Check reads every blob of the store and compares its SHA-256 with its name, over all cores, and
+// every manifest with the blobs it names. progress, which may be nil, is told the bytes read so far
+// and in all, from one goroutine at a time. The error is for what kept Check from looking; damage
+// is in the result.
+func (s *Store) Check(ctx context.Context, progress func(done, total int64)) (CheckResult, error) {
+	entries, bad := s.entries()
+	r := CheckResult{Manifests: len(entries)}
+	for _, err := range bad {
+		r.Damage = append(r.Damage, Damage{Problem: err.Error()})
+	}
+	blobs, err := s.blobsToCheck(entries, &r)
+	if err != nil {
+		return r, err
+	}
+	problems, err := s.hashAll(ctx, blobs, progress)
+	if err != nil {
+		return r, err
+	}
+	named, _ := s.entries() // again: what was removed or replaced while we read is no damage
+	still := namedBlobs(named)
+	for i, b := range blobs {
+		if problems[i] == "" {
+			r.Blobs++
+			r.Bytes += b.size
+		} else if len(b.names) == 0 || still[b.digest] {
+			r.Damage = append(r.Damage, Damage{s.Blob(b.digest), b.names, problems[i]})
+		}
+	}
+	return r, nil
+}
+
+// blobsToCheck lists each blob once, named or not, the largest first so that the cores end together.
+// Manifests that disagree on a size are damage already.
+func (s *Store) blobsToCheck(entries []Entry, r *CheckResult) ([]blobCheck, error) {
+	index := map[Digest]int{}
+	var blobs []blobCheck
+	for _, e := range entries {
+		for _, l := range e.Manifest.Blobs() {
+			i, ok := index[l.Digest]
+			if !ok {
+				i = len(blobs)
+				index[l.Digest] = i
+				blobs = append(blobs, blobCheck{digest: l.Digest, size: l.Size})
+			}
+			blobs[i].names = append(blobs[i].names, e.Name)
+			if blobs[i].size != l.Size {
+				r.Damage = append(r.Damage, Damage{s.manifestPath(e.Name), []Name{e.Name},
+					fmt.Sprintf("gives %s %d bytes, where %s gives it %d", l.Digest, l.Size, blobs[i].names[0], blobs[i].size)})
+			}
+		}
+	}
+	err := eachFile(s.blobsDir(), func(_ string, info os.FileInfo) error {
+		if d, ok := blobOf(info.Name()); ok {
+			if _, named := index[d]; !named {
+				blobs = append(blobs, blobCheck{digest: d, size: info.Size()})
+				r.Unnamed++
+			}
+		}
+		return nil
+	})
+	slices.SortStableFunc(blobs, func(a, b blobCheck) int { return cmp.Compare(b.size, a.size) })
+	return blobs, err
+}
+
+// hashAll reads the blobs over all cores and says what is wrong with each, or "".
+func (s *Store) hashAll(ctx context.Context, blobs []blobCheck, progress func(done, total int64)) ([]string, error) {
+	var total, done int64
+	for _, b := range blobs {
+		total += b.size
+	}
+	var mu sync.Mutex
+	count := func(n int64) {
+		if progress != nil {
+			mu.Lock()
+			done += n
+			progress(done, total)
+			mu.Unlock()
+		}
+	}
+	problems := make([]string, len(blobs))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, b := range blobs {
+		g.Go(func() error {
+			problems[i] = checkBlob(ctx, s.Blob(b.digest), b, count)
+			return ctx.Err()
+		})
+	}
+	return problems, g.Wait()
+}
+
+// checkBlob reads one blob and says what is wrong with it, or "".
+func checkBlob(ctx context.Context, path string, b blobCheck, count func(int64)) string {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "is missing"
+	}
+	if err != nil {
+		return "cannot be read: " + err.Error()
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Size() != b.size {
+		return fmt.Sprintf("has %d bytes instead of %d", info.Size(), b.size)
+	}
+	sum, err := hashReader(ctx, file, count)
+	if err != nil {
+		return "cannot be read: " + err.Error()
+	}
+	if sum != b.digest {
+		return fmt.Sprintf("holds other bytes than it should: they hash to %s", sum)
+	}
+	return ""
+}
+
+// hashReader hashes what r holds, a piece at a time, and tells count the bytes of each.
+func hashReader(ctx context.Context, r io.Reader, count func(int64)) (Digest, error) {
+	h := sha256.New()
+	piece := make([]byte, 1<<20)
+	for {
+		if err := ctx.Err(); err != nil {
+			return Digest{}, err
+		}
+		n, err := r.Read(piece)
+		h.Write(piece[:n])
+		count(int64(n))
+		if err == io.EOF {
+			var d Digest
+			h.Sum(d.sum[:0])
+			return d, nil
+		}
+		if err != nil {
+			return Digest{}, err
+		}
+	}
+}

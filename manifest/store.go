@@ -1,0 +1,213 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// ErrNotFound marks a name that the store does not have.
+var ErrNotFound = errors.New("no such model")
+
+// Store is the folder in which models lie. Its methods may be called at the same time, also from
+// several processes.
+type Store struct {
+	root  string
+	files files
+}
+
+// Entry is one name of the store and what it points at.
+type Entry struct {
+	Name     Name
+	Manifest Manifest
+	Digest   Digest    // of the manifest's bytes as they lie on the disk
+	Modified time.Time // when the name was last moved
+}
+
+// DefaultRoot is the folder that Ollama uses: OLLAMA_MODELS, else ~/.ollama/models.
+func DefaultRoot() (string, error) {
+	if dir := strings.Trim(strings.TrimSpace(os.Getenv("OLLAMA_MODELS")), `"'`); dir != "" {
+		return dir, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no home folder to find the store in, name one with --store or OLLAMA_MODELS: %w", err)
+	}
+	return filepath.Join(home, ".ollama", "models"), nil
+}
+
+// Open is the store at root. Nothing is made there until something is written.
+func Open(root string) (*Store, error) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("the store %s is a file, not a folder", abs)
+	}
+	return &Store{root: abs, files: files{root: abs}}, nil
+}
+
+// Root is the absolute path of the store.
+func (s *Store) Root() string { return s.root }
+
+// Blob is where the blob of that digest lies, if the store has it.
+func (s *Store) Blob(d Digest) string { return filepath.Join(s.blobsDir(), d.FileName()) }
+
+// IndexPath is where the importer may keep its cache of which source bytes made which blob. It is
+// the importer's to lock and to replace, and may vanish.
+func (s *Store) IndexPath() string { return filepath.Join(s.root, "qimport-index") }
+
+func (s *Store) blobsDir() string              { return filepath.Join(s.root, "blobs") }
+func (s *Store) manifestsDir() string          { return filepath.Join(s.root, "manifests") }
+func (s *Store) stagingDir() string            { return filepath.Join(s.root, "qimport-staging") }
+func (s *Store) reportsDir() string            { return filepath.Join(s.root, "qimport-reports") }
+func (s *Store) manifestPath(n Name) string    { return filepath.Join(s.manifestsDir(), n.path()) }
+func (s *Store) has(d Digest, size int64) bool { return hasSize(s.Blob(d), size) }
+func (s *Store) lockPath() string              { return filepath.Join(s.stagingDir(), ".lock") }
+
+// Manifest reads what a name points at. The error is ErrNotFound or ErrBadManifest.
+func (s *Store) Manifest(n Name) (Manifest, error) {
+	e, err := s.Lookup(n)
+	return e.Manifest, err
+}
+
+// Lookup is the entry of a name. Where the store has it in another case, that one is meant, as
+// Ollama does it. The error is ErrNotFound or ErrBadManifest.
+func (s *Store) Lookup(n Name) (Entry, error) {
+	e, err := s.read(n)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return e, err
+	}
+	if other, ok := s.otherCase(n); ok {
+		return s.read(other)
+	}
+	return Entry{}, fmt.Errorf("%w as %s in the store %s", ErrNotFound, n, s.root)
+}
+
+// otherCase is the name of the store that differs from n in case alone, if there is one.
+func (s *Store) otherCase(n Name) (Name, bool) {
+	names, _ := s.names() // what cannot be read cannot be found
+	for _, other := range names {
+		if other != n && other.sameFold(n) {
+			return other, true
+		}
+	}
+	return Name{}, false
+}
+
+// read is the entry of exactly this name.
+func (s *Store) read(n Name) (Entry, error) {
+	path := s.manifestPath(n)
+	content, info, err := readBounded(path, MaxManifestBytes)
+	if err != nil {
+		return Entry{}, explain(s.root, err)
+	}
+	m, err := Parse(content)
+	if err != nil {
+		return Entry{}, fmt.Errorf("%s: %s: %w", n, path, err)
+	}
+	return Entry{Name: n, Manifest: m, Digest: DigestOf(content), Modified: info.ModTime()}, nil
+}
+
+// readBounded reads a file and one byte over max at most.
+func readBounded(path string, max int64) ([]byte, os.FileInfo, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(file, max+1))
+	return content, info, err
+}
+
+// List is every model of the store, sorted by name. What cannot be read is in the error, all of it;
+// the entries beside it are good.
+func (s *Store) List() ([]Entry, error) {
+	entries, bad := s.entries()
+	return entries, errors.Join(bad...)
+}
+
+// entries is List, with what cannot be read one by one.
+func (s *Store) entries() ([]Entry, []error) {
+	names, bad := s.names()
+	var entries []Entry
+	for _, n := range names {
+		e, err := s.read(n)
+		switch {
+		case err == nil:
+			entries = append(entries, e)
+		case !errors.Is(err, fs.ErrNotExist): // else removed since
+			bad = append(bad, err)
+		}
+	}
+	return entries, bad
+}
+
+// names is every name of the store, sorted. A file where only names can be, but whose path is none,
+// is among the errors.
+func (s *Store) names() ([]Name, []error) {
+	paths, bad := filesAtDepth(s.manifestsDir(), 4)
+	var names []Name
+	for _, p := range paths {
+		parts := strings.Split(p, string(filepath.Separator))
+		n := Name{parts[0], parts[1], parts[2], parts[3]}
+		if err := n.Validate(); err != nil {
+			bad = append(bad, fmt.Errorf("%s: %w; move the file away", filepath.Join(s.manifestsDir(), p), err))
+			continue
+		}
+		names = append(names, n)
+	}
+	slices.SortFunc(names, func(a, b Name) int { return strings.Compare(a.String(), b.String()) })
+	return names, bad
+}
+
+// filesAtDepth is the relative path of every file that lies depth levels below dir; none where dir
+// does not exist. Links are followed, as Ollama does.
+func filesAtDepth(dir string, depth int) (paths []string, bad []error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		bad = append(bad, err)
+	}
+	for _, e := range entries {
+		info, err := os.Stat(filepath.Join(dir, e.Name()))
+		switch {
+		case err != nil:
+			bad = append(bad, err)
+		case depth == 1 && !info.IsDir():
+			paths = append(paths, e.Name())
+		case depth > 1 && info.IsDir():
+			below, badBelow := filesAtDepth(filepath.Join(dir, e.Name()), depth-1)
+			bad = append(bad, badBelow...)
+			for _, p := range below {
+				paths = append(paths, filepath.Join(e.Name(), p))
+			}
+		}
+	}
+	return paths, bad
+}
+
+// hasSize reports whether path is a file of that size.
+func hasSize(path string, size int64) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Size() == size
+}
+
+// lock keeps blobs from being removed (shared) or from being put in place (exclusive) by other
+// processes of ours, until the returned lock is closed.
+func (s *Store) lock(ctx context.Context, exclusive bool) (*flock.Flock, error) {
+	return s.files.acquire(ctx, s.lockPath(), exclusive, 0)
+}

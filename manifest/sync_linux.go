@@ -1,0 +1,29 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// manyFiles is from how many files on the whole file system is flushed with one call instead:
+// 10,000 files of 4 kB then take 0.06 to 0.08 s, not 0.47 s (see syncParallel). With few large files
+// nothing is gained, and the call also waits for what other programs have written.
+const manyFiles = 64
+
+// syncBatch flushes the files of those names in dir. The kernel reports a failed write from either
+// call (syncfs: since Linux 5.8).
+func syncBatch(ctx context.Context, dir string, names []string) error {
+	if len(names) < manyFiles {
+		return syncEach(ctx, dir, names)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.NewSyscallError("syncfs", unix.Syncfs(int(d.Fd()))), d.Close())
+}
+
+func flush(file *os.File) error { return file.Sync() }
