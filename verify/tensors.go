@@ -26,12 +26,30 @@ type TensorErr struct {
 	Limit float64  `json:"limit"` // what Error was held to
 }
 
-// tensorPair is one tensor on both sides. shift is added to every value of the source: 1 where
-// the model has the norm's +1 in it and the source has not.
+// tensorPair is one tensor on both sides.
 type tensorPair struct {
 	name         string
-	ours, source quant.Tensor
-	shift        float32
+	ours, source elements
+	// shift is added to every value of the source: 1 where the model has the norm's +1 in it and
+	// the source has not, -1 the other way round.
+	shift float32
+}
+
+// elements are the values of one tensor in row-major order, in pieces of equal size: one piece, or
+// one an expert where they lie one by one.
+type elements struct {
+	shape  []int
+	format quant.Format
+	bytes  int64 // stored size, scales included
+	pieces int
+	load   func(i int) (quant.Tensor, error)
+}
+
+// whole is the elements of a tensor in one piece.
+func whole(t quant.Tensor) elements {
+	bytes := len(t.Data) + len(t.Scales) + len(t.Biases) + 4*len(t.Global)
+	return elements{shape: t.Shape, format: t.Format, bytes: int64(bytes), pieces: 1,
+		load: func(int) (quant.Tensor, error) { return t, nil }}
 }
 
 // tensorErrors measures every pair over all cores, worst (by Error over Limit) first.
@@ -75,8 +93,9 @@ func tensorError(ctx context.Context, p tensorPair) (TensorErr, error) {
 		return TensorErr{}, fmt.Errorf("tensor %s: %w", p.name, err)
 	}
 	e := TensorErr{
-		Name: p.name, Source: p.source.Format.String(), Format: p.ours.Format.String(),
-		Bits: storedBits(p.ours), Error: relative(diff, energy), Limit: limit,
+		Name: p.name, Source: p.source.format.String(), Format: p.ours.format.String(),
+		Bits:  8 * float64(p.ours.bytes) / float64(max(1, quant.Elements(p.ours.shape))),
+		Error: relative(diff, energy), Limit: limit,
 	}
 	if e.Error > 0 {
 		e.SNR = number(-10 * math.Log10(e.Error))
@@ -84,39 +103,42 @@ func tensorError(ctx context.Context, p tensorPair) (TensorErr, error) {
 	return e, nil
 }
 
-// rowsAtOnce bounds the scratch of one comparison to 2 x 256 KiB.
-func rowsAtOnce(cols int) int { return max(1, 1<<16/max(cols, 1)) }
+// atOnce is how many elements are compared at a time: 256 KiB of float32 on each side.
+const atOnce = 1 << 16
 
 func squaredError(ctx context.Context, p tensorPair) (diff, energy float64, err error) {
-	n, cols := quant.Elements(p.ours.Shape), quant.Columns(p.ours.Shape)
-	if other := quant.Elements(p.source.Shape); other != n || quant.Columns(p.source.Shape) == 0 {
-		return 0, 0, fmt.Errorf("its shape is %v, the source's is %v", p.ours.Shape, p.source.Shape)
+	n := quant.Elements(p.ours.shape)
+	if quant.Elements(p.source.shape) != n {
+		return 0, 0, fmt.Errorf("its shape is %v, the source's is %v", p.ours.shape, p.source.shape)
 	}
-	if n == 0 {
-		return 0, 0, nil
-	}
-	step := rowsAtOnce(cols) * cols
-	ours, source := newRowReader(p.ours, step), newRowReader(p.source, step)
-	for at := 0; at < n; at += step {
+	ours, source := elementReader{elements: p.ours}, elementReader{elements: p.source}
+	for at := 0; at < n; {
 		if err := ctx.Err(); err != nil {
 			return 0, 0, err
 		}
-		a, errA := ours.read(at, min(step, n-at))
-		b, errB := source.read(at, min(step, n-at))
+		a, errA := ours.read(at)
+		b, errB := source.read(at)
 		if errA != nil {
 			return 0, 0, errA
 		}
 		if errB != nil {
 			return 0, 0, fmt.Errorf("in the source: %w", errB)
 		}
-		for i, v := range b {
-			want := float64(v + p.shift)
-			d := float64(a[i]) - want
-			diff += d * d
-			energy += want * want
-		}
+		both := min(len(a), len(b))
+		d, e := sumSquares(a[:both], b[:both], p.shift)
+		diff, energy, at = diff+d, energy+e, at+both
 	}
 	return diff, energy, nil
+}
+
+func sumSquares(ours, source []float32, shift float32) (diff, energy float64) {
+	for i, v := range source {
+		want := float64(v + shift)
+		d := float64(ours[i]) - want
+		diff += d * d
+		energy += want * want
+	}
+	return diff, energy
 }
 
 // relative is never less than finite sense allows: an error where the source is all zeros, or a
@@ -132,42 +154,53 @@ func relative(diff, energy float64) float64 {
 	return r
 }
 
-// rowReader reads any stretch of a tensor's elements in row-major order, whatever the length of
-// its rows: conv1d's [C,1,K] and [C,K,1] hold the same elements in the same order.
-type rowReader struct {
-	tensor quant.Tensor
-	cols   int
+// elementReader decodes stretches of a tensor, whatever the length of its rows: conv1d's [C,1,K]
+// and [C,K,1] hold the same elements in the same order.
+type elementReader struct {
+	elements
+	piece  quant.Tensor
+	number int // of piece, from 1; 0 before the first
 	buf    []float32
+	from   int // place of buf[0] in the tensor
 }
 
-func newRowReader(t quant.Tensor, most int) *rowReader {
-	cols := quant.Columns(t.Shape)
-	return &rowReader{tensor: t, cols: cols, buf: make([]float32, (most/cols+2)*cols)}
-}
-
-// read decodes n elements from at on; the slice is good until the next read.
-func (r *rowReader) read(at, n int) ([]float32, error) {
-	first, end := at/r.cols, (at+n+r.cols-1)/r.cols
-	rows := r.buf[:(end-first)*r.cols]
-	if err := r.tensor.Decode(rows, first); err != nil {
-		return nil, err
+// read is the elements from at on, as many as are decoded at once: at least one, never past the
+// end of a piece. The slice is good until the next read.
+func (r *elementReader) read(at int) ([]float32, error) {
+	if at < r.from || at >= r.from+len(r.buf) {
+		if err := r.decode(at); err != nil {
+			return nil, err
+		}
 	}
-	return rows[at-first*r.cols:][:n], nil
+	return r.buf[at-r.from:], nil
 }
 
-// storedBits is the size of a tensor by its parts, per element.
-func storedBits(t quant.Tensor) float64 {
-	bytes := len(t.Data) + len(t.Scales) + len(t.Biases) + 4*len(t.Global)
-	return 8 * float64(bytes) / float64(max(1, quant.Elements(t.Shape)))
+func (r *elementReader) decode(at int) error {
+	size := quant.Elements(r.shape) / r.pieces
+	if i := at / size; i+1 != r.number {
+		var err error
+		if r.piece, err = r.load(i); err != nil {
+			return err
+		}
+		r.number = i + 1
+	}
+	cols := quant.Columns(r.piece.Shape)
+	first := at % size / cols
+	rows := min(max(1, atOnce/cols), size/cols-first)
+	if cap(r.buf) < rows*cols {
+		r.buf = make([]float32, rows*cols)
+	}
+	r.buf, r.from = r.buf[:rows*cols], at/size*size+first*cols
+	return r.piece.Decode(r.buf, first)
 }
 
 // tensorLimit is the error that the model's format may cost over the source's: none where both
 // have the same format, or the model's holds every value of the source's.
 func tensorLimit(p tensorPair) (float64, error) {
-	if holds(p.ours.Format, p.source.Format) && p.shift == 0 {
+	if holds(p.ours.format, p.source.format) && p.shift == 0 {
 		return 0, nil
 	}
-	b, err := boundsOf(p.ours.Format)
+	b, err := boundsOf(p.ours.format)
 	if err != nil {
 		return 0, err
 	}

@@ -58,7 +58,7 @@ func TestTensorErrorByFormat(t *testing.T) {
 	for _, f := range formats {
 		t.Run(f.String(), func(t *testing.T) {
 			ours := encoded(t, source, f)
-			good, err := tensorError(context.Background(), tensorPair{name: "w", ours: ours, source: source})
+			good, err := tensorError(context.Background(), tensorPair{name: "w", ours: whole(ours), source: whole(source)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func TestTensorErrorByFormat(t *testing.T) {
 			for name, damage := range map[string]func(quant.Tensor){"scales doubled": doubleScales, "nibbles swapped": swapNibbles} {
 				bad := encoded(t, source, f)
 				damage(bad)
-				got, err := tensorError(context.Background(), tensorPair{name: "w", ours: bad, source: source})
+				got, err := tensorError(context.Background(), tensorPair{name: "w", ours: whole(bad), source: whole(source)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -115,7 +115,7 @@ func TestTensorErrorExact(t *testing.T) {
 	turned := source
 	turned.Shape = []int{8, 4, 1} // the other layout of conv1d: the same elements in the same order
 	for name, ours := range map[string]quant.Tensor{"same": source, "conv1d turned": turned} {
-		got, err := tensorError(context.Background(), tensorPair{name: "w", ours: ours, source: source})
+		got, err := tensorError(context.Background(), tensorPair{name: "w", ours: whole(ours), source: whole(source)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,11 +128,11 @@ func TestTensorErrorExact(t *testing.T) {
 func TestTensorErrorShift(t *testing.T) {
 	source := f32Tensor([]int{4}, []float32{0, 0.5, -0.25, 1})
 	ours := f32Tensor([]int{4}, []float32{1, 1.5, 0.75, 2})
-	got, err := tensorError(context.Background(), tensorPair{name: "n", ours: ours, source: source, shift: 1})
+	got, err := tensorError(context.Background(), tensorPair{name: "n", ours: whole(ours), source: whole(source), shift: 1})
 	if err != nil || got.Error != 0 {
 		t.Errorf("a norm with its 1 added differs by %v (%v)", got.Error, err)
 	}
-	got, err = tensorError(context.Background(), tensorPair{name: "n", ours: source, source: source, shift: 1})
+	got, err = tensorError(context.Background(), tensorPair{name: "n", ours: whole(source), source: whole(source), shift: 1})
 	if err != nil || got.Error <= got.Limit {
 		t.Errorf("a norm without its 1 has error %v, limit %v (%v)", got.Error, got.Limit, err)
 	}
@@ -143,15 +143,15 @@ func TestTensorErrorBroken(t *testing.T) {
 	nan := f32Tensor([]int{2, 2}, []float32{1, float32(math.NaN()), 1, 1})
 	ones := f32Tensor([]int{2, 2}, []float32{1, 1, 1, 1})
 	for name, p := range map[string]tensorPair{
-		"a NaN":                     {ours: nan, source: ones},
-		"something where zeros are": {ours: ones, source: zeros},
+		"a NaN":                     {ours: whole(nan), source: whole(ones)},
+		"something where zeros are": {ours: whole(ones), source: whole(zeros)},
 	} {
 		got, err := tensorError(context.Background(), p)
 		if err != nil || got.Error < 1 {
 			t.Errorf("%s: error %v (%v)", name, got.Error, err)
 		}
 	}
-	if _, err := tensorError(context.Background(), tensorPair{ours: ones, source: f32Tensor([]int{3}, make([]float32, 3))}); err == nil {
+	if _, err := tensorError(context.Background(), tensorPair{ours: whole(ones), source: whole(f32Tensor([]int{3}, make([]float32, 3)))}); err == nil {
 		t.Error("tensors of different size were compared")
 	}
 }
@@ -159,8 +159,8 @@ func TestTensorErrorBroken(t *testing.T) {
 func TestTensorErrorsWorstFirstAndCancelled(t *testing.T) {
 	source := f32Tensor([]int{4, 64}, bellShaped(256))
 	pairs := []tensorPair{
-		{name: "b", ours: source, source: source}, {name: "a", ours: source, source: source},
-		{name: "c", ours: encoded(t, source, quant.FormatInt4), source: source},
+		{name: "b", ours: whole(source), source: whole(source)}, {name: "a", ours: whole(source), source: whole(source)},
+		{name: "c", ours: whole(encoded(t, source, quant.FormatInt4)), source: whole(source)},
 	}
 	got, err := tensorErrors(context.Background(), pairs)
 	if err != nil {
@@ -173,5 +173,30 @@ func TestTensorErrorsWorstFirstAndCancelled(t *testing.T) {
 	cancel()
 	if _, err := tensorErrors(ctx, pairs); err == nil {
 		t.Error("a cancelled comparison has a result")
+	}
+}
+
+// An expert stack in one piece against experts one by one, with rows that do not divide what is
+// decoded at once.
+func TestTensorErrorPieces(t *testing.T) {
+	const experts, rows, cols = 3, 700, 100
+	values := bellShaped(experts * rows * cols)
+	stack := whole(f32Tensor([]int{experts, rows, cols}, values))
+	single := stack
+	single.pieces = experts
+	single.load = func(i int) (quant.Tensor, error) {
+		return f32Tensor([]int{rows, cols}, values[i*rows*cols:(i+1)*rows*cols]), nil
+	}
+	permuted := single
+	permuted.load = func(i int) (quant.Tensor, error) { return single.load((i + 1) % experts) }
+	for name, tt := range map[string]struct {
+		source elements
+		want   float64
+	}{"one by one": {single, 0}, "permuted": {permuted, 2}} {
+		got, err := tensorError(context.Background(), tensorPair{ours: stack, source: tt.source})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, name, got.Error, tt.want, 0.05)
 	}
 }

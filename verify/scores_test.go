@@ -1,0 +1,102 @@
+package verify
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func writeScores(t *testing.T, path string, ids []int, rows [][]float32) error {
+	t.Helper()
+	w, err := newScoreWriter(path, ids, map[string]string{"model": "tiny"})
+	if err != nil {
+		return err
+	}
+	defer w.abort()
+	for _, row := range rows {
+		if err := w.row(row); err != nil {
+			return err
+		}
+	}
+	return w.finish()
+}
+
+func TestScoresRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scores.safetensors")
+	ids := []int{5, 0, 2}
+	if err := writeScores(t, path, ids, [][]float32{{1, 2, 3}, {0, 0, 0}}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openScores(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if !slices.Equal(s.ids, ids) || s.vocab != 3 || s.metadata["model"] != "tiny" {
+		t.Errorf("ids %v, vocabulary %d, metadata %v", s.ids, s.vocab, s.metadata)
+	}
+	near(t, "normalized", float64(s.row(1)[0]), -math.Log(3), 1e-6)
+	near(t, "differences stay", float64(s.row(0)[2]-s.row(0)[0]), 2, 1e-6)
+}
+
+func TestScoresRefuse(t *testing.T) {
+	nan := float32(math.NaN())
+	tests := []struct {
+		name string
+		ids  []int
+		rows [][]float32
+		want string
+	}{
+		{"too short a text", []int{1}, nil, "nothing to predict"},
+		{"a row too few", []int{1, 2, 3}, [][]float32{{0, 0}}, "after 1 of 2"},
+		{"a row too many", []int{1, 2}, [][]float32{{0, 0}, {0, 0}}, "expected 1 rows"},
+		{"rows of different length", []int{1, 2, 3}, [][]float32{{0, 0}, {0}}, "row 1 of 1 values"},
+		{"a NaN", []int{1, 2}, [][]float32{{0, nan}}, errNotFinite.Error()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			err := writeScores(t, filepath.Join(dir, "s"), tt.ids, tt.rows)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			left, err := os.ReadDir(dir)
+			if err != nil || len(left) != 0 {
+				t.Errorf("%v is left behind (%v)", left, err)
+			}
+		})
+	}
+}
+
+func TestOpenScoresRefuses(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "good")
+	if err := writeScores(t, path, []int{1, 2}, [][]float32{{0, 0}}); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage := map[string][]byte{
+		"cut short":     good[:len(good)-1],
+		"other version": []byte(strings.Replace(string(good), `"scores":"1"`, `"scores":"2"`, 1)),
+		"other names":   []byte(strings.Replace(string(good), `"log_probs"`, `"log_qrobs"`, 1)),
+	}
+	for name, b := range damage {
+		bad := filepath.Join(dir, "bad")
+		if err := os.WriteFile(bad, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := openScores(bad); err == nil {
+			t.Errorf("%s: opened with %d ids", name, len(s.ids))
+		}
+	}
+	if _, err := openScores(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
