@@ -8,34 +8,55 @@ const (
 	Qwen3     Family = "qwen3"
 	Qwen3MoE  Family = "qwen3_moe"
 	Qwen3Next Family = "qwen3_next"
-	Qwen35    Family = "qwen3_5"
-	Qwen35MoE Family = "qwen3_5_moe"
+	Qwen35    Family = "qwen3_5"     // Qwen3.6 and 3.8 call themselves so too
+	Qwen35MoE Family = "qwen3_5_moe" // Qwen3.6 too
 )
 
-// Config is the sizes of the text model that tensor shapes follow from.
+// Families lists them all, for errors and help texts.
+func Families() []Family { return []Family{Qwen3, Qwen3MoE, Qwen3Next, Qwen35, Qwen35MoE} }
+
+// Hybrid says whether the family has linear attention layers. Its norms are stored around zero in
+// release form, and the +1 that mlx conversions add goes with the axes of conv1d.
+func (f Family) Hybrid() bool { return f == Qwen3Next || f == Qwen35 || f == Qwen35MoE }
+
+// Sparse says whether the family has mixture-of-experts layers.
+func (f Family) Sparse() bool { return f == Qwen3MoE || f == Qwen3Next || f == Qwen35MoE }
+
+// Output says where the output head's weights are.
+type Output uint8
+
+// The places of the head.
+const (
+	HeadUnsaid Output = iota // the config has no tie_word_embeddings: lm_head if there is one
+	HeadTied                 // the embedding; an lm_head would be dead weight
+	HeadOwn                  // lm_head
+)
+
+// Config is the sizes of the text model, from which tensor shapes follow.
 type Config struct {
 	Family        Family
 	Architecture  string // architectures[0], as the config spells it
 	VocabSize     int
 	HiddenSize    int
-	Intermediate  int // dense feed-forward width
+	Intermediate  int // width of a dense feed-forward; 0 if no layer has one
 	Layers        int
 	Heads         int
 	KVHeads       int
 	HeadDim       int
 	AttentionBias bool
-	TiedEmbedding bool
+	Output        Output
 	HasVision     bool // the config has a vision_config
 
-	FullAttention []bool // per layer: full attention; false is linear attention
+	FullAttention []bool // per layer; false is linear attention
 
+	// Linear attention, of hybrid families only.
 	LinearKeyHeads, LinearValueHeads     int
 	LinearKeyHeadDim, LinearValueHeadDim int
 	ConvKernel                           int
 
-	Experts       int
-	ExpertsPerTok int
-	ExpertWidth   int    // moe_intermediate_size
-	SharedWidth   int    // shared_expert_intermediate_size; 0 for none
-	SparseLayer   []bool // per layer: mixture of experts; false is a dense feed-forward
+	// Mixture of experts, of sparse families only.
+	SparseLayer []bool // per layer; false is a dense feed-forward
+	Experts     int
+	ExpertWidth int // moe_intermediate_size
+	SharedWidth int // shared_expert_intermediate_size; 0 for none
 }
