@@ -1,0 +1,104 @@
+//go:build cgo
+
+package mlx
+
+import (
+	"fmt"
+	"testing"
+
+	"qimport/quant"
+)
+
+// BenchmarkMatMul says, by its GFLOP/s, which BLAS multiplies: on two cores of 2023 the reference
+// BLAS reaches 4, OpenBLAS over 100.
+func BenchmarkMatMul(b *testing.B) {
+	const n = 4096
+	for _, rows := range []int{1, 64} {
+		for _, dtype := range []quant.Dtype{quant.F32, quant.BF16} {
+			b.Run(fmt.Sprintf("%s/rows=%d", dtype, rows), func(b *testing.B) {
+				benchmark(b, 2*n*n*rows, func(s *Scope) func() *Array {
+					w, x := s.Full(0.5, dtype, n, n), s.Full(0.25, dtype, rows, n)
+					s.Eval(w, x)
+					return func() *Array { return s.MatMul(x, s.Transpose(w)) }
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkQuantizedMatMul is one row, as in decoding, by formats.
+func BenchmarkQuantizedMatMul(b *testing.B) {
+	const n = 2048
+	for _, f := range []quant.Format{quant.FormatNVFP4, quant.FormatMXFP8, quant.FormatInt4} {
+		b.Run(f.String(), func(b *testing.B) {
+			benchmark(b, 2*n*n, func(s *Scope) func() *Array {
+				w := s.Quantize(s.Full(0.5, quant.BF16, n, n), f)
+				x := s.Full(0.25, quant.F32, 1, n)
+				s.Eval(w.Weight, w.Scales, x)
+				return func() *Array { return s.QuantizedMatMul(x, w, true) }
+			})
+		})
+	}
+}
+
+// BenchmarkOp is the cost of building one node of a graph.
+func BenchmarkOp(b *testing.B) {
+	th := start(b)
+	err := th.Do(b.Context(), func(s *Scope) error {
+		x := s.Full(1, quant.F32, 8)
+		for b.Loop() {
+			s.Add(x, x).Free()
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// benchmark times computing what the function that prepare returns builds, of so many operations.
+func benchmark(b *testing.B, flops int, prepare func(*Scope) func() *Array) {
+	th := start(b)
+	err := th.Do(b.Context(), func(s *Scope) error {
+		build := prepare(s)
+		for b.Loop() {
+			y := build()
+			if err := s.Eval(y); err != nil {
+				return err
+			}
+			y.Free()
+		}
+		b.ReportMetric(float64(flops)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkFill is memory for weights, by whether MLX's own is written or a copy is made.
+func BenchmarkFill(b *testing.B) {
+	const size = 256 << 20
+	fill := func(dst []byte) error { clear(dst); return nil }
+	th := start(b)
+	for _, way := range []string{"fill", "copy"} {
+		b.Run(way, func(b *testing.B) {
+			b.SetBytes(size)
+			for b.Loop() {
+				err := th.Do(b.Context(), func(s *Scope) error {
+					if way == "fill" {
+						_, err := s.Fill(quant.F32, []int{size / 4}, fill)
+						return err
+					}
+					buf := make([]byte, size)
+					s.FromBytes(buf, quant.F32, size/4)
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				ClearCache()
+			}
+		})
+	}
+}
