@@ -1,0 +1,123 @@
+// Package chat owns the prompt's text: it renders a model's own Jinja chat template, and finds
+// the tokens that end an answer.
+//
+// It must not know tokenization, models, MLX or where files lie. It asks for files by name.
+package chat
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nikolalohinski/gonja/v2/exec"
+)
+
+// Template is a model's chat template, compiled. It is immutable and safe for concurrent use.
+type Template struct {
+	compiled  *exec.Template
+	constants map[string]any // bos_token and eos_token, where tokenizer_config.json has them
+}
+
+// Message is one turn of a conversation.
+type Message struct {
+	Role             string // system, user, assistant or tool
+	Content          string
+	ReasoningContent string     // what the assistant thought; templates show it or drop it
+	ToolCalls        []ToolCall // what the assistant asked for
+}
+
+// ToolCall is one call of a tool that an assistant's turn asked for.
+type ToolCall struct {
+	Name      string
+	Arguments json.RawMessage // a JSON object; its order of keys is kept
+}
+
+// Options say what of a prompt is not a message.
+type Options struct {
+	AddGenerationPrompt bool              // open the assistant's turn at the end
+	EnableThinking      *bool             // nil leaves the template to its own default
+	Tools               []json.RawMessage // JSON objects that describe the tools on offer
+	Now                 time.Time         // what strftime_now tells; zero means the present
+}
+
+// ErrRefused is wrapped when the template itself rejects the messages by raise_exception.
+var ErrRefused = errors.New("the chat template refuses this conversation")
+
+// Render returns the prompt's text. It is to be encoded as it is, without further special tokens.
+func (t *Template) Render(messages []Message, o Options) (text string, err error) {
+	variables, err := t.variables(messages, o)
+	if err != nil {
+		return "", err
+	}
+	var refusal error
+	variables["raise_exception"] = func(message string) (string, error) {
+		refusal = fmt.Errorf("%w: %s", ErrRefused, message)
+		return "", refusal
+	}
+	defer func() { // a template can divide by zero, or nest until a limit of the engine
+		if r := recover(); r != nil {
+			text, err = "", fmt.Errorf("chat template: %v", r)
+		}
+	}()
+	text, err = t.compiled.ExecuteToString(exec.NewContext(variables))
+	if refusal != nil {
+		return "", refusal
+	}
+	if err != nil {
+		return "", fmt.Errorf("chat template: %w", err)
+	}
+	return text, nil
+}
+
+// variables returns what the template sees beside its built-ins. What is absent stays undefined.
+func (t *Template) variables(messages []Message, o Options) (map[string]any, error) {
+	v := map[string]any{"add_generation_prompt": o.AddGenerationPrompt, "strftime_now": clock(o.Now)}
+	for name, value := range t.constants {
+		v[name] = value
+	}
+	if o.EnableThinking != nil {
+		v["enable_thinking"] = *o.EnableThinking
+	}
+	if len(o.Tools) > 0 {
+		tools := make(list, len(o.Tools))
+		for i, tool := range o.Tools {
+			var err error
+			if tools[i], err = decodeJSON(tool); err != nil {
+				return nil, fmt.Errorf("tool %d is not JSON: %w", i, err)
+			}
+		}
+		v["tools"] = tools
+	}
+	turns := make(list, len(messages))
+	for i, m := range messages {
+		turn, err := m.value()
+		if err != nil {
+			return nil, fmt.Errorf("message %d: %w", i, err)
+		}
+		turns[i] = turn
+	}
+	v["messages"] = turns
+	return v, nil
+}
+
+// value returns the message as templates expect it, tool calls in the form of the OpenAI API.
+func (m Message) value() (any, error) {
+	fields := []field{{"role", m.Role}, {"content", m.Content}}
+	if m.ReasoningContent != "" {
+		fields = append(fields, field{"reasoning_content", m.ReasoningContent})
+	}
+	if len(m.ToolCalls) > 0 {
+		calls := make(list, len(m.ToolCalls))
+		for i, call := range m.ToolCalls {
+			arguments, err := decodeJSON(call.Arguments)
+			if err != nil {
+				return nil, fmt.Errorf("arguments of %s are not JSON: %w", call.Name, err)
+			}
+			function := object([]field{{"name", call.Name}, {"arguments", arguments}})
+			calls[i] = object([]field{{"type", "function"}, {"function", function}})
+		}
+		fields = append(fields, field{"tool_calls", calls})
+	}
+	return object(fields), nil
+}
