@@ -1,0 +1,168 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"qimport/convert/arch"
+	"qimport/manifest"
+	"qimport/quant"
+)
+
+// Plan is what an import writes, blob by blob and in the order of the manifest. It is plain data,
+// made without reading a weight; Write carries it out and decides nothing.
+type Plan struct {
+	Origin   string          // of the source
+	Blobs    []Blob          // single tensors by name, then groups of experts by name
+	Files    []string        // other files that are carried along, by name
+	Config   manifest.Config // of the model, as the store keeps it
+	Dropped  []string        // tensors of the source that are left out, by name
+	Warnings []string        // one sentence each
+	Shards   []Shard         // of the source
+}
+
+// Blob is one safetensors blob of the store: a tensor, or the projections of one group of experts.
+type Blob struct {
+	Name     string
+	Group    bool              // experts that the source has one by one
+	Tensors  []TensorPlan      // by name
+	Metadata map[string]string // of the blob's header; nil for unquantized tensors
+	Bytes    int64             // header included
+}
+
+// TensorPlan is what becomes of one logical tensor.
+type TensorPlan struct {
+	Name      string
+	Shape     []int // as written
+	Source    quant.Format
+	Target    quant.Format
+	Scale     quant.Dtype // of affine scales and biases, as written
+	Rule      string      // the rule that decided, for people
+	Transform Transform
+	Global    bool // a .global_scale is written
+	Bytes     int64
+	From      Tensor // of the source
+}
+
+// MTP says what becomes of the tensors of the multi-token-prediction head.
+type MTP uint8
+
+// The choices. Beside a converted body Ollama takes MTP tensors for the sign of a raw one and
+// shifts every norm again, so that MTPAuto keeps the head of a raw checkpoint only.
+const (
+	MTPAuto MTP = iota
+	MTPKeep
+	MTPDrop
+)
+
+// PlanOptions are choices beside the recipe, and the few facts that headers do not tell.
+type PlanOptions struct {
+	MTP   MTP
+	Facts Facts
+}
+
+// NewPlan decides what becomes of every tensor of an inventory. It is pure: no files, no clock, no
+// order of maps. An error wraps quant.ErrRecipe or ErrSource and holds all findings.
+func NewPlan(inv Inventory, recipe quant.Recipe, opts PlanOptions) (Plan, error) {
+	kept, dropped := chooseTensors(inv, opts.MTP)
+	decisions, err := recipe.Decide(subjects(kept))
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Origin: inv.Origin, Files: carriedFiles(inv.Files), Dropped: dropped, Shards: inv.Shards}
+	var tensors []TensorPlan
+	var errs []error
+	for i, t := range kept {
+		tp, err := planTensor(t, decisions[i], inv.Patches, opts.Facts.Exact[t.Name])
+		errs = append(errs, err)
+		tensors = append(tensors, tp)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Plan{}, err
+	}
+	if p.Blobs, err = planBlobs(tensors); err != nil {
+		return Plan{}, err
+	}
+	p.Config = storeConfig(inv, opts.Facts.Template, recipe, tensors)
+	p.Warnings = append(slices.Clone(inv.Notes), warnings(inv, tensors, opts.MTP, dropped)...)
+	return p, nil
+}
+
+// chooseTensors leaves the MTP head out where that was asked for, or where it would do harm.
+func chooseTensors(inv Inventory, mtp MTP) (kept []Tensor, dropped []string) {
+	drop := mtp == MTPDrop || mtp == MTPAuto && inv.Layout == LayoutConverted
+	for _, t := range inv.Tensors {
+		if t.MTP && drop {
+			dropped = append(dropped, t.Name)
+			continue
+		}
+		kept = append(kept, t)
+	}
+	return kept, dropped
+}
+
+// subjects is what a recipe sees of the tensors.
+func subjects(tensors []Tensor) []quant.Subject {
+	out := make([]quant.Subject, len(tensors))
+	for i, t := range tensors {
+		out[i] = quant.Subject{
+			Name: t.Name, Shape: t.Shape, Source: t.Format,
+			Expert: t.Role == arch.Expert, Fixed: t.Role.Fixed(),
+		}
+	}
+	return out
+}
+
+// planTensor joins a tensor and the decision on it.
+func planTensor(t Tensor, d quant.Decision, patches Patches, exact bool) (TensorPlan, error) {
+	tp := TensorPlan{Name: t.Name, Shape: t.Shape, Source: t.Format, Target: d.Format, Rule: d.Rule, From: t}
+	tp.Scale = scaleDtype(t, d.Format)
+	tp.Transform = chooseTransform(t, d.Format, patches, exact)
+	if tp.Transform == MoveColours {
+		tp.Shape = coloursFirst(t.Shape)
+	}
+	tp.Global = t.Global != NoGlobal && tp.Transform == Copy
+	layout, err := tp.Target.Layout(tp.Shape, tp.Scale)
+	if err != nil {
+		return TensorPlan{}, fmt.Errorf("tensor %s: %w", t.Name, err)
+	}
+	tp.Bytes = layout.Bytes()
+	if tp.Global {
+		tp.Bytes += int64(quant.F32.Size())
+	}
+	return tp, nil
+}
+
+// scaleDtype is the dtype of affine scales in the target: that of the source's numbers, and bf16
+// for sources that have none, as MLX decodes them.
+func scaleDtype(t Tensor, target quant.Format) quant.Dtype {
+	switch {
+	case target.Mode != quant.Affine:
+		return quant.NoDtype
+	case t.Format.Mode == quant.Plain && t.Format.Dtype.IsFloat():
+		return t.Format.Dtype
+	case t.Format.Mode == quant.Affine:
+		return t.ScaleDtype
+	}
+	return quant.BF16
+}
+
+// chatTemplate is the file that holds the chat template where tokenizer_config.json does not. Ollama
+// reads layers of the type json by name, one at a time, so that this one, which is no JSON, rests
+// beside them untouched.
+const chatTemplate = "chat_template.jinja"
+
+// carriedFiles picks the files that go into the store: all JSON, as Ollama does it, and the chat
+// template. The index of the shards is of no meaning there.
+func carriedFiles(files []string) []string {
+	var out []string
+	for _, f := range files {
+		json := strings.HasSuffix(f, ".json") && f != "model.safetensors.index.json"
+		if json || f == chatTemplate {
+			out = append(out, f)
+		}
+	}
+	return out
+}

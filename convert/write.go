@@ -1,0 +1,206 @@
+package convert
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	goruntime "runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"qimport/manifest"
+	"qimport/quant"
+)
+
+// Weights is what writing needs of a source. *Source is one.
+type Weights interface {
+	// LoadPiece lends piece i of a tensor; the bytes stay until the source is closed.
+	LoadPiece(t Tensor, i int) (quant.Tensor, error)
+	// Release says that lent bytes will not be needed soon.
+	Release(b []byte)
+	// File reads one of the model's other files.
+	File(name string) ([]byte, error)
+	// Unchanged says whether the files are still those that were opened.
+	Unchanged() error
+}
+
+// WriteOptions say how to carry out a plan; nothing of it shows in the bytes that are written.
+type WriteOptions struct {
+	Jobs     int            // pieces worked on at a time; 0 for one a core
+	Progress func(Progress) // called often, by one goroutine at a time; nil for none
+	Index    *BlobIndex     // blobs of earlier imports; nil for none
+}
+
+// Progress is how far writing has come, in bytes of the source.
+type Progress struct {
+	Done, Total int64
+	Reused      int64  // of Done: what was there already
+	Blob        string // the one last worked on
+}
+
+// Stats is what writing did.
+type Stats struct {
+	Tensors      int
+	BytesRead    int64 // of the source's tensors
+	BytesWritten int64 // of blobs, config and files included
+	BytesReused  int64 // of blobs that were there already
+}
+
+// Write carries a plan out: it reads, encodes, hashes and writes over all cores at once, in memory
+// that does not grow with the model, and returns the manifest of the blobs that are then on the disk
+// in the stage. It publishes nothing. The bytes are the same for every number of jobs.
+//
+// Blobs that the stage or the index vouches for are not written again. When ctx ends, Write stops
+// within a piece; what is finished stays in the stage for the next run.
+func Write(ctx context.Context, plan Plan, src Weights, stage *manifest.Stage, opts WriteOptions) (manifest.Manifest, Stats, error) {
+	keys, err := blobKeys(plan)
+	if err != nil {
+		return manifest.Manifest{}, Stats{}, err
+	}
+	w := newWriter(plan, src, stage, opts)
+	layers, err := w.blobs(ctx, plan, keys)
+	if err != nil {
+		return manifest.Manifest{}, w.stats, err
+	}
+	files, config, err := w.files(plan)
+	if err != nil {
+		return manifest.Manifest{}, w.stats, err
+	}
+	if err := stage.Flush(ctx); err != nil {
+		return manifest.Manifest{}, w.stats, err
+	}
+	if err := src.Unchanged(); err != nil {
+		return manifest.Manifest{}, w.stats, err
+	}
+	if opts.Index != nil {
+		for i, key := range keys {
+			opts.Index.Add(key, layers[i])
+		}
+	}
+	return manifest.New(config, append(layers, files...)), w.stats, nil
+}
+
+// writer carries out one plan.
+type writer struct {
+	src    Weights
+	stage  *manifest.Stage
+	index  *BlobIndex
+	jobs   int
+	size   pieceSize
+	cores  chan struct{} // one token a job; whoever computes or writes holds one
+	spare  chan []byte   // buffers for pieces
+	report func(Progress)
+
+	mu    sync.Mutex // guards what follows
+	stats Stats
+	done  Progress
+}
+
+func newWriter(plan Plan, src Weights, stage *manifest.Stage, opts WriteOptions) *writer {
+	jobs := workers(opts.Jobs)
+	size := sizePieces(jobs)
+	return &writer{
+		src: src, stage: stage, index: opts.Index, jobs: jobs, size: size, report: opts.Progress,
+		cores: make(chan struct{}, jobs),
+		spare: make(chan []byte, size.inFlight),
+		done:  Progress{Total: plan.Totals().BytesRead},
+	}
+}
+
+func workers(jobs int) int {
+	if jobs > 0 {
+		return jobs
+	}
+	return goruntime.GOMAXPROCS(0)
+}
+
+// blobs writes all blobs, the largest first, so that none is left over for the end that a single
+// hash has to work through alone. It returns their layers in the plan's order.
+func (w *writer) blobs(ctx context.Context, plan Plan, keys []blobKey) ([]manifest.Layer, error) {
+	order := make([]int, len(plan.Blobs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(plan.Blobs[b].Bytes, plan.Blobs[a].Bytes) })
+	layers := make([]manifest.Layer, len(plan.Blobs))
+	stop := w.flushNowAndThen(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(w.jobs + 1)
+	for _, i := range order {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() (err error) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			layers[i], err = w.blob(ctx, plan.Blobs[i], keys[i])
+			return err
+		})
+	}
+	err := g.Wait()
+	if flushErr := stop(); err == nil {
+		err = flushErr
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return layers, err
+}
+
+// files writes the config blob and the files that are carried along.
+func (w *writer) files(plan Plan) (layers []manifest.Layer, config manifest.Layer, err error) {
+	put := func(mediaType, name string, content []byte) (manifest.Layer, error) {
+		key := fmt.Sprintf("file %s %s", name, manifest.DigestOf(content))
+		l, reused := w.stage.Done(key)
+		if !reused {
+			if l, err = w.stage.Put(key, mediaType, name, content); err != nil {
+				return l, err
+			}
+		}
+		w.count(l, reused)
+		return l, nil
+	}
+	for _, name := range plan.Files {
+		content, err := w.src.File(name)
+		if err != nil {
+			return nil, config, err
+		}
+		l, err := put(manifest.MediaTypeJSON, name, content)
+		if err != nil {
+			return nil, config, err
+		}
+		layers = append(layers, l)
+	}
+	config, err = put(manifest.MediaTypeConfig, "", plan.Config.Encode())
+	return layers, config, err
+}
+
+// count adds a finished blob to the statistics.
+func (w *writer) count(l manifest.Layer, reused bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if reused {
+		w.stats.BytesReused += l.Size
+	} else {
+		w.stats.BytesWritten += l.Size
+	}
+}
+
+// advance reports n more bytes of the source as done.
+func (w *writer) advance(blob string, n int64, reused bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done.Done += n
+	w.done.Blob = blob
+	if reused {
+		w.done.Reused += n
+	} else {
+		w.stats.BytesRead += n
+	}
+	if w.report != nil {
+		w.report(w.done)
+	}
+}

@@ -1,0 +1,88 @@
+package convert
+
+import (
+	"fmt"
+
+	"qimport/quant"
+)
+
+// expandScales writes the e8m0 scale of every group of a span's rows: the exponent of the power of
+// two that its FP8 block has. The elements stay, which leaves one thing to refuse.
+func expandScales(dst []byte, src quant.Tensor, s span) error {
+	rows, cols := matrixRows(src.Shape), quant.Columns(src.Shape)
+	high, wide := src.Format.BlockRows, src.Format.BlockCols
+	if high == 0 {
+		high = rows
+	}
+	if wide == 0 {
+		wide = cols
+	}
+	down, across := (rows+high-1)/high, (cols+wide-1)/wide
+	scales := make([]float32, down*across)
+	group := quant.FormatMXFP8.GroupSize
+	for row, matrix := s.from, -1; row < s.to; row++ {
+		if m := row / rows; m != matrix {
+			matrix = m
+			size := src.ScaleDtype.Size() * len(scales)
+			if err := quant.ToFloat32(scales, src.Scales[m*size:(m+1)*size], src.ScaleDtype); err != nil {
+				return err
+			}
+		}
+		line := scales[row%rows/high*across:]
+		for col := 0; col < cols; col += group {
+			b, ok := e8m0(line[col/wide])
+			if !ok {
+				return fmt.Errorf("%w: its block scales have changed since the plan was made", ErrSource)
+			}
+			dst[0], dst = b, dst[1:]
+		}
+	}
+	return checkFP8(src.Data[s.from*cols : s.to*cols])
+}
+
+// checkFP8 refuses the NaN of e4m3, which some versions of MLX decode as 480.
+func checkFP8(elements []byte) error {
+	bad := 0
+	for _, b := range elements {
+		if b&0x7f == 0x7f {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%w: %d of its FP8 weights are NaN; the file is damaged, fetch it again", ErrSource, bad)
+	}
+	return nil
+}
+
+// matrixRows is the rows of the matrices that a tensor consists of.
+func matrixRows(shape []int) int { return shape[len(shape)-2] }
+
+// foldScales multiplies the block scales of a span's rows by the second scale of their expert.
+func foldScales(dst []byte, src quant.Tensor, s span) {
+	perRow := quant.Columns(src.Shape) / quant.FormatNVFP4.GroupSize
+	perGlobal := len(src.Scales) / len(src.Global)
+	var table [256]int
+	for i, last := range src.Scales[s.from*perRow : s.to*perRow] {
+		if at := s.from*perRow + i; i == 0 || at%perGlobal == 0 {
+			table = foldTable(src.Global[at/perGlobal])
+		}
+		dst[i] = byte(table[last])
+	}
+}
+
+// moveColours copies a patch embedding [out, time, height, width, channels] as
+// [out, channels, time, height, width].
+func moveColours(dst []byte, t quant.Tensor) {
+	size := t.Format.Dtype.Size()
+	channels := quant.Columns(t.Shape)
+	pixels := t.Shape[1] * t.Shape[2] * t.Shape[3]
+	for o := range t.Shape[0] {
+		for px := range pixels {
+			for c := range channels {
+				from := ((o*pixels+px)*channels + c) * size
+				to := ((o*channels+c)*pixels + px) * size
+				copy(dst[to:to+size], t.Data[from:from+size])
+			}
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package convert
+
+import "qimport/quant"
+
+// pieceSize is how work is cut, so that a large tensor is worked on by all cores, and memory stays
+// bounded whatever the number of cores.
+type pieceSize struct {
+	elements int // of one piece, unless a single row has more
+	ahead    int // pieces of a tensor that may wait for their turn to be written
+	inFlight int // pieces of all tensors in memory at once
+}
+
+const (
+	pieceBudget = 96 << 20 // bytes of pieces in memory, at four bytes an element
+	maxPiece    = 512 << 10
+	minPiece    = 32 << 10
+	piecesAhead = 2
+)
+
+func sizePieces(jobs int) pieceSize {
+	p := pieceSize{ahead: piecesAhead}
+	p.inFlight = (jobs + 1) * (piecesAhead + 2)
+	p.elements = min(max(pieceBudget/4/p.inFlight, minPiece), maxPiece)
+	return p
+}
+
+// PeakMemory estimates the bytes of memory that writing the plan needs with that many jobs (0 for one
+// a core): the program itself, pieces, and the scales of the tensors in work. Pages of the page
+// cache that are mapped for a moment are counted with the pieces.
+func (p Plan) PeakMemory(jobs int) int64 {
+	const program = 48 << 20
+	jobs = workers(jobs)
+	size := sizePieces(jobs)
+	largest := int64(0)
+	for _, b := range p.Blobs {
+		for _, t := range b.Tensors {
+			largest = max(largest, t.tailBytes())
+		}
+	}
+	return program + 4*int64(size.elements*size.inFlight) + largest*int64(jobs+1)
+}
+
+// tailBytes is the memory that scales and biases take while the elements are written.
+func (t TensorPlan) tailBytes() int64 {
+	if t.Transform == Copy || !t.Target.IsQuantized() {
+		return 0
+	}
+	layout, err := t.Target.Layout(t.Shape, t.Scale)
+	if err != nil {
+		return 0 // planTensor has made sure
+	}
+	return layout.Scales.Bytes() + layout.Biases.Bytes()
+}
+
+// span is the rows [from, to) of one piece of the source, a row being a line of the last dimension.
+type span struct {
+	piece, from, to int
+	first           int   // element of the whole tensor at which it begins
+	bytes           int64 // of the source, scales included
+}
+
+// cut divides a tensor into spans of whole rows.
+func (size pieceSize) cut(t TensorPlan, pieces []quant.Tensor) []span {
+	var spans []span
+	first := 0
+	for i, p := range pieces {
+		cols := max(quant.Columns(p.Shape), 1)
+		rows := quant.Elements(p.Shape) / cols
+		step := max(size.elements/cols, 1)
+		if t.Transform == MoveColours || rows == 0 {
+			step = max(rows, 1)
+		}
+		total := int64(len(p.Data) + len(p.Scales) + len(p.Biases) + 4*len(p.Global))
+		for from := 0; from == 0 || from < rows; from += step {
+			to := min(from+step, rows)
+			share := total
+			if rows > 0 {
+				share = total*int64(to)/int64(rows) - total*int64(from)/int64(rows)
+			}
+			spans = append(spans, span{piece: i, from: from, to: to, first: first + from*cols, bytes: share})
+		}
+		first += rows * cols
+	}
+	return spans
+}
+
+// buffer is n bytes of any content.
+func (w *writer) buffer(n int) []byte {
+	if n > 4*w.size.elements {
+		return make([]byte, n)
+	}
+	select {
+	case b := <-w.spare:
+		return b
+	default:
+		return make([]byte, 4*w.size.elements)
+	}
+}
+
+// giveBack keeps a buffer for the next piece, unless it is larger than most.
+func (w *writer) giveBack(b []byte) {
+	if len(b) != 4*w.size.elements {
+		return
+	}
+	select {
+	case w.spare <- b:
+	default:
+	}
+}
