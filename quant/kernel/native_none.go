@@ -1,3 +1,5 @@
+//go:build !cgo || !(amd64 || arm64)
+
 package kernel
 
 // native lists no versions: this build has the definition only.

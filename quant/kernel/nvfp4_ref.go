@@ -1,17 +1,20 @@
 package kernel
 
+import "math"
+
 // nvfp4: groups of 16 e2m1 codes, two a byte with the first in the low nibble, and one e4m3 scale a
 // group. Optionally all values are multiplied by one more float32, the global scale.
 const nvfp4Group = 16
 
 // encodeNVFP4Ref is the definition. src holds 16*len(scales) elements, codes 8*len(scales) bytes.
-// The scales are multiplied by enc before they are rounded: 1, or 1 over the global scale.
+// The scales are multiplied by enc before they are rounded: 1, or 1 over the global scale, which is
+// positive and finite.
 func encodeNVFP4Ref(codes, scales, src []byte, from Elem, enc float32) {
 	var w [nvfp4Group]float32
 	for g := range scales {
 		widenRef(w[:], src[g*nvfp4Group*from.Size():], from)
 		s := float32(maxAbs(w[:])/6) * enc
-		scales[g] = EncodeE4M3(s)
+		scales[g] = e4m3Magnitude(math.Float32bits(s) & absMask)
 		inv := float32(0)
 		if d := DecodeE4M3(scales[g]); d != 0 {
 			inv = enc / d

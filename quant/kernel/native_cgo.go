@@ -1,0 +1,93 @@
+//go:build cgo && (amd64 || arm64)
+
+package kernel
+
+// #cgo CFLAGS: -O3 -std=c11
+// #cgo noescape qk_widen
+// #cgo nocallback qk_widen
+// #cgo noescape qk_narrow
+// #cgo nocallback qk_narrow
+// #cgo noescape qk_non_finite
+// #cgo nocallback qk_non_finite
+// #cgo noescape qk_encode_nvfp4
+// #cgo nocallback qk_encode_nvfp4
+// #cgo noescape qk_encode_mxfp4
+// #cgo nocallback qk_encode_mxfp4
+// #cgo noescape qk_encode_mxfp8
+// #cgo nocallback qk_encode_mxfp8
+// #cgo noescape qk_encode_affine
+// #cgo nocallback qk_encode_affine
+// #cgo noescape qk_decode_nvfp4
+// #cgo nocallback qk_decode_nvfp4
+// #cgo noescape qk_decode_mxfp4
+// #cgo nocallback qk_decode_mxfp4
+// #cgo noescape qk_decode_mxfp8
+// #cgo nocallback qk_decode_mxfp8
+// #cgo noescape qk_decode_e4m3
+// #cgo nocallback qk_decode_e4m3
+// #cgo noescape qk_decode_affine
+// #cgo nocallback qk_decode_affine
+// #include "native.h"
+import "C"
+import "unsafe"
+
+// newNative lists the C functions of one instruction set. Each checks the lengths that its C
+// function trusts, by slicing.
+func newNative(name string, isa C.int) *Set {
+	return &Set{
+		Name: name,
+		Widen: func(dst []float32, src []byte, from Elem) {
+			n := len(dst)
+			C.qk_widen(isa, floats(dst), data(src[:n*from.Size()]), C.int(from), C.size_t(n))
+		},
+		Narrow: func(dst []byte, to Elem, src []float32) {
+			n := len(src)
+			C.qk_narrow(isa, data(dst[:n*to.Size()]), C.int(to), floats(src), C.size_t(n))
+		},
+		NonFinite: func(src []byte, from Elem) int {
+			return int(C.qk_non_finite(isa, data(src), C.int(from), C.size_t(len(src)/from.Size())))
+		},
+		EncodeNVFP4: func(codes, scales, src []byte, from Elem, enc float32) {
+			n := len(scales)
+			C.qk_encode_nvfp4(isa, data(codes[:8*n]), data(scales), data(src[:16*n*from.Size()]), C.int(from), C.size_t(n), C.float(enc))
+		},
+		EncodeMXFP4: func(codes, scales, src []byte, from Elem) {
+			n := len(scales)
+			C.qk_encode_mxfp4(isa, data(codes[:16*n]), data(scales), data(src[:32*n*from.Size()]), C.int(from), C.size_t(n))
+		},
+		EncodeMXFP8: func(codes, scales, src []byte, from Elem) {
+			n := len(scales)
+			C.qk_encode_mxfp8(isa, data(codes[:32*n]), data(scales), data(src[:32*n*from.Size()]), C.int(from), C.size_t(n))
+		},
+		EncodeAffine: func(codes, scales, biases, src []byte, from, scale Elem, bits, group int) {
+			n := len(codes) / (group * bits / 8)
+			C.qk_encode_affine(isa, data(codes), data(scales[:n*scale.Size()]), data(biases[:n*scale.Size()]),
+				data(src[:n*group*from.Size()]), C.int(from), C.int(scale), C.int(bits), C.int(group), C.size_t(n))
+		},
+		DecodeNVFP4: func(dst []float32, codes, scales []byte, global float32) {
+			n := len(scales)
+			C.qk_decode_nvfp4(isa, floats(dst[:16*n]), data(codes[:8*n]), data(scales), C.size_t(n), C.float(global))
+		},
+		DecodeMXFP4: func(dst []float32, codes, scales []byte) {
+			n := len(scales)
+			C.qk_decode_mxfp4(isa, floats(dst[:32*n]), data(codes[:16*n]), data(scales), C.size_t(n))
+		},
+		DecodeMXFP8: func(dst []float32, codes, scales []byte) {
+			n := len(scales)
+			C.qk_decode_mxfp8(isa, floats(dst[:32*n]), data(codes[:32*n]), data(scales), C.size_t(n))
+		},
+		DecodeE4M3: func(dst []float32, codes []byte, scale float32) {
+			n := len(dst)
+			C.qk_decode_e4m3(isa, floats(dst), data(codes[:n]), C.size_t(n), C.float(scale))
+		},
+		DecodeAffine: func(dst []float32, codes, scales, biases []byte, scale Elem, bits, group int) {
+			n := len(dst) / group
+			C.qk_decode_affine(isa, floats(dst), data(codes[:n*group*bits/8]), data(scales[:n*scale.Size()]),
+				data(biases[:n*scale.Size()]), C.int(scale), C.int(bits), C.int(group), C.size_t(n))
+		},
+	}
+}
+
+func data(b []byte) *C.u8 { return (*C.u8)(unsafe.Pointer(unsafe.SliceData(b))) }
+
+func floats(f []float32) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(f))) }
