@@ -1,0 +1,108 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Conversation answers requests that begin as earlier ones did, without reading the shared part
+// again. A delta state cannot be turned back, so it keeps the sessions of two points from which
+// the next request may go on: the end of the last prompt, before the answer was opened (templates
+// render past answers differently from the way they were made), and the end of the last answer.
+// It is for one goroutine at a time.
+type Conversation struct {
+	model *Model
+	past  []*Session
+}
+
+// NewConversation starts one.
+func (m *Model) NewConversation() *Conversation { return &Conversation{model: m} }
+
+// Close frees what is kept.
+func (c *Conversation) Close() { c.keep() }
+
+// keep replaces the sessions that are kept.
+func (c *Conversation) keep(sessions ...*Session) {
+	for _, x := range c.past {
+		if !slices.Contains(sessions, x) {
+			x.Close()
+		}
+	}
+	c.past = sessions
+}
+
+// Generate answers one request; see Model.Generate.
+func (c *Conversation) Generate(ctx context.Context, o GenerateOptions, emit func(piece string)) (Answer, error) {
+	g := &generation{model: c.model, sampler: newSampler(o.Sampling), stopper: &stopper{stops: o.Stop}, emit: emit}
+	ids, shared, err := c.model.prompt(o)
+	if err == nil {
+		err = o.Sampling.check()
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	g.answer.Prompt = ids
+	limit := c.model.Config.MaxPositions - len(ids)
+	if limit <= 0 {
+		return g.answer, fmt.Errorf("%w: the prompt has %d tokens; the model has %d positions and the answer needs some", ErrContext, len(ids), c.model.Config.MaxPositions)
+	}
+	if o.MaxTokens > 0 {
+		limit = min(limit, o.MaxTokens)
+	}
+	logits, err := c.prefill(ctx, g, shared)
+	if err == nil {
+		err = g.decode(ctx, logits, limit)
+	}
+	if err != nil {
+		g.answer.Stop = StopInterrupted
+	}
+	if g.session != nil {
+		g.answer.Precision = g.session.Precision()
+	}
+	return g.answer, err
+}
+
+// prefill reads the prompt into a session for the answer, from the kept session that has most of
+// it, and keeps one at its first shared tokens.
+func (c *Conversation) prefill(ctx context.Context, g *generation, shared int) ([]float32, error) {
+	begin := time.Now()
+	ids := g.answer.Prompt
+	x, err := c.resume(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	g.answer.Prefill.Tokens = len(ids) - x.Len()
+	defer func() { g.answer.Prefill.Seconds = time.Since(begin).Seconds() }()
+	if shared > x.Len() && shared < len(ids) {
+		if _, err := x.Feed(ctx, ids[x.Len():shared]); err != nil {
+			x.Close()
+			return nil, err
+		}
+	}
+	boundary, err := x.Fork(ctx)
+	if err != nil {
+		x.Close()
+		return nil, err
+	}
+	g.session = x
+	c.keep(boundary, x)
+	return x.Feed(ctx, ids[x.Len():])
+}
+
+// resume is a session that has read a beginning of ids, but not all: a fork of the longest one kept
+// for which that is true, or a new one.
+func (c *Conversation) resume(ctx context.Context, ids []int) (*Session, error) {
+	var best *Session
+	for _, x := range c.past {
+		n := x.Len()
+		if n < len(ids) && x.failed == nil && slices.Equal(x.tokens, ids[:n]) && (best == nil || n > best.Len()) {
+			best = x
+		}
+	}
+	if best == nil {
+		return c.model.NewSession(), nil
+	}
+	return best.Fork(ctx)
+}

@@ -1,0 +1,166 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"qimport/runtime/chat"
+)
+
+// GenerateOptions is one request. Of Messages, Prompt and Tokens one is given.
+type GenerateOptions struct {
+	Messages  []chat.Message // rendered with the model's chat template
+	Chat      chat.Options   // for Messages; the generation prompt is always added
+	Prompt    string         // text as it is
+	Tokens    []int          // as they are
+	MaxTokens int            // of the answer; 0 for as many as the context has room for
+	Sampling  Sampling
+	Stop      []string // texts that end the answer and are not part of it
+}
+
+// StopReason says why an answer ended.
+type StopReason string
+
+// The reasons: a stop token, a stop string, no more tokens allowed, or an error or interrupt.
+const (
+	StopEOS         StopReason = "eos"
+	StopText        StopReason = "stop"
+	StopLength      StopReason = "length"
+	StopInterrupted StopReason = "interrupted"
+)
+
+// Timing is how long a number of tokens took.
+type Timing struct {
+	Tokens  int     `json:"tokens"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Answer is what came of a request.
+type Answer struct {
+	Prompt    []int // its tokens
+	Text      string
+	Tokens    []int // of the answer, without the stop token
+	Stop      StopReason
+	Prefill   Timing // tokens read that an earlier request had not; ends with the first logits
+	Decode    Timing // tokens generated after that, the stop token included
+	Precision Precision
+}
+
+// Generate answers one request. emit, if not nil, is given the text as it comes, whole characters
+// at a time. What was generated before an error or an interrupt is returned with it.
+func (m *Model) Generate(ctx context.Context, o GenerateOptions, emit func(piece string)) (Answer, error) {
+	c := m.NewConversation()
+	defer c.Close()
+	return c.Generate(ctx, o, emit)
+}
+
+// prompt is the tokens of the request, and how many of them will begin the next one's too: all but
+// the opening of the answer.
+func (m *Model) prompt(o GenerateOptions) (ids []int, shared int, err error) {
+	switch {
+	case o.Tokens != nil:
+		return o.Tokens, len(o.Tokens), nil
+	case o.Prompt != "":
+		ids = m.Tokenizer.Encode(o.Prompt)
+		return ids, len(ids), nil
+	case len(o.Messages) == 0:
+		return nil, 0, errors.New("neither messages nor a prompt to answer")
+	case m.Template == nil:
+		return nil, 0, chat.ErrNoTemplate
+	}
+	o.Chat.AddGenerationPrompt = true
+	text, err := m.Template.Render(o.Messages, o.Chat)
+	if err != nil {
+		return nil, 0, err
+	}
+	o.Chat.AddGenerationPrompt = false
+	history, err := m.Template.Render(o.Messages, o.Chat)
+	if err != nil {
+		return nil, 0, err
+	}
+	ids = m.Tokenizer.Encode(text)
+	return ids, commonPrefix(ids, m.Tokenizer.Encode(history)), nil
+}
+
+func commonPrefix(a, b []int) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// generation is one answer in the making.
+type generation struct {
+	model   *Model
+	session *Session
+	sampler *sampler
+	stopper *stopper
+	emit    func(string)
+	answer  Answer
+}
+
+// decode chooses tokens until one of them, the text or their number ends the answer. logits are
+// those after the prompt; at most limit tokens are made.
+func (g *generation) decode(ctx context.Context, logits []float32, limit int) error {
+	begin := time.Now()
+	defer func() { g.answer.Decode.Seconds = time.Since(begin).Seconds() }()
+	stream := g.model.Tokenizer.NewStream(true)
+	for {
+		if len(g.answer.Tokens) == limit {
+			g.answer.Stop = StopLength
+			break
+		}
+		id, err := g.choose(logits)
+		if err != nil {
+			return err
+		}
+		g.answer.Decode.Tokens++
+		if slices.Contains(g.model.Stop, id) {
+			g.answer.Stop = StopEOS
+			break
+		}
+		g.answer.Tokens = append(g.answer.Tokens, id)
+		if g.show(stream.Push(id)) {
+			g.answer.Stop = StopText
+			return nil
+		}
+		if len(g.answer.Tokens) == limit {
+			continue // no need to read what nothing follows
+		}
+		if logits, err = g.session.Step(ctx, id); err != nil {
+			return err
+		}
+	}
+	if !g.show(stream.Flush()) {
+		g.out(g.stopper.flush())
+	}
+	return nil
+}
+
+// choose picks the next token. Rows of the vocabulary that the tokenizer has no token for are
+// padding, and are never chosen.
+func (g *generation) choose(logits []float32) (int, error) {
+	id, err := g.sampler.next(logits[:g.model.Tokenizer.Size()], g.session.tokens)
+	if err != nil {
+		return 0, fmt.Errorf("after %d tokens: %w", g.session.Len(), err)
+	}
+	return id, nil
+}
+
+// show passes text on as far as stop strings allow; true if one came.
+func (g *generation) show(piece string) (stopped bool) {
+	text, stopped := g.stopper.push(piece)
+	g.out(text)
+	return stopped
+}
+
+func (g *generation) out(text string) {
+	g.answer.Text += text
+	if text != "" && g.emit != nil {
+		g.emit(text)
+	}
+}

@@ -1,0 +1,101 @@
+package layer
+
+import (
+	"math"
+
+	"qimport/runtime/mlx"
+)
+
+// AttentionSizes are the dimensions of a full-attention layer.
+type AttentionSizes struct {
+	Heads, KVHeads, HeadDim int
+}
+
+// Attention is grouped-query attention with normalised queries and keys, rotary positions and,
+// where the model has one, a sigmoid gate on its output.
+type Attention struct {
+	sizes AttentionSizes
+	in    *Linear // rows: all queries, all keys, all values, then all gates if there are any
+	out   *Linear
+	qNorm *Norm
+	kNorm *Norm
+	rope  *Rotary
+	gated bool
+}
+
+// AttentionWeights are the stored parts of an Attention. Query may be twice as high as the heads
+// need: then each head's rows are followed by those of its gate.
+type AttentionWeights struct {
+	Query, Key, Value, Out                 Matrix
+	QueryBias, KeyBias, ValueBias, OutBias *Matrix // columns; nil for none
+	QueryNorm, KeyNorm                     *Norm
+	Rotary                                 *Rotary
+}
+
+// NewAttention describes the layer.
+func NewAttention(c Compute, z AttentionSizes, w AttentionWeights) *Attention {
+	a := &Attention{sizes: z, qNorm: w.QueryNorm, kNorm: w.KeyNorm, rope: w.Rotary}
+	a.gated = w.Query.Out == 2*z.Heads*z.HeadDim
+	parts := []Matrix{w.Query, w.Key, w.Value}
+	biases := []*Matrix{w.QueryBias, w.KeyBias, w.ValueBias}
+	if a.gated {
+		query, gate := z.ungate(w.Query)
+		parts = []Matrix{query, w.Key, w.Value, gate}
+		if w.QueryBias != nil {
+			queryBias, gateBias := z.ungate(*w.QueryBias)
+			biases = []*Matrix{&queryBias, w.KeyBias, w.ValueBias, &gateBias}
+		}
+	}
+	a.in = NewLinear(c, parts...).withBias(biases)
+	a.out = NewLinear(c, w.Out).withBias([]*Matrix{w.OutBias})
+	return a
+}
+
+// ungate parts rows that lie [query, gate] head by head into all queries and all gates.
+func (z AttentionSizes) ungate(m Matrix) (query, gate Matrix) {
+	var q, g [][2]int
+	for h := range z.Heads {
+		at := 2 * h * z.HeadDim
+		q = append(q, [2]int{at, at + z.HeadDim})
+		g = append(g, [2]int{at + z.HeadDim, at + 2*z.HeadDim})
+	}
+	return m.Pick(q...), m.Pick(g...)
+}
+
+// Params lists the layer's arrays; those of Rotary, which layers share, are not among them.
+func (a *Attention) Params() []*Param {
+	return concat(a.in.Params(), a.out.Params(), a.qNorm.Params(), a.kNorm.Params())
+}
+
+// Forward attends from x [B, T, H] to itself and to all that the KV cache holds, which grows by T.
+func (a *Attention) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
+	z, kv := a.sizes, &cache.KV
+	q, k, v, gate := a.project(s, x)
+	q = a.rope.Apply(s, a.qNorm.Apply(s, q), kv.Len()) // [B, nq, T, D]
+	k = a.rope.Apply(s, a.kNorm.Apply(s, k), kv.Len()) // [B, nkv, T, D]
+	keys, values := kv.Append(s, k, v)                 // [B, nkv, S, D]
+	scale := float32(1 / math.Sqrt(float64(z.HeadDim)))
+	causal := x.Shape()[1] > 1
+	o := s.Attention(q, keys, values, scale, mlx.Mask{Causal: causal}) // [B, nq, T, D]
+	b, t := x.Shape()[0], x.Shape()[1]
+	o = s.Reshape(s.Transpose(o, 0, 2, 1, 3), b, t, z.Heads*z.HeadDim)
+	if a.gated {
+		o = s.Mul(o, s.Sigmoid(gate))
+	}
+	return a.out.Apply(s, o) // [B, T, H]
+}
+
+// project makes queries [B, nq, T, D], keys and values [B, nkv, T, D], and the gate [B, T, nq*D].
+func (a *Attention) project(s *mlx.Scope, x *mlx.Array) (q, k, v, gate *mlx.Array) {
+	z := a.sizes
+	wide, narrow := z.Heads*z.HeadDim, z.KVHeads*z.HeadDim
+	parts := split(s, a.in.Apply(s, x), wide, narrow, narrow)
+	if a.gated {
+		gate = parts[3]
+	}
+	b, t := x.Shape()[0], x.Shape()[1]
+	heads := func(y *mlx.Array, n int) *mlx.Array {
+		return s.Transpose(s.Reshape(y, b, t, n, z.HeadDim), 0, 2, 1, 3)
+	}
+	return heads(parts[0], z.Heads), heads(parts[1], z.KVHeads), heads(parts[2], z.KVHeads), gate
+}

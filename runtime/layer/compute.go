@@ -1,0 +1,54 @@
+package layer
+
+import "qimport/quant"
+
+// Mode is how weights are kept in memory and multiplied.
+type Mode uint8
+
+// The modes, from the most exact and largest to the smallest.
+const (
+	F32       Mode = iota // every weight decoded to float32, float32 activations
+	BF16                  // every weight decoded to bf16, bf16 activations
+	Quantized             // every weight as it is stored, packed ones multiplied packed
+)
+
+func (m Mode) String() string {
+	return [...]string{F32: "f32", BF16: "bf16", Quantized: "quantized"}[m]
+}
+
+// Compute is how a model computes; the same for all its parts.
+type Compute struct {
+	Mode  Mode
+	GPU   bool
+	State quant.Dtype // of the delta state: float32, or bf16 for the ablation
+	Decay quant.Dtype // of the decay: likewise
+}
+
+// Activation is the dtype of activations, KV cache and conv state.
+func (c Compute) Activation() quant.Dtype {
+	if c.Mode == F32 || (c.Mode == Quantized && !c.GPU) {
+		return quant.F32
+	}
+	return quant.BF16
+}
+
+// dense is the dtype in which a weight of that format is kept unpacked. On a CPU, weights that
+// stay as they are stored keep their dtype to save memory, and are widened where they are used.
+func (c Compute) dense(f quant.Format) quant.Dtype {
+	switch {
+	case c.Mode == F32:
+		return quant.F32
+	case c.Mode == Quantized && !c.GPU && f.Mode == quant.Plain:
+		return f.Dtype
+	}
+	return quant.BF16
+}
+
+// packs says whether a weight of that format is kept packed.
+func (c Compute) packs(f quant.Format) bool {
+	switch f.Mode {
+	case quant.NVFP4, quant.MXFP4, quant.MXFP8, quant.Affine:
+		return c.Mode == Quantized
+	}
+	return false
+}

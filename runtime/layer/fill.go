@@ -1,0 +1,93 @@
+package layer
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sync/errgroup"
+
+	"qimport/quant"
+)
+
+// fillRows is how many rows one worker fills at a time.
+const fillRows = 64
+
+// fill writes all rows of the matrix, of rowBytes bytes each, into dst: runs of rows at a time, on
+// all cores. write is given the loaded tensor and which of its rows to write.
+func (m Matrix) fill(dst []byte, rowBytes int, write func(dst []byte, t quant.Tensor, from, n int) error) error {
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	loaded := map[*Stored]quant.Tensor{}
+	for _, r := range slices.Concat(m.Experts...) {
+		t, ok := loaded[r.Stored]
+		if !ok {
+			var err error
+			if t, err = r.Stored.Load(); err != nil {
+				return errors.Join(err, work.Wait())
+			}
+			loaded[r.Stored] = t
+		}
+		for at := 0; at < r.N; at += fillRows {
+			n := min(fillRows, r.N-at)
+			to := dst[:n*rowBytes]
+			work.Go(func() error { return write(to, t, r.From+at, n) })
+			dst = dst[n*rowBytes:]
+		}
+	}
+	if err := work.Wait(); err != nil {
+		return fmt.Errorf("tensor %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// fillPlain writes the matrix as plain elements of dtype.
+func (m Matrix) fillPlain(dst []byte, dtype quant.Dtype) error {
+	return m.fill(dst, m.In*dtype.Size(), func(dst []byte, t quant.Tensor, from, n int) error {
+		return plainRows(dst, t, dtype, from, n)
+	})
+}
+
+// fillPart writes one packed part of all rows: which picks it, rowBytes is its size a row.
+func (m Matrix) fillPart(dst []byte, rowBytes int, which func(quant.Tensor) []byte) error {
+	return m.fill(dst, rowBytes, func(dst []byte, t quant.Tensor, from, n int) error {
+		return copyRows(dst, which(t), rowBytes, from, n)
+	})
+}
+
+// plainRows writes n rows as plain elements: copied if they are that already, else decoded.
+func plainRows(dst []byte, t quant.Tensor, dtype quant.Dtype, from, n int) error {
+	if t.Format == quant.PlainFormat(dtype) {
+		return copyRows(dst, t.Data, quant.Columns(t.Shape)*dtype.Size(), from, n)
+	}
+	if dtype == quant.F32 {
+		return t.Decode(floats(dst), from)
+	}
+	buf := make([]float32, len(dst)/dtype.Size())
+	if err := t.Decode(buf, from); err != nil {
+		return err
+	}
+	return quant.FromFloat32(dst, dtype, buf)
+}
+
+// copyRows copies n rows of one part of a tensor, of which each row has that many bytes.
+func copyRows(dst, part []byte, rowBytes, from, n int) error {
+	end := (from + n) * rowBytes
+	if end > len(part) {
+		return fmt.Errorf("row %d ends at byte %d of %d", from+n-1, end, len(part))
+	}
+	copy(dst, part[from*rowBytes:end])
+	return nil
+}
+
+// floats views bytes as float32; memory given to Param.Fill is aligned for it.
+func floats(b []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
+
+// floatBytes views float32 as the bytes they are kept in.
+func floatBytes(f []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), len(f)*4)
+}

@@ -1,0 +1,156 @@
+package layer
+
+import (
+	"fmt"
+
+	"qimport/quant"
+)
+
+// Stored is a tensor that can be read: what it is, known from the start, and its bytes, asked for
+// when they are needed, because a store may have to put them together first.
+type Stored struct {
+	Name   string
+	Tensor quant.Tensor // without Data, Scales and Biases
+	Load   func() (quant.Tensor, error)
+}
+
+// Rows are N consecutive rows of a stored tensor from row From on, counted over all its leading
+// dimensions.
+type Rows struct {
+	Stored *Stored
+	From   int
+	N      int
+}
+
+// Matrix is a weight [Out, In], or a stack of experts [len(Experts), Out, In], described by the
+// stored rows it is put together from. Fusing, stacking, splitting and reordering are all done on
+// this description: every format packs its rows independently, so no weight is touched.
+type Matrix struct {
+	Name    string
+	Out, In int
+	Experts [][]Rows // Out rows each; a plain matrix has one
+}
+
+// NewMatrix describes a stored matrix [out, in] or stack of experts [experts, out, in].
+func NewMatrix(t *Stored) Matrix {
+	shape := t.Tensor.Shape
+	n := len(shape)
+	m := Matrix{Name: t.Name, Out: shape[n-2], In: shape[n-1]}
+	for e := range quant.Elements(shape[:n-2]) {
+		m.Experts = append(m.Experts, []Rows{{Stored: t, From: e * m.Out, N: m.Out}})
+	}
+	return m
+}
+
+// NewColumn describes a stored vector [out] as a matrix of one column.
+func NewColumn(t *Stored) Matrix {
+	column := *t
+	column.Tensor.Shape = []int{t.Tensor.Shape[0], 1}
+	column.Load = func() (quant.Tensor, error) {
+		loaded, err := t.Load()
+		loaded.Shape = column.Tensor.Shape
+		return loaded, err
+	}
+	return NewMatrix(&column)
+}
+
+// Stack makes one matrix of every expert into a stack, in order.
+func Stack(name string, experts []Matrix) Matrix {
+	m := Matrix{Name: name, Out: experts[0].Out, In: experts[0].In}
+	for _, e := range experts {
+		m.Experts = append(m.Experts, e.Experts...)
+	}
+	return m
+}
+
+// Pick reorders or splits: the result has, for every expert, the rows of the ranges [from, to) in
+// the order given.
+func (m Matrix) Pick(ranges ...[2]int) Matrix {
+	picked := Matrix{Name: m.Name, In: m.In, Experts: make([][]Rows, len(m.Experts))}
+	for _, r := range ranges {
+		picked.Out += r[1] - r[0]
+	}
+	for e, rows := range m.Experts {
+		for _, r := range ranges {
+			picked.Experts[e] = append(picked.Experts[e], cut(rows, r[0], r[1])...)
+		}
+	}
+	return picked
+}
+
+// cut returns the rows [from, to) of the concatenation of rows.
+func cut(rows []Rows, from, to int) []Rows {
+	var out []Rows
+	at := 0
+	for _, r := range rows {
+		a, b := max(from, at), min(to, at+r.N)
+		if a < b {
+			out = append(out, Rows{Stored: r.Stored, From: r.From + a - at, N: b - a})
+		}
+		at += r.N
+	}
+	return out
+}
+
+// fuse puts the rows of several matrices one after the other, expert by expert.
+func fuse(ms []Matrix) Matrix {
+	f := Matrix{Name: ms[0].Name, In: ms[0].In, Experts: make([][]Rows, len(ms[0].Experts))}
+	for i, m := range ms {
+		if m.In != f.In || len(m.Experts) != len(f.Experts) {
+			panic(fmt.Sprintf("layer: fusing %s [%d, %d, %d] with %s", f.Name, len(m.Experts), m.Out, m.In, m.Name))
+		}
+		if i > 0 {
+			f.Name += "+" + m.Name
+		}
+		f.Out += m.Out
+		for e := range m.Experts {
+			f.Experts[e] = append(f.Experts[e], m.Experts[e]...)
+		}
+	}
+	return f
+}
+
+// format is the one format that all rows have, with its scale dtype; the zero Format if they differ.
+func (m Matrix) format() (quant.Format, quant.Dtype) {
+	first := m.Experts[0][0].Stored.Tensor
+	for _, rows := range m.Experts {
+		for _, r := range rows {
+			if t := r.Stored.Tensor; t.Format != first.Format || t.ScaleDtype != first.ScaleDtype {
+				return quant.Format{}, quant.NoDtype
+			}
+		}
+	}
+	return first.Format, first.ScaleDtype
+}
+
+// globals is what each output row of every expert is multiplied by, or nil if that is always one.
+func (m Matrix) globals() []float32 {
+	var all []float32
+	any := false
+	for _, rows := range m.Experts {
+		for _, r := range rows {
+			for i := range r.N {
+				g := r.global(r.From + i)
+				any = any || g != 1
+				all = append(all, g)
+			}
+		}
+	}
+	if !any {
+		return nil
+	}
+	return all
+}
+
+// global is the second scale of one row of the tensor: of the tensor, of the row's expert, or none.
+func (r Rows) global(row int) float32 {
+	switch g := r.Stored.Tensor.Global; len(g) {
+	case 0:
+		return 1
+	case 1:
+		return g[0]
+	default:
+		perExpert := quant.Elements(r.Stored.Tensor.Shape[1 : len(r.Stored.Tensor.Shape)-1])
+		return g[row/perExpert]
+	}
+}

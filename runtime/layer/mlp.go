@@ -1,0 +1,31 @@
+package layer
+
+import "qimport/runtime/mlx"
+
+// MLP is the SwiGLU feed-forward part: down(silu(gate(x)) * up(x)).
+type MLP struct {
+	gateUp *Linear // rows of gate, then of up
+	down   *Linear
+	inner  int
+}
+
+// NewMLP describes the part from gate and up [inner, H] and down [H, inner].
+func NewMLP(c Compute, gate, up, down Matrix) *MLP {
+	return &MLP{gateUp: NewLinear(c, gate, up), down: NewLinear(c, down), inner: gate.Out}
+}
+
+// Params lists the part's arrays.
+func (m *MLP) Params() []*Param { return concat(m.gateUp.Params(), m.down.Params()) }
+
+// Forward maps x [.., H] to [.., H].
+func (m *MLP) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
+	return m.down.Apply(s, swiglu(s, m.gateUp.Apply(s, x), m.inner))
+}
+
+// swiglu is silu(y[.., :n]) * y[.., n:].
+func swiglu(s *mlx.Scope, y *mlx.Array, n int) *mlx.Array {
+	parts := split(s, y, n)
+	return s.Mul(silu(s, parts[0]), parts[1])
+}
+
+func silu(s *mlx.Scope, x *mlx.Array) *mlx.Array { return s.Mul(x, s.Sigmoid(x)) }

@@ -1,0 +1,135 @@
+package layer
+
+import (
+	"qimport/quant"
+	"qimport/runtime/mlx"
+)
+
+// MoE is a mixture of experts: a router picks TopK of them for every token, their outputs are
+// added by its weights, and a shared expert, where there is one, by its own gate.
+type MoE struct {
+	compute   Compute
+	router    *Linear
+	topK      int
+	normalise bool // the chosen weights are made to sum to one
+	gateUp    *experts
+	down      *experts
+	inner     int
+	shared    *MLP    // or nil
+	sharedOn  *Linear // [1, H]: how much of it
+}
+
+// MoEWeights are the stored parts of a MoE.
+type MoEWeights struct {
+	Router         Matrix  // [E, H]
+	Gate, Up, Down Matrix  // [E, Im, H], [E, Im, H], [E, H, Im]
+	Shared         *MLP    // nil for none
+	SharedGate     *Matrix // [1, H]
+}
+
+// NewMoE describes the part.
+func NewMoE(c Compute, topK int, normalise bool, w MoEWeights) *MoE {
+	m := &MoE{compute: c, router: NewLinear(c, w.Router), topK: topK, normalise: normalise,
+		gateUp: newExperts(c, w.Gate, w.Up), down: newExperts(c, w.Down), inner: w.Gate.Out, shared: w.Shared}
+	if w.Shared != nil {
+		m.sharedOn = NewLinear(c, *w.SharedGate)
+	}
+	return m
+}
+
+// Params lists the part's arrays.
+func (m *MoE) Params() []*Param {
+	all := concat(m.router.Params(), m.gateUp.params(), m.down.params())
+	if m.shared != nil {
+		all = concat(all, m.shared.Params(), m.sharedOn.Params())
+	}
+	return all
+}
+
+// Forward maps x [B, T, H] to [B, T, H].
+func (m *MoE) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
+	shape := x.Shape()
+	tokens := shape[0] * shape[1]
+	flat := s.Reshape(x, tokens, shape[2])
+	chosen, weights := m.route(s, flat) // [N, k]
+	var y *mlx.Array                    // [N, k, H]
+	if m.gateUp.oneByOne(tokens * m.topK) {
+		y = m.oneByOne(s, flat, chosen)
+	} else {
+		y = m.gathered(s, flat, chosen)
+	}
+	y = s.Sum(s.Mul(s.AsType(y, quant.F32), s.ExpandDims(weights, -1)), 1, false)
+	if m.shared != nil {
+		on := s.Sigmoid(s.AsType(m.sharedOn.Apply(s, flat), quant.F32)) // [N, 1]
+		y = s.Add(y, s.Mul(on, s.AsType(m.shared.Forward(s, flat), quant.F32)))
+	}
+	return s.Reshape(s.AsType(y, m.compute.Activation()), shape...)
+}
+
+// route picks the experts of x [N, H] and their weights, both [N, k]: softmax over all experts and
+// everything after it in float32.
+func (m *MoE) route(s *mlx.Scope, x *mlx.Array) (chosen, weights *mlx.Array) {
+	p := s.Softmax(s.AsType(m.router.Apply(s, x), quant.F32), -1, true)
+	n := p.Shape()[1]
+	chosen = s.SliceAxis(s.ArgPartition(p, n-m.topK, -1), 1, n-m.topK, n)
+	weights = s.TakeAlongAxis(p, chosen, -1)
+	if m.normalise {
+		weights = s.Div(weights, s.Sum(weights, -1, true))
+	}
+	return chosen, weights
+}
+
+// sortFrom is from how many chosen experts MLX's grouped product is given them in order.
+const sortFrom = 64
+
+// gathered runs each token through its experts with MLX's grouped products.
+func (m *MoE) gathered(s *mlx.Scope, x, chosen *mlx.Array) *mlx.Array {
+	n, k, h := x.Shape()[0], m.topK, x.Shape()[1]
+	if n*k < sortFrom {
+		rows := s.Reshape(x, n, 1, 1, h)
+		inner := swiglu(s, m.gateUp.multiply(s, rows, chosen, false), m.inner) // [N, k, 1, Im]
+		return s.Reshape(m.down.multiply(s, inner, chosen, false), n, k, h)
+	}
+	flat := s.Reshape(chosen, n*k)
+	order := s.ArgSort(flat, -1)
+	sorted := s.Take(flat, order, 0)
+	tokens := s.Repeat(s.Arange(0, float64(n), 1, quant.I32), k, 0)
+	rows := s.ExpandDims(s.Take(x, s.Take(tokens, order, 0), 0), 1) // [N*k, 1, H]
+	inner := swiglu(s, m.gateUp.multiply(s, rows, sorted, true), m.inner)
+	y := s.Reshape(m.down.multiply(s, inner, sorted, true), n*k, h)
+	return s.Reshape(s.Take(y, s.ArgSort(order, -1), 0), n, k, h)
+}
+
+// oneByOne runs each chosen expert once, over all the tokens that chose it: on a CPU MLX's grouped
+// product goes row by row, and knows float32 only. The choice has to be known, so the graph so far
+// is evaluated.
+func (m *MoE) oneByOne(s *mlx.Scope, x, chosen *mlx.Array) *mlx.Array {
+	n, k, h := x.Shape()[0], m.topK, x.Shape()[1]
+	back := make([]int32, n*k) // where the output of each choice lies among those of all experts
+	at := 0
+	var outs []*mlx.Array
+	for e, picks := range groupByExpert(s.Int32s(chosen), m.gateUp.count) {
+		if len(picks) == 0 {
+			continue
+		}
+		tokens := make([]int32, len(picks))
+		for i, pick := range picks {
+			tokens[i], back[pick] = int32(pick/k), int32(at+i)
+		}
+		at += len(picks)
+		rows := s.Take(x, s.FromInt32(tokens, len(tokens)), 0)
+		inner := swiglu(s, m.gateUp.one(s, rows, e), m.inner)
+		outs = append(outs, m.down.one(s, inner, e))
+	}
+	y := s.Take(s.Concatenate(0, outs...), s.FromInt32(back, n*k), 0)
+	return s.Reshape(y, n, k, h)
+}
+
+// groupByExpert lists, for each of n experts, the positions of chosen that name it.
+func groupByExpert(chosen []int32, n int) [][]int {
+	groups := make([][]int, n)
+	for at, e := range chosen {
+		groups[e] = append(groups[e], at)
+	}
+	return groups
+}

@@ -1,0 +1,47 @@
+package layer
+
+import (
+	"fmt"
+
+	"qimport/quant"
+	"qimport/runtime/mlx"
+)
+
+// Param is one array that a model keeps: what it will be, how its bytes are made, and, once
+// placed, the array.
+type Param struct {
+	Name  string
+	Shape []int
+	Dtype quant.Dtype
+	Fill  func(dst []byte) error // writes all Bytes of it; safe to call from any goroutine
+	Array *mlx.Array             // nil until placed
+}
+
+// Bytes is what the array takes in memory.
+func (p *Param) Bytes() int64 { return int64(quant.Elements(p.Shape)) * int64(p.Dtype.Size()) }
+
+// vectorParam is a small tensor in float32, with the value function applied to every element.
+func vectorParam(t *Stored, value func(float32) float32) *Param {
+	return &Param{Name: t.Name, Shape: t.Tensor.Shape, Dtype: quant.F32, Fill: func(dst []byte) error {
+		f := floats(dst)
+		if err := t.decode(f); err != nil {
+			return err
+		}
+		for i, x := range f {
+			f[i] = value(x)
+		}
+		return nil
+	}}
+}
+
+// decode reads the whole tensor.
+func (t *Stored) decode(dst []float32) error {
+	loaded, err := t.Load()
+	if err != nil {
+		return err
+	}
+	if err := loaded.Decode(dst, 0); err != nil {
+		return fmt.Errorf("tensor %s: %w", t.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package layer
+
+import (
+	"math"
+
+	"qimport/quant"
+	"qimport/runtime/mlx"
+)
+
+// RoPE is the rotary position encoding of one model: half-split pairs over the first Dims columns
+// of every head, the rest passing through.
+type RoPE struct {
+	Dims  int // even
+	Theta float64
+	YaRN  *YaRN // nil for plain frequencies
+}
+
+// YaRN stretches RoPE to contexts longer than the trained one (https://arxiv.org/abs/2309.00071,
+// as transformers computes it).
+type YaRN struct {
+	Factor             float64 // how much longer the context is
+	Original           int     // positions the model was trained on
+	BetaFast, BetaSlow float64 // turns over Original above and below which a frequency is kept or divided
+	Attention          float64 // what cosines and sines are multiplied by; 0 for 0.1 ln(Factor) + 1
+}
+
+// periods returns, for each of the Dims/2 pairs, the positions per radian: the inverse of the
+// angular frequency, which is what MLX's rope takes.
+func (r RoPE) periods() []float32 {
+	p := make([]float32, r.Dims/2)
+	for j := range p {
+		period := math.Pow(r.Theta, 2*float64(j)/float64(r.Dims))
+		if r.YaRN != nil {
+			period = r.YaRN.stretch(period, j, r)
+		}
+		p[j] = float32(period)
+	}
+	return p
+}
+
+// stretch divides the frequency of pair j by Factor where the pair turns too seldom to have been
+// seen whole in training, keeps it where it turns often, and blends linearly between.
+func (y *YaRN) stretch(period float64, j int, r RoPE) float64 {
+	low := math.Max(math.Floor(y.pairOf(y.BetaFast, r)), 0)
+	high := math.Min(math.Ceil(y.pairOf(y.BetaSlow, r)), float64(r.Dims-1))
+	if low == high {
+		high += 0.001
+	}
+	divided := min(max((float64(j)-low)/(high-low), 0), 1)
+	return 1 / (divided/(period*y.Factor) + (1-divided)/period)
+}
+
+// pairOf is the (fractional) pair that makes that many turns over the trained context.
+func (y *YaRN) pairOf(turns float64, r RoPE) float64 {
+	return float64(r.Dims) * math.Log(float64(y.Original)/(turns*2*math.Pi)) / (2 * math.Log(r.Theta))
+}
+
+// attention is the factor on the rotated columns of queries and keys alike.
+func (y *YaRN) attention() float32 {
+	if y.Attention != 0 {
+		return float32(y.Attention)
+	}
+	return float32(0.1*math.Log(y.Factor) + 1)
+}
+
+// Rotary applies a RoPE; all layers of a model share one.
+type Rotary struct {
+	rope    RoPE
+	periods *Param // [Dims/2] with YaRN; nil where MLX works them out from Theta
+}
+
+// NewRotary describes it.
+func NewRotary(r RoPE) *Rotary {
+	if r.YaRN == nil {
+		return &Rotary{rope: r}
+	}
+	return &Rotary{rope: r, periods: &Param{Name: "rope", Shape: []int{r.Dims / 2}, Dtype: quant.F32,
+		Fill: func(dst []byte) error { copy(dst, floatBytes(r.periods())); return nil }}}
+}
+
+// Params lists its array, if it has one.
+func (r *Rotary) Params() []*Param {
+	if r.periods == nil {
+		return nil
+	}
+	return []*Param{r.periods}
+}
+
+// Apply rotates x [B, heads, T, D], whose first position is offset.
+func (r *Rotary) Apply(s *mlx.Scope, x *mlx.Array, offset int) *mlx.Array {
+	if r.periods == nil {
+		return s.RoPE(x, r.rope.Dims, false, float32(r.rope.Theta), 1, offset)
+	}
+	parts := split(s, x, r.rope.Dims)
+	parts[0] = s.Mul(parts[0], s.ScalarLike(r.rope.YaRN.attention(), x))
+	return s.RoPEFreqs(s.Concatenate(-1, parts...), r.periods.Array, r.rope.Dims, false, 1, offset)
+}

@@ -1,0 +1,89 @@
+package model
+
+import (
+	"qimport/quant"
+	"qimport/runtime/layer"
+	"qimport/runtime/mlx"
+)
+
+// Mixer is the first half of a block: attention or Gated DeltaNet.
+type Mixer interface {
+	Params() []*layer.Param
+	Forward(s *mlx.Scope, x *mlx.Array, cache *layer.Cache) *mlx.Array // [B, T, H] to [B, T, H]
+}
+
+// FeedForward is the second half of a block: dense or a mixture of experts.
+type FeedForward interface {
+	Params() []*layer.Param
+	Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array // [B, T, H] to [B, T, H]
+}
+
+// Block is one layer: x + Mixer(norm(x)), then that plus FeedForward(norm(that)).
+type Block struct {
+	MixerNorm, FeedForwardNorm *layer.Norm
+	Mixer                      Mixer
+	FeedForward                FeedForward
+}
+
+// Decoder is a whole text model. The same for all families, which differ in their blocks.
+type Decoder struct {
+	Embedding *layer.Embedding
+	Blocks    []Block
+	Norm      *layer.Norm
+	Head      *layer.Linear
+	rotary    *layer.Rotary
+	tied      bool
+}
+
+// decoder describes all but the blocks. The head is the embedding if the config ties them, or if
+// there is no other.
+func (b *builder) decoder() *Decoder {
+	c := b.Config
+	head := b.head()
+	d := &Decoder{
+		Norm:   b.norm("norm", c.HiddenSize),
+		rotary: b.rotary,
+		tied:   c.TieEmbeddings || head == "",
+	}
+	table := b.matrix("embed_tokens", c.VocabSize, c.HiddenSize)
+	d.Embedding = layer.NewEmbedding(b.compute, table, d.tied)
+	if d.tied {
+		d.Head = d.Embedding.Head()
+	} else {
+		d.Head = layer.NewLinear(b.compute, layer.NewMatrix(b.loadFull(head, c.VocabSize, c.HiddenSize)))
+	}
+	return d
+}
+
+// Params lists all arrays of the model, each once.
+func (d *Decoder) Params() []*layer.Param {
+	all := append(d.Embedding.Params(), d.rotary.Params()...)
+	for _, b := range d.Blocks {
+		all = append(all, b.MixerNorm.Params()...)
+		all = append(all, b.Mixer.Params()...)
+		all = append(all, b.FeedForwardNorm.Params()...)
+		all = append(all, b.FeedForward.Params()...)
+	}
+	all = append(all, d.Norm.Params()...)
+	if !d.tied {
+		all = append(all, d.Head.Params()...)
+	}
+	return all
+}
+
+// Hidden runs token ids [B, T] through the model, from caches, one a block, to the caches T tokens
+// on: the normalised states [B, T, H] that Logits takes.
+func (d *Decoder) Hidden(s *mlx.Scope, ids *mlx.Array, caches []layer.Cache) *mlx.Array {
+	x := d.Embedding.Lookup(s, ids)
+	for i, b := range d.Blocks {
+		x = s.Add(x, b.Mixer.Forward(s, b.MixerNorm.Apply(s, x), &caches[i]))
+		x = s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x)))
+	}
+	return d.Norm.Apply(s, x)
+}
+
+// Logits maps normalised states [.., H] to float32 logits [.., V]. Entries from the tokenizer's
+// size on are padding.
+func (d *Decoder) Logits(s *mlx.Scope, hidden *mlx.Array) *mlx.Array {
+	return s.AsType(d.Head.Apply(s, hidden), quant.F32)
+}

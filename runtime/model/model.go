@@ -1,0 +1,73 @@
+// Package model builds the Qwen3.x graphs: config.json read strictly, the stored tensors found
+// under whatever prefix and in whatever form they have, and one file a family that says what its
+// layers are made of.
+//
+// It must not know where tensors are stored, tokens, prompts or sampling.
+package model
+
+import (
+	"fmt"
+	"slices"
+
+	"qimport/quant"
+	"qimport/runtime/layer"
+)
+
+// Weights is what Open reads tensors through; see runtime.Weights.
+type Weights interface {
+	Names() []string
+	Load(name string) (quant.Tensor, error)
+}
+
+// Checkpoint is a config and the stored tensors that fit it.
+type Checkpoint struct {
+	Config  Config
+	weights Weights
+	names   map[string]bool
+	stored  map[string]*layer.Stored // those that were looked at
+	body    string                   // prefix of the text model
+	raw     bool                     // the release's form: norms of hybrid families lack their +1
+}
+
+// Open finds the text model of that config among the tensors of w.
+func Open(c Config, w Weights) (*Checkpoint, error) {
+	ck := &Checkpoint{Config: c, weights: w, names: map[string]bool{}, stored: map[string]*layer.Stored{}}
+	for _, n := range w.Names() {
+		ck.names[n] = true
+	}
+	at := slices.IndexFunc(bodyPrefixes, func(p string) bool { return ck.names[p+"embed_tokens.weight"] })
+	if at < 0 {
+		return nil, fmt.Errorf("%w: none is called embed_tokens.weight, under any of the prefixes %q", ErrTensors, bodyPrefixes)
+	}
+	ck.body = bodyPrefixes[at]
+	var err error
+	ck.raw, err = ck.isRaw()
+	return ck, err
+}
+
+// Decoder describes the model as it is computed in that way, over tensors whose names and shapes
+// are checked; no weight is read. All that is missing or does not fit is reported at once.
+func (ck *Checkpoint) Decoder(compute layer.Compute) (*Decoder, error) {
+	b := &builder{Checkpoint: ck, compute: compute, rotary: layer.NewRotary(ck.Config.RoPE)}
+	d := b.decoder()
+	for i := range ck.Config.Layers {
+		switch ck.Config.Family {
+		case Qwen3:
+			d.Blocks = append(d.Blocks, b.qwen3Block(i))
+		case Qwen3MoE:
+			d.Blocks = append(d.Blocks, b.qwen3MoEBlock(i))
+		case Qwen3Next:
+			d.Blocks = append(d.Blocks, b.qwen3NextBlock(i))
+		case Qwen35:
+			d.Blocks = append(d.Blocks, b.qwen35Block(i))
+		case Qwen35MoE:
+			d.Blocks = append(d.Blocks, b.qwen35MoEBlock(i))
+		default:
+			return nil, fmt.Errorf("family %q: %w", ck.Config.Family, ErrArchitecture)
+		}
+	}
+	if err := b.err(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}

@@ -1,0 +1,161 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"qimport/quant"
+	"qimport/runtime/layer"
+)
+
+// ErrTensors marks a set of tensors that is not the model its config describes.
+var ErrTensors = errors.New("tensors do not fit the config")
+
+// bodyPrefixes are the spellings of the text model's prefix, in the order they are tried.
+var bodyPrefixes = []string{"model.", "language_model.model.", "language_model.",
+	"model.language_model.model.", "model.language_model.", ""}
+
+// headNames are the spellings of the output matrix outside the body.
+var headNames = []string{"lm_head.weight", "language_model.lm_head.weight"}
+
+// maxFindings is how many findings an error shows; a wrong config can make thousands.
+const maxFindings = 8
+
+// isRaw tells a release's form from MLX's by the layout of the convolutions, [Cd, 1, K] or
+// [Cd, K, 1]: whoever converts one converts the norms with it.
+func (ck *Checkpoint) isRaw() (bool, error) {
+	if !ck.Config.Family.hybrid() {
+		return false, nil
+	}
+	raw, converted := "", ""
+	for i := range ck.Config.Layers {
+		name := ck.body + at(i, "linear_attn.conv1d.weight")
+		if !ck.names[name] {
+			continue
+		}
+		conv, err := ck.look(name)
+		switch {
+		case err != nil:
+			return false, err
+		case quant.Columns(conv.Tensor.Shape) != 1:
+			raw = name
+		default:
+			converted = name
+		}
+	}
+	if raw != "" && converted != "" {
+		return false, fmt.Errorf("%w: %s has the release's layout and %s has MLX's, so it cannot be told whether the norms lack their +1",
+			ErrTensors, raw, converted)
+	}
+	return raw != "", nil
+}
+
+// look reads what a tensor is, once. Its bytes are let go again: those of a stack may have been put
+// together in memory.
+func (ck *Checkpoint) look(name string) (*layer.Stored, error) {
+	if s, ok := ck.stored[name]; ok {
+		return s, nil
+	}
+	load := func() (quant.Tensor, error) {
+		t, err := ck.weights.Load(name)
+		if err != nil {
+			err = fmt.Errorf("tensor %s: %w", name, err)
+		}
+		return t, err
+	}
+	t, err := load()
+	if err != nil {
+		return nil, err
+	}
+	t.Data, t.Scales, t.Biases = nil, nil, nil
+	s := &layer.Stored{Name: name, Tensor: t, Load: load}
+	ck.stored[name] = s
+	return s, nil
+}
+
+// builder makes the parts of one Decoder. What is missing or has a wrong shape is noted, and stood
+// in for by a tensor of the right shape, so that all findings come out together.
+type builder struct {
+	*Checkpoint
+	compute  layer.Compute
+	rotary   *layer.Rotary
+	findings []error
+}
+
+func (b *builder) fail(format string, args ...any) {
+	b.findings = append(b.findings, fmt.Errorf(format, args...))
+}
+
+// err is all findings, or nil.
+func (b *builder) err() error {
+	if len(b.findings) == 0 {
+		return nil
+	}
+	shown := b.findings
+	if more := len(shown) - maxFindings; more > 0 {
+		shown = append(slices.Clone(shown[:maxFindings]), fmt.Errorf("and %d more", more))
+	}
+	return fmt.Errorf("%w: %w", ErrTensors, errors.Join(shown...))
+}
+
+// has says whether the body has a tensor of that name.
+func (b *builder) has(name string) bool { return b.names[b.body+name] }
+
+// load is a tensor of the body with the shape that it must have.
+func (b *builder) load(name string, shape ...int) *layer.Stored {
+	return b.loadFull(b.body+name, shape...)
+}
+
+// loadFull is load by the tensor's full name.
+func (b *builder) loadFull(name string, shape ...int) *layer.Stored {
+	standIn := &layer.Stored{Name: name, Tensor: quant.Tensor{Shape: shape, Format: quant.FormatF32}}
+	if !b.names[name] {
+		b.fail("tensor %s, %v, is missing", name, shape)
+		return standIn
+	}
+	got, err := b.look(name)
+	switch {
+	case err != nil:
+		b.findings = append(b.findings, err)
+		return standIn
+	case !slices.Equal(got.Tensor.Shape, shape):
+		b.fail("tensor %s has the shape %v; the config asks for %v", name, got.Tensor.Shape, shape)
+		return standIn
+	}
+	return got
+}
+
+// matrix is the weight [out, in] of a linear map of the body.
+func (b *builder) matrix(path string, out, in int) layer.Matrix {
+	return layer.NewMatrix(b.load(path+".weight", out, in))
+}
+
+// bias is the bias [out] of a linear map of the body, or nil if it has none.
+func (b *builder) bias(path string, out int) *layer.Matrix {
+	if !b.has(path + ".bias") {
+		return nil
+	}
+	m := layer.NewColumn(b.load(path+".bias", out))
+	return &m
+}
+
+// norm is an RMSNorm of the body whose stored weight lacks its +1 in a release of a hybrid family.
+func (b *builder) norm(path string, n int) *layer.Norm {
+	return layer.NewNorm(b.compute, b.load(path+".weight", n), b.Config.NormEps, b.raw)
+}
+
+// head finds the output matrix: inside the body, or beside it; "" if there is none.
+func (b *builder) head() string {
+	for _, n := range append([]string{b.body + "lm_head.weight"}, headNames...) {
+		if b.names[n] {
+			return n
+		}
+	}
+	return ""
+}
+
+// at is a name within a layer.
+func at(layer int, name string, args ...any) string {
+	return fmt.Sprintf("layers.%d.", layer) + fmt.Sprintf(name, args...)
+}
