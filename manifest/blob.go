@@ -10,13 +10,20 @@ import (
 // BlobWriter takes the bytes of one blob, in order, and hashes them on their way to the disk. It is
 // for one goroutine; it must end with Finish or Abort.
 type BlobWriter struct {
-	stage *Stage
-	key   string
-	file  *os.File // nil when ended
-	sum   hash.Hash
-	size  int64
-	err   error // the first one; nothing is written after it
+	stage   *Stage
+	key     string
+	file    *os.File // nil when ended
+	sum     hash.Hash
+	size    int64
+	started int64 // bytes that are on their way to the disk
+	reused  bool
+	err     error // the first one; nothing is written after it
 }
+
+// writebackEvery is how many bytes of a blob are sent to the disk at a time while more are being
+// hashed. To hash, write and flush 1 GB took 2.06 s without, 1.51 s with 8 MB and 2.22 s with 32 MB at a
+// time (medians of 5 runs).
+const writebackEvery = 8 << 20
 
 // NewBlob starts the blob of a key.
 func (st *Stage) NewBlob(key string) (*BlobWriter, error) {
@@ -49,6 +56,10 @@ func (w *BlobWriter) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	w.size += int64(len(p))
+	if w.size-w.started >= writebackEvery {
+		startWriteback(w.file, w.started, w.size-w.started)
+		w.started = w.size
+	}
 	return len(p), nil
 }
 
@@ -61,6 +72,7 @@ func (w *BlobWriter) Finish(mediaType, name string) (Layer, error) {
 	l := Layer{MediaType: mediaType, Size: w.size, Name: name}
 	w.sum.Sum(l.Digest.sum[:0])
 	if w.stage.Reuse(w.key, l) {
+		w.reused = true
 		return l, w.Abort()
 	}
 	f := w.stage.store.files
@@ -77,6 +89,9 @@ func (w *BlobWriter) Finish(mediaType, name string) (Layer, error) {
 	w.stage.finish(w.key, l, true)
 	return l, nil
 }
+
+// Reused reports, after Finish, whether the bytes were there already, so that none were added.
+func (w *BlobWriter) Reused() bool { return w.reused }
 
 // Abort drops the blob. After Finish it does nothing, so that it can be deferred.
 func (w *BlobWriter) Abort() error {

@@ -32,7 +32,7 @@ func (d Damage) Error() string {
 	case d.Path == "":
 		return d.Problem
 	case len(d.Names) == 0:
-		return fmt.Sprintf("%s %s; no name needs it", d.Path, d.Problem)
+		return d.Path + " " + d.Problem
 	}
 	return fmt.Sprintf("%s %s; needed by %v", d.Path, d.Problem, d.Names)
 }
@@ -79,7 +79,7 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) (Ch
 	if err != nil {
 		return r, err
 	}
-	problems, err := s.hashAll(ctx, blobs, progress)
+	problems, err := hashAll(ctx, blobs, s.Blob, progress)
 	if err != nil {
 		return r, err
 	}
@@ -94,6 +94,26 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) (Ch
 		}
 	}
 	return r, nil
+}
+
+// CheckBlobs is Check for the blobs of one manifest, which may be staged still: path says where each
+// lies (Store.Blob, Stage.Path).
+func CheckBlobs(ctx context.Context, m Manifest, path func(Digest) string, progress func(done, total int64)) ([]Damage, error) {
+	var blobs []blobCheck
+	for _, l := range m.Blobs() {
+		blobs = append(blobs, blobCheck{digest: l.Digest, size: l.Size})
+	}
+	problems, err := hashAll(ctx, blobs, path, progress)
+	if err != nil {
+		return nil, err
+	}
+	var damage []Damage
+	for i, p := range problems {
+		if p != "" {
+			damage = append(damage, Damage{Path: path(blobs[i].digest), Problem: p})
+		}
+	}
+	return damage, nil
 }
 
 // blobsToCheck lists each blob once, named or not, the largest first so that the cores end together.
@@ -130,7 +150,7 @@ func (s *Store) blobsToCheck(entries []Entry, r *CheckResult) ([]blobCheck, erro
 }
 
 // hashAll reads the blobs over all cores and says what is wrong with each, or "".
-func (s *Store) hashAll(ctx context.Context, blobs []blobCheck, progress func(done, total int64)) ([]string, error) {
+func hashAll(ctx context.Context, blobs []blobCheck, path func(Digest) string, progress func(done, total int64)) ([]string, error) {
 	var total, done int64
 	for _, b := range blobs {
 		total += b.size
@@ -149,7 +169,7 @@ func (s *Store) hashAll(ctx context.Context, blobs []blobCheck, progress func(do
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, b := range blobs {
 		g.Go(func() error {
-			problems[i] = checkBlob(ctx, s.Blob(b.digest), b, count)
+			problems[i] = checkBlob(ctx, path(b.digest), b, count)
 			return ctx.Err()
 		})
 	}
@@ -169,7 +189,7 @@ func checkBlob(ctx context.Context, path string, b blobCheck, count func(int64))
 	if info, err := file.Stat(); err == nil && info.Size() != b.size {
 		return fmt.Sprintf("has %d bytes instead of %d", info.Size(), b.size)
 	}
-	sum, err := hashReader(ctx, file, count)
+	sum, err := hashReader(ctx, file, b.size, count)
 	if err != nil {
 		return "cannot be read: " + err.Error()
 	}
@@ -179,10 +199,10 @@ func checkBlob(ctx context.Context, path string, b blobCheck, count func(int64))
 	return ""
 }
 
-// hashReader hashes what r holds, a piece at a time, and tells count the bytes of each.
-func hashReader(ctx context.Context, r io.Reader, count func(int64)) (Digest, error) {
+// hashReader hashes what r holds, about size bytes, a piece at a time, and tells count of each.
+func hashReader(ctx context.Context, r io.Reader, size int64, count func(int64)) (Digest, error) {
 	h := sha256.New()
-	piece := make([]byte, 1<<20)
+	piece := make([]byte, min(size+1, 1<<20))
 	for {
 		if err := ctx.Err(); err != nil {
 			return Digest{}, err

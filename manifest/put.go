@@ -67,10 +67,7 @@ func (st *Stage) placeAll(ctx context.Context, m Manifest) error {
 // pruning it, or makes sure that the store has it.
 func (st *Stage) place(l Layer) error {
 	f := st.store.files
-	st.mu.Lock()
-	staged := st.inDir[l.Digest]
-	st.mu.Unlock()
-	if !staged {
+	if !st.staged(l.Digest) {
 		if !st.store.has(l.Digest, l.Size) {
 			return fmt.Errorf("%w: %s (%s), which the manifest needs with %d bytes, is gone from %s: import again",
 				ErrMissingBlob, l.Digest, l.Name, l.Size, st.store.blobsDir())

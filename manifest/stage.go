@@ -112,21 +112,24 @@ func (st *Stage) Done(key string) (Layer, bool) {
 
 // Path is where the blob of a layer can be read until the Stage ends: staged, or in the store.
 func (st *Stage) Path(d Digest) string {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.inDir[d] {
+	if st.staged(d) {
 		return st.stagedPath(d)
 	}
 	return st.store.Blob(d)
 }
 
+// staged reports whether the blob lies in the staging folder.
+func (st *Stage) staged(d Digest) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.inDir[d]
+}
+
 // Reuse finishes a key with a blob that is there already, in the store or in this Stage, with that
 // digest and size. It reports whether there is one; what is in it is believed, as Check would not.
 func (st *Stage) Reuse(key string, l Layer) bool {
-	st.mu.Lock()
-	staged := st.inDir[l.Digest]
-	st.mu.Unlock()
-	if !staged && !st.hold(l) {
+	here := st.staged(l.Digest) && hasSize(st.stagedPath(l.Digest), l.Size)
+	if !here && !st.hold(l) {
 		return false
 	}
 	st.finish(key, l, false)

@@ -26,4 +26,10 @@ func syncBatch(ctx context.Context, dir string, names []string) error {
 	return errors.Join(os.NewSyscallError("syncfs", unix.Syncfs(int(d.Fd()))), d.Close())
 }
 
+// startWriteback has the kernel begin to write a part of file, and does not wait. It is advice: what
+// goes wrong shows when the file is flushed.
+func startWriteback(file *os.File, offset, bytes int64) {
+	_ = unix.SyncFileRange(int(file.Fd()), offset, bytes, unix.SYNC_FILE_RANGE_WRITE)
+}
+
 func flush(file *os.File) error { return file.Sync() }
