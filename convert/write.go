@@ -126,26 +126,20 @@ func (w *writer) blobs(ctx context.Context, plan Plan, keys []blobKey) ([]manife
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(plan.Blobs[b].Bytes, plan.Blobs[a].Bytes) })
 	layers := make([]manifest.Layer, len(plan.Blobs))
 	stop := w.flushNowAndThen(ctx)
-	g, ctx := errgroup.WithContext(ctx)
+	g, work := errgroup.WithContext(ctx)
 	g.SetLimit(w.jobs + 1)
 	for _, i := range order {
-		if ctx.Err() != nil {
-			break
-		}
 		g.Go(func() (err error) {
-			if err := ctx.Err(); err != nil {
+			if err := work.Err(); err != nil {
 				return err
 			}
-			layers[i], err = w.blob(ctx, plan.Blobs[i], keys[i])
+			layers[i], err = w.blob(work, plan.Blobs[i], keys[i])
 			return err
 		})
 	}
 	err := g.Wait()
 	if flushErr := stop(); err == nil {
 		err = flushErr
-	}
-	if err == nil {
-		err = ctx.Err()
 	}
 	return layers, err
 }

@@ -1,0 +1,487 @@
+package convert
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"qimport/convert/arch"
+	"qimport/convert/safetensors"
+	"qimport/manifest"
+	"qimport/quant"
+)
+
+// memory is a source whose tensors are made by a test.
+type memory struct {
+	tensors map[string][]quant.Tensor // by name, one a piece
+	files   map[string][]byte
+}
+
+func (m memory) LoadPiece(t Tensor, i int) (quant.Tensor, error) { return m.tensors[t.Name][i], nil }
+func (m memory) Release([]byte)                                  {}
+func (m memory) Unchanged() error                                { return nil }
+
+func (m memory) File(name string) ([]byte, error) {
+	if b, ok := m.files[name]; ok {
+		return b, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+// inventory describes the tensors of a memory, as files of a checkpoint would. Shard 0 is a file
+// that stands for the identity of all.
+func (m memory) inventory(t *testing.T) Inventory {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := os.WriteFile(path, []byte("identity only"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inv := Inventory{Origin: "memory", Shards: []Shard{{Name: "model.safetensors", Path: path, Size: 13}}, Files: []string{"config.json"}}
+	offset := int64(0)
+	for _, name := range slices.Sorted(maps.Keys(m.tensors)) {
+		pieces := m.tensors[name]
+		tensor := Tensor{Name: name, Shape: pieces[0].Shape, Format: pieces[0].Format, ScaleDtype: pieces[0].ScaleDtype, Role: arch.Linear}
+		if strings.Contains(name, ".experts.") {
+			tensor.Role = arch.Expert
+		}
+		if len(pieces) > 1 {
+			tensor.Stacked = true
+			tensor.Shape = append([]int{len(pieces)}, pieces[0].Shape...)
+		}
+		if len(pieces[0].Global) > 0 {
+			tensor.Global = GlobalFactor
+		}
+		for _, p := range pieces {
+			n := int64(len(p.Data) + len(p.Scales) + len(p.Biases))
+			tensor.Pieces = append(tensor.Pieces, Piece{Weight: Part{Name: name, Dtype: quant.U8, Offset: offset, Bytes: n}})
+			offset += n
+		}
+		inv.Tensors = append(inv.Tensors, tensor)
+	}
+	return inv
+}
+
+// floats makes a plain tensor of seeded values near those of trained weights.
+func floats(seed uint64, d quant.Dtype, shape ...int) quant.Tensor {
+	r := rand.New(rand.NewPCG(seed, 0))
+	values := make([]float32, quant.Elements(shape))
+	for i := range values {
+		values[i] = float32(r.NormFloat64() * 0.05)
+	}
+	t := quant.Tensor{Shape: shape, Format: quant.PlainFormat(d), Data: make([]byte, len(values)*d.Size())}
+	if err := quant.FromFloat32(t.Data, d, values); err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// quantized makes a tensor of format f out of a plain one.
+func quantized(f quant.Format, plain quant.Tensor) quant.Tensor {
+	w, s, b := f.PartSizes(quant.Elements(plain.Shape), plain.Format.Dtype)
+	t := quant.Tensor{Shape: plain.Shape, Format: f, Data: make([]byte, w), Scales: make([]byte, s), Biases: make([]byte, b)}
+	if f.Mode == quant.Affine {
+		t.ScaleDtype = plain.Format.Dtype
+	}
+	if err := quant.Encode(f, quant.Packed{Weight: t.Data, Scales: t.Scales, Biases: t.Biases}, plain.Data, plain.Format.Dtype); err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// fp8 makes an FP8 tensor with 128x128 blocks whose scales are these values, over and over.
+func fp8(seed uint64, rows, cols int, scales ...float32) quant.Tensor {
+	r := rand.New(rand.NewPCG(seed, 8))
+	t := quant.Tensor{Shape: []int{rows, cols}, Format: quant.Format{Mode: quant.FP8, Bits: 8, BlockRows: 128, BlockCols: 128}, ScaleDtype: quant.F32}
+	for range rows * cols {
+		t.Data = append(t.Data, byte(r.IntN(0x7f))|byte(r.IntN(2))<<7)
+	}
+	for i := range (rows + 127) / 128 * ((cols + 127) / 128) {
+		t.Scales = binary.LittleEndian.AppendUint32(t.Scales, math.Float32bits(scales[i%len(scales)]))
+	}
+	return t
+}
+
+func decoded(t *testing.T, x quant.Tensor) []float32 {
+	t.Helper()
+	out := make([]float32, quant.Elements(x.Shape))
+	if err := x.Decode(out, 0); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// written is what a plan makes of a memory: the store, the stage and the manifest.
+type written struct {
+	stage    *manifest.Stage
+	manifest manifest.Manifest
+	stats    Stats
+}
+
+// write carries a plan out into the staging folder of a store.
+func write(t *testing.T, plan Plan, src Weights, root string, opts WriteOptions) written {
+	t.Helper()
+	stage := openStage(t, plan, root)
+	m, stats, err := Write(context.Background(), plan, src, stage, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return written{stage, m, stats}
+}
+
+func openStage(t *testing.T, plan Plan, root string) *manifest.Stage {
+	t.Helper()
+	store, err := manifest.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fingerprint, err := Fingerprint(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage, err := store.Stage(fingerprint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stage.Keep() })
+	return stage
+}
+
+// arrays reads the arrays of a blob, by name.
+func (w written) arrays(t *testing.T, name string) (map[string][]byte, safetensors.Header) {
+	t.Helper()
+	for _, l := range w.manifest.Layers {
+		if l.Name != name || l.MediaType != manifest.MediaTypeTensor {
+			continue
+		}
+		content, err := os.ReadFile(w.stage.Path(l.Digest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := safetensors.ParseHeader(content, int64(len(content)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string][]byte{}
+		for _, a := range h.Tensors {
+			out[a.Name] = content[h.DataStart+a.Begin : h.DataStart+a.End]
+		}
+		return out, h
+	}
+	t.Fatalf("no blob %s", name)
+	return nil, safetensors.Header{}
+}
+
+const linear = "model.layers.0.mlp.up_proj.weight"
+const experts = "model.layers.0.mlp.experts.up_proj.weight"
+
+// TestWriteTransforms holds each transform to what the codecs make of the whole tensor at once. The
+// large shape is cut into pieces, the small one is not.
+func TestWriteTransforms(t *testing.T) {
+	small, large := floats(1, quant.BF16, 64, 128), floats(2, quant.BF16, 1200, 1024)
+	affine := quantized(quant.AffineFormat(6, 32), large)
+	doubled := quantized(quant.FormatNVFP4, large)
+	doubled.Global = []float32{0.75}
+	powers := fp8(3, 1200, 1024, 0.5, 2, 1, 0.0625)
+	tests := []struct {
+		name      string
+		source    quant.Tensor
+		target    string
+		transform Transform
+	}{
+		{"copy", large, "keep", Copy},
+		{"copy quantized", affine, "keep", Copy},
+		{"copy with a second scale", doubled, "keep", Copy},
+		{"encode small", small, "nvfp4", Encode},
+		{"encode nvfp4", large, "nvfp4", Encode},
+		{"encode mxfp4", large, "mxfp4", Encode},
+		{"encode mxfp8", large, "mxfp8", Encode},
+		{"encode affine", large, "affine:3:128", Encode},
+		{"convert", large, "f32", Convert},
+		{"decode", affine, "bf16", Decode},
+		{"decode second scale", doubled, "f32", Decode},
+		{"reencode", affine, "mxfp8", Reencode},
+		{"reencode to affine", affine, "int4", Reencode},
+		{"FP8 exactly", powers, "keep", Expand},
+		{"FP8 again", fp8(4, 1200, 1024, 0.3), "keep", Reencode},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src := memory{tensors: map[string][]quant.Tensor{linear: {tt.source}}, files: map[string][]byte{"config.json": []byte("{}")}}
+			rule, err := quant.ParseOverride(linear + "=" + tt.target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			facts := Facts{Exact: map[string]bool{linear: tt.transform == Expand}}
+			plan, err := NewPlan(src.inventory(t), quant.Recipe{Rules: []quant.Rule{rule}, AllowRequantize: true}, PlanOptions{Facts: facts})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tp := plan.Blobs[0].Tensors[0]
+			if tp.Transform != tt.transform {
+				t.Fatalf("the plan says %s, want %s", tp.Transform, tt.transform)
+			}
+			w := write(t, plan, src, t.TempDir(), WriteOptions{Jobs: 3})
+			got, h := w.arrays(t, linear)
+			checkArrays(t, got, expected(t, tt.source, tp))
+			if tp.Target.IsQuantized() != (h.Metadata["quant_type"] == quantType(tp.Target)) {
+				t.Errorf("metadata is %v", h.Metadata)
+			}
+		})
+	}
+}
+
+// expected is the arrays of the blob by the plainest way to make them.
+func expected(t *testing.T, source quant.Tensor, tp TensorPlan) map[string][]byte {
+	t.Helper()
+	out := source
+	if source.Format != tp.Target {
+		values := decoded(t, source)
+		scale := tp.Scale
+		if scale == quant.NoDtype {
+			scale = quant.BF16
+		}
+		w, s, b := tp.Target.PartSizes(len(values), scale)
+		out = quant.Tensor{Format: tp.Target, Data: make([]byte, w), Scales: make([]byte, s), Biases: make([]byte, b)}
+		if err := quant.EncodeFloat32(tp.Target, quant.Packed{Weight: out.Data, Scales: out.Scales, Biases: out.Biases}, values, scale); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arrays := map[string][]byte{tp.Name: out.Data}
+	if len(out.Scales) > 0 {
+		arrays[tp.Name+".scale"] = out.Scales
+	}
+	if len(out.Biases) > 0 {
+		arrays[tp.Name+".bias"] = out.Biases
+	}
+	if len(out.Global) > 0 {
+		arrays[tp.Name+".global_scale"] = binary.LittleEndian.AppendUint32(nil, math.Float32bits(out.Global[0]))
+	}
+	if tp.Transform == Expand { // other bytes may stand for the same numbers: compare the numbers
+		return expectedByValue(t, source, tp)
+	}
+	return arrays
+}
+
+// expectedByValue is FP8 elements with the exponent of their block repeated for each group.
+func expectedByValue(t *testing.T, source quant.Tensor, tp TensorPlan) map[string][]byte {
+	t.Helper()
+	cols := source.Shape[1]
+	across := (cols + 127) / 128
+	var scales []byte
+	for row := range source.Shape[0] {
+		for group := range cols / 32 {
+			at := (row/128*across + group/4) * 4
+			v := math.Float32frombits(binary.LittleEndian.Uint32(source.Scales[at:]))
+			scales = append(scales, byte(127+int(math.Log2(float64(v)))))
+		}
+	}
+	same := quant.Tensor{Shape: source.Shape, Format: quant.FormatMXFP8, Data: source.Data, Scales: scales}
+	want, got := decoded(t, source), decoded(t, same)
+	for i := range want {
+		if want[i] != got[i] {
+			t.Fatalf("element %d is %g as mxfp8, %g as FP8", i, got[i], want[i])
+		}
+	}
+	return map[string][]byte{tp.Name: source.Data, tp.Name + ".scale": scales}
+}
+
+func checkArrays(t *testing.T, got, want map[string][]byte) {
+	t.Helper()
+	for name, w := range want {
+		if !bytes.Equal(got[name], w) {
+			t.Errorf("array %s differs: %d bytes, want %d", name, len(got[name]), len(w))
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d arrays, want %d", len(got), len(want))
+	}
+}
+
+// TestWriteStacksExperts holds the one blob of a group of experts to the experts one after another.
+func TestWriteStacksExperts(t *testing.T) {
+	src := memory{tensors: map[string][]quant.Tensor{}, files: map[string][]byte{"config.json": []byte("{}")}}
+	for i, p := range []string{"gate_proj", "up_proj", "down_proj"} {
+		for e := range 5 {
+			name := "model.layers.0.mlp.experts." + p + ".weight"
+			src.tensors[name] = append(src.tensors[name], floats(uint64(10*i+e), quant.BF16, 96, 256))
+		}
+	}
+	plan, err := NewPlan(src.inventory(t), quant.Recipe{Type: quant.FormatNVFP4}, PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Blobs) != 1 || plan.Blobs[0].Name != "model.layers.0.mlp.experts" {
+		t.Fatalf("the plan has %d blobs, the first is %s", len(plan.Blobs), plan.Blobs[0].Name)
+	}
+	w := write(t, plan, src, t.TempDir(), WriteOptions{Jobs: 2})
+	got, _ := w.arrays(t, "model.layers.0.mlp.experts")
+	want := map[string][]byte{}
+	for name, pieces := range src.tensors {
+		for _, p := range pieces {
+			q := quantized(quant.FormatNVFP4, p)
+			want[name] = append(want[name], q.Data...)
+			want[name+".scale"] = append(want[name+".scale"], q.Scales...)
+		}
+	}
+	checkArrays(t, got, want)
+}
+
+// TestWriteFoldsSecondScales multiplies powers of two into the block scales of experts.
+func TestWriteFoldsSecondScales(t *testing.T) {
+	stack := quantized(quant.FormatNVFP4, floats(5, quant.BF16, 3, 400, 1024))
+	for i := range stack.Scales { // away from the ends of e4m3
+		stack.Scales[i] = 0x38 + stack.Scales[i]&0xf
+	}
+	stack.Global = []float32{0.25, 1, 8}
+	src := memory{tensors: map[string][]quant.Tensor{experts: {stack}}, files: map[string][]byte{"config.json": []byte("{}")}}
+	if !foldable(stack) {
+		t.Fatal("not foldable")
+	}
+	plan, err := NewPlan(src.inventory(t), quant.Recipe{}, PlanOptions{Facts: Facts{Exact: map[string]bool{experts: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := plan.Blobs[0].Tensors[0].Transform; got != Fold {
+		t.Fatalf("the plan says %s", got)
+	}
+	got, _ := write(t, plan, src, t.TempDir(), WriteOptions{Jobs: 2}).arrays(t, experts)
+	folded := stack
+	folded.Global, folded.Scales = nil, got[experts+".scale"]
+	want, have := decoded(t, stack), decoded(t, folded)
+	for i := range want {
+		if want[i] != have[i] {
+			t.Fatalf("element %d is %g, was %g", i, have[i], want[i])
+		}
+	}
+	stack.Global[1] = 0.3
+	if foldable(stack) {
+		t.Error("0.3 is said to fold exactly")
+	}
+}
+
+func TestWriteMovesColours(t *testing.T) {
+	const name = "vision_tower.patch_embed.proj.weight"
+	patches := floats(6, quant.BF16, 4, 2, 3, 5, 3) // out, time, height, width, channels
+	src := memory{tensors: map[string][]quant.Tensor{name: {patches}}, files: map[string][]byte{"config.json": []byte("{}")}}
+	inv := src.inventory(t)
+	inv.Patches, inv.Tensors[0].Role = PatchesLast, arch.Vision
+	plan, err := NewPlan(inv, quant.Recipe{}, PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, h := write(t, plan, src, t.TempDir(), WriteOptions{}).arrays(t, name)
+	if want := []int{4, 3, 2, 3, 5}; !equalShape(h.Tensors[0].Shape, want) {
+		t.Fatalf("the shape is %v", h.Tensors[0].Shape)
+	}
+	for o := range 4 {
+		for c := range 3 {
+			for px := range 30 {
+				from, to := ((o*30+px)*3+c)*2, ((o*3+c)*30+px)*2
+				if !bytes.Equal(patches.Data[from:from+2], got[name][to:to+2]) {
+					t.Fatalf("out %d, channel %d, pixel %d differs", o, c, px)
+				}
+			}
+		}
+	}
+}
+
+func equalShape(a, b []int) bool { return shapeText(a) == shapeText(b) }
+
+// mixedModel is a source in which every kind of work occurs, some of it cut into pieces.
+func mixedModel() memory {
+	return memory{
+		tensors: map[string][]quant.Tensor{
+			"lm_head.weight":                               {floats(1, quant.BF16, 3000, 512)},
+			"model.embed_tokens.weight":                    {floats(2, quant.F32, 3000, 512)},
+			"model.layers.0.self_attn.k_proj.weight":       {floats(3, quant.F16, 128, 512)},
+			"model.layers.0.self_attn.q_proj.weight":       {quantized(quant.FormatInt4, floats(4, quant.BF16, 512, 512))},
+			"model.layers.0.self_attn.o_proj.weight":       {fp8(5, 512, 512, 1, 2)},
+			"model.layers.0.mlp.experts.gate_proj.weight":  {floats(6, quant.BF16, 64, 512), floats(7, quant.BF16, 64, 512)},
+			"model.layers.0.mlp.experts.down_proj.weight":  {floats(8, quant.BF16, 512, 64), floats(9, quant.BF16, 512, 64)},
+			"model.layers.0.mlp.switch_mlp.up_proj.weight": {floats(10, quant.BF16, 4, 300, 1024)},
+		},
+		files: map[string][]byte{"config.json": []byte(`{"a":1}`)},
+	}
+}
+
+func TestWriteDoesNotDependOnJobs(t *testing.T) {
+	src := mixedModel()
+	plan, err := NewPlan(src.inventory(t), quant.Recipe{Policy: quant.Uniform, Type: quant.FormatNVFP4}, PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first string
+	for _, jobs := range []int{1, 2, 7, 64} {
+		var last Progress
+		w := write(t, plan, src, t.TempDir(), WriteOptions{Jobs: jobs, Progress: func(p Progress) {
+			if p.Done < last.Done {
+				t.Errorf("progress goes back from %d to %d", last.Done, p.Done)
+			}
+			last = p
+		}})
+		if last.Done != last.Total || last.Total != plan.Totals().BytesRead {
+			t.Errorf("%d jobs: progress ends at %d of %d", jobs, last.Done, last.Total)
+		}
+		digest := w.manifest.Config.Digest.String()
+		for _, l := range w.manifest.Layers {
+			digest += l.Digest.String()
+		}
+		if first == "" {
+			first = digest
+		}
+		if digest != first {
+			t.Errorf("%d jobs write other bytes than one", jobs)
+		}
+	}
+}
+
+func TestWriteRefusesWhatIsNoNumber(t *testing.T) {
+	nan := floats(1, quant.BF16, 64, 64)
+	copy(nan.Data[100:], []byte{0xc0, 0x7f})
+	inf := floats(2, quant.F32, 900, 1024)
+	copy(inf.Data[len(inf.Data)-4:], []byte{0, 0, 0x80, 0x7f})
+	scales := quantized(quant.FormatInt4, floats(3, quant.BF16, 64, 64))
+	copy(scales.Biases, []byte{0xc0, 0x7f})
+	mx := quantized(quant.FormatMXFP8, floats(4, quant.BF16, 64, 64))
+	mx.Scales[7] = 0xff
+	elements := fp8(5, 128, 128, 1)
+	elements.Data[5] = 0x7f
+	wide := floats(6, quant.F32, 64, 64)
+	copy(wide.Data, []byte{0, 0, 0x80, 0x7e}) // 8.5e37
+	tests := []struct {
+		name   string
+		source quant.Tensor
+		target string
+		says   string
+	}{
+		{"NaN encoded", nan, "nvfp4", "NaN or infinite"},
+		{"NaN kept", nan, "keep", "NaN or infinite"},
+		{"infinity at the end", inf, "mxfp8", "NaN or infinite"},
+		{"affine bias", scales, "keep", "1 of its scales"},
+		{"e8m0 scale", mx, "keep", "1 of its scales"},
+		{"FP8 element", elements, "keep", "FP8 weights are NaN"},
+		{"too large", wide, "f16", "too large for F16"},
+	}
+	for _, tt := range tests {
+		src := memory{tensors: map[string][]quant.Tensor{linear: {tt.source}}, files: map[string][]byte{"config.json": []byte("{}")}}
+		rule, _ := quant.ParseOverride(linear + "=" + tt.target)
+		plan, err := NewPlan(src.inventory(t), quant.Recipe{Rules: []quant.Rule{rule}}, PlanOptions{Facts: Facts{Exact: map[string]bool{linear: true}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = Write(context.Background(), plan, src, openStage(t, plan, t.TempDir()), WriteOptions{})
+		if !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), linear) {
+			t.Errorf("%s: says %v, want %q and the tensor's name", tt.name, err, tt.says)
+		}
+	}
+}
