@@ -30,7 +30,7 @@ func TestWriteGoesOn(t *testing.T) {
 	stage := openStage(t, plan, root)
 	ctx, cancel := context.WithCancel(context.Background())
 	_, stats, err := Write(ctx, plan, src, stage, WriteOptions{Jobs: 1, Progress: func(p Progress) {
-		if p.Done > p.Total/2 {
+		if p.Blob == "model.layers.0.self_attn.o_proj.weight" { // the fourth in size: two are finished
 			cancel()
 		}
 	}})

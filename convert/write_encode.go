@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"bytes"
 	"fmt"
 	"unsafe"
 
@@ -11,16 +10,11 @@ import (
 // encode makes the elements of a span, and its scales and biases in the tail.
 func (tw *tensorWriter) encode(s span) (piece, error) {
 	src := tw.pieces[s.piece]
-	if s.from == 0 {
-		if err := checkScales(src); err != nil {
-			return piece{}, err
-		}
-	}
 	data := rowsOf(src, s.from, s.to)
 	p := piece{read: data, source: s.bytes}
-	n := (s.to - s.from) * quant.Columns(src.Shape)
-	err := checkElements(data, src.Format)
+	err := checkSpan(src, data, s)
 	if err == nil {
+		n := (s.to - s.from) * quant.Columns(src.Shape)
 		err = tw.transform(&p, src, data, s, n)
 	}
 	if p.buffer != nil {
@@ -106,18 +100,21 @@ func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, s span
 	return quant.EncodeFloat32(tw.plan.Target, out, values, tw.plan.Scale)
 }
 
-// checkElements refuses floats that are no numbers: a group that holds one would lose all its
-// values, and a model with one answers nothing but noise.
-func checkElements(data []byte, f quant.Format) error {
-	if f.Mode != quant.Plain || !f.Dtype.IsFloat() {
-		return nil
+// checkSpan refuses weights and scales that are no numbers: a group that holds one would lose all its
+// values, and a model with one answers nothing but noise. The kernel that only counts is several times
+// as fast as the search for the place, which is left to the rare case.
+func checkSpan(src quant.Tensor, data []byte, s span) error {
+	t := quant.Tensor{Format: src.Format, Data: data, ScaleDtype: src.ScaleDtype}
+	if s.from == 0 {
+		t.Scales, t.Biases = src.Scales, src.Biases
 	}
-	bad, err := quant.NonFinite(data, f.Dtype)
-	if err != nil {
-		return err
+	if f := src.Format; f.Mode == quant.Plain && f.Dtype.IsFloat() {
+		if bad, err := quant.NonFinite(data, f.Dtype); bad == 0 {
+			return err
+		}
 	}
-	if bad > 0 {
-		return fmt.Errorf("%w: %d of %d weights looked at are NaN or infinite; the file is damaged, fetch it again", ErrSource, bad, len(data)/f.Dtype.Size())
+	if err := CheckWeights(t); err != nil {
+		return fmt.Errorf("%w: in rows %d to %d, %w; the file is damaged, fetch it again", ErrSource, s.from, s.to-1, err)
 	}
 	return nil
 }
@@ -126,29 +123,6 @@ func checkElements(data []byte, f quant.Format) error {
 func checkRange(out []byte, d quant.Dtype) error {
 	if bad, err := quant.NonFinite(out, d); bad > 0 || err != nil {
 		return fmt.Errorf("%w: %d of its values are too large for %s; choose bf16 or f32", ErrSource, bad, d)
-	}
-	return nil
-}
-
-// checkScales refuses scales that are no numbers.
-func checkScales(t quant.Tensor) error {
-	bad := 0
-	switch t.Format.Mode {
-	case quant.NVFP4:
-		bad = bytes.Count(t.Scales, []byte{0x7f}) + bytes.Count(t.Scales, []byte{0xff})
-	case quant.MXFP4, quant.MXFP8:
-		bad = bytes.Count(t.Scales, []byte{0xff})
-	case quant.Affine, quant.FP8:
-		for _, part := range [][]byte{t.Scales, t.Biases} {
-			n, err := quant.NonFinite(part, t.ScaleDtype)
-			if err != nil {
-				return err
-			}
-			bad += n
-		}
-	}
-	if bad > 0 {
-		return fmt.Errorf("%w: %d of its scales are NaN or infinite; the file is damaged, fetch it again", ErrSource, bad)
 	}
 	return nil
 }

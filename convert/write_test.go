@@ -464,12 +464,12 @@ func TestWriteRefusesWhatIsNoNumber(t *testing.T) {
 		target string
 		says   string
 	}{
-		{"NaN encoded", nan, "nvfp4", "NaN or infinite"},
+		{"NaN encoded", nan, "nvfp4", "in rows 0 to 63, 1 of 4096 numbers of its weight"},
 		{"NaN kept", nan, "keep", "NaN or infinite"},
 		{"infinity at the end", inf, "mxfp8", "NaN or infinite"},
-		{"affine bias", scales, "keep", "1 of its scales"},
-		{"e8m0 scale", mx, "keep", "1 of its scales"},
-		{"FP8 element", elements, "keep", "FP8 weights are NaN"},
+		{"affine bias", scales, "keep", "1 of 64 numbers of its biases"},
+		{"e8m0 scale", mx, "keep", "1 of 128 numbers of its scales"},
+		{"FP8 element", elements, "keep", "1 of 16384 numbers of its weight"},
 		{"too large", wide, "f16", "too large for F16"},
 	}
 	for _, tt := range tests {
