@@ -3,40 +3,46 @@ package manifest
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// TestLockOfARemovedFolder takes a lock while its holder removes the folder: what is gained must be
-// the lock that the next one will meet.
+// TestLockOfARemovedFolder takes a lock again and again while every holder removes its folder: a lock
+// on a file that is gone would let two in.
 func TestLockOfARemovedFolder(t *testing.T) {
-	ctx := context.Background()
 	root := t.TempDir()
 	f := files{root: root}
-	dir := filepath.Join(root, "fp")
-	path := filepath.Join(dir, lockName)
-	holder, err := f.acquire(ctx, path, true, 0)
-	if err != nil {
-		t.Fatal(err)
+	path := filepath.Join(root, "fp", lockName)
+	var holders atomic.Int32
+	g, ctx := errgroup.WithContext(context.Background())
+	for range 4 {
+		g.Go(func() error {
+			for range 100 {
+				l, err := f.acquire(ctx, path, true, lockRetry)
+				if errors.Is(err, ErrLocked) {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				if holders.Add(1) > 1 {
+					return errors.New("two hold the lock")
+				}
+				time.Sleep(50 * time.Microsecond)
+				holders.Add(-1)
+				if err := errors.Join(f.removeStaging(filepath.Dir(path)), l.Close()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
-	go func() {
-		time.Sleep(3 * lockRetry) // by then the other one has the file open
-		if err := errors.Join(f.removeStaging(dir), holder.Close()); err != nil {
-			t.Error(err)
-		}
-	}()
-	gained, err := f.acquire(ctx, path, true, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer gained.Close()
-	if _, err := os.Stat(path); err != nil {
-		t.Errorf("the lock gained is that of a removed file: %v", err)
-	}
-	if _, err := f.acquire(ctx, path, true, lockRetry); !errors.Is(err, ErrLocked) {
-		t.Errorf("gained twice: %v", err)
+	if err := g.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

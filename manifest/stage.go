@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -224,7 +225,8 @@ func (st *Stage) Discard() error {
 	return errors.Join(st.store.files.removeStaging(st.dir), st.Keep())
 }
 
-// removeStaging removes a staging folder, the lock last. The caller holds the lock.
+// removeStaging removes a staging folder, the lock last. The caller holds the lock, until then: who
+// finds the folder without it may take it up at once.
 func (f files) removeStaging(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -240,5 +242,8 @@ func (f files) removeStaging(dir string) error {
 	if err := f.remove(filepath.Join(dir, lockName)); err != nil {
 		return err
 	}
-	return f.remove(dir)
+	if err := f.remove(dir); !errors.Is(err, unix.ENOTEMPTY) {
+		return err
+	}
+	return nil
 }
