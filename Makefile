@@ -1,7 +1,8 @@
 # make           what `build` does
 # make setup     MLX under lib/ (runtime/mlx/setup.sh); nothing to do the second time
 # make build     bin/qimport, which finds MLX in ../lib
-# make test      all tests;  make check: format, vet, staticcheck
+# make test      all tests;  make race: under the race detector
+# make check     format, vet, staticcheck, with and without cgo;  make vuln: known vulnerabilities
 # make env       what to export before calling go by hand: eval "$(make -s env)"
 #
 # CGO_ENABLED=0 builds and tests everything but running a model, without MLX.
@@ -10,31 +11,38 @@ export PKG_CONFIG_PATH := $(CURDIR)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 export CGO_ENABLED ?= 1
 
 GO ?= go
-STATICCHECK ?= staticcheck
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-needs_mlx := $(if $(filter 0,$(CGO_ENABLED)),,setup)
+mlx := $(if $(filter 0,$(CGO_ENABLED)),,setup)
 
-.PHONY: build setup test race check env clean
+.PHONY: build setup test race check vuln env clean
 
-build: $(needs_mlx)
+build: $(mlx)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/qimport ./cmd/qimport
 
 setup:
 	@runtime/mlx/setup.sh
 
-test: $(needs_mlx)
+test: $(mlx)
 	$(GO) test ./...
 
-race: $(needs_mlx)
+race: $(mlx)
 	$(GO) test -race ./...
 
-check: $(needs_mlx)
-	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above' >&2; exit 1; }
+check: $(mlx)
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	test -z "$$unformatted" || { echo "gofmt -w $$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) vet ./...
 	$(STATICCHECK) ./...
+	CGO_ENABLED=0 $(STATICCHECK) ./...
 
-env: $(needs_mlx)
-	@echo 'export PKG_CONFIG_PATH=$(PKG_CONFIG_PATH)'
+vuln: $(mlx)
+	$(GOVULNCHECK) ./...
+
+env: $(mlx)
+	@echo 'export PKG_CONFIG_PATH="$(PKG_CONFIG_PATH)"'
 
 clean:
 	rm -rf bin lib .tools

@@ -12,7 +12,7 @@
 # work is done in .tools/setup and moved into place last, so that an interrupted
 # run leaves nothing half done. Needs no root.
 #
-#   PYTHON, CARGO, CMAKE  the programs to use, where they are not on the PATH
+#   PYTHON, CARGO, CMAKE, PKG_CONFIG  the programs to use, where they are not on the PATH
 #   MLX_C_SOURCE          a folder with the source of mlx-c 0.7.0, in place of cargo
 set -eu
 
@@ -35,14 +35,13 @@ stamp() { echo "mlx $mlx_version mlx-c $mlxc_version openblas $openblas_version"
 
 ready() { [ -f "$lib/.stamp" ] && [ "$(cat "$lib/.stamp")" = "$(stamp)" ]; }
 
-# write_pc PREFIX LIBDIR INCLUDEDIR writes the pkg-config file, folders below the
-# prefix. Its run path serves `go test`; a binary in bin/ looks in ../lib first.
+# write_pc LIBDIR INCLUDEDIR writes the pkg-config file into the new lib folder. Its
+# run path serves `go test`; a binary in bin/ looks in ../lib first.
 write_pc() {
 	mkdir -p "$work/lib/pkgconfig"
 	cat >"$work/lib/pkgconfig/mlxc.pc" <<PC
-prefix=$1
-libdir=\${prefix}$2
-includedir=\${prefix}$3
+libdir=$1
+includedir=$2
 
 Name: mlxc
 Description: C interface of MLX
@@ -62,17 +61,22 @@ publish() {
 	say "MLX is ready in $lib"
 }
 
+# system_pc asks pkg-config about mlx-c, leaving out what an earlier run wrote.
+system_pc() {
+	path=$(printf %s "${PKG_CONFIG_PATH-}" | tr : '\n' | grep -vxF "$lib/pkgconfig" | tr '\n' :)
+	PKG_CONFIG_PATH=$path "$PKG_CONFIG" "$@" mlxc 2>/dev/null
+}
+
 # use_installed succeeds where a fitting mlx-c is already there.
 use_installed() {
-	if PKG_CONFIG_PATH=${QIMPORT_SYSTEM_PKG_CONFIG_PATH-} pkg-config --exists "mlxc >= 0.7.0 mlxc < 0.8.0" 2>/dev/null; then
-		dir=$(PKG_CONFIG_PATH=${QIMPORT_SYSTEM_PKG_CONFIG_PATH-} pkg-config --variable=prefix mlxc)
-	elif have brew && dir=$(brew --prefix mlx-c 2>/dev/null) && [ -f "$dir/include/mlx/c/mlx.h" ]; then
-		:
+	if system_pc --atleast-version=0.7.0 && ! system_pc --atleast-version=0.8; then
+		write_pc "$(system_pc --variable=libdir)" "$(system_pc --variable=includedir)"
+	elif have brew && prefix=$(brew --prefix mlx-c 2>/dev/null) && [ -f "$prefix/include/mlx/c/mlx.h" ]; then
+		write_pc "$prefix/lib" "$prefix/include"
 	else
 		return 1
 	fi
-	say "using the mlx-c in $dir"
-	write_pc "$dir" /lib /include
+	say "using the mlx-c that is installed"
 }
 
 # need_tools fails with one sentence that names what is missing.
@@ -83,9 +87,19 @@ need_tools() {
 	*) die "MLX does not run on $(uname -s); build with CGO_ENABLED=0, which does everything but run a model" ;;
 	esac
 	"$PYTHON" -m pip --version >/dev/null 2>&1 || die "Python 3 with pip is missing: install it (Debian: apt install python3-pip) or set PYTHON"
-	[ -n "${MLX_C_SOURCE-}" ] || "$CARGO" --version >/dev/null 2>&1 ||
+	[ -n "${MLX_C_SOURCE-}" ] || find_cargo ||
 		die "cargo is missing, which brings the source of mlx-c: install it (Debian: apt install cargo) or set MLX_C_SOURCE to a folder with mlx-c $mlxc_version"
 	have "${CXX:-c++}" || die "a C++20 compiler is missing: install one (Debian: apt install g++)"
+}
+
+# find_cargo succeeds if cargo runs. Rustup's looks for its toolchains under HOME,
+# which may have been replaced; they lie beside it.
+find_cargo() {
+	"$CARGO" --version >/dev/null 2>&1 && return
+	have "$CARGO" || return 1
+	RUSTUP_HOME=$(dirname "$(command -v "$CARGO")")/../../.rustup
+	export RUSTUP_HOME
+	"$CARGO" --version >/dev/null 2>&1
 }
 
 # wheel NAME VERSION unpacks one wheel into $work/wheels.
@@ -116,7 +130,7 @@ mlx-sys = "=$mlxc_version"
 
 [workspace]
 TOML
-	[ -w "${HOME:-/nonexistent}" ] || export CARGO_HOME="${CARGO_HOME:-$tools/cargo}"
+	[ -w "${HOME:-/nonexistent}" ] || export CARGO_HOME="${CARGO_HOME:-$work/cargo}"
 	(cd "$work/crate" && "$CARGO" vendor --quiet --versioned-dirs >/dev/null) ||
 		die "cargo could not bring the crate mlx-sys $mlxc_version (see above): check the network, or set MLX_C_SOURCE"
 	mv "$work/crate/vendor/mlx-sys-$mlxc_version/src/mlx-c" "$work/mlx-c"
@@ -125,7 +139,7 @@ TOML
 # need_cmake sets CMAKE to one that works, from a wheel where there is none.
 need_cmake() {
 	"$CMAKE" --version >/dev/null 2>&1 && return
-	"$PYTHON" -m pip install --quiet --disable-pip-version-check --target "$work/cmake" 'cmake>=3.25,<5' ||
+	PIP_ROOT_USER_ACTION=ignore "$PYTHON" -m pip install --quiet --disable-pip-version-check --target "$work/cmake" 'cmake>=3.25,<5' ||
 		die "cmake is missing: install it (Debian: apt install cmake) or set CMAKE"
 	PYTHONPATH=$work/cmake
 	CMAKE=$work/cmake/bin/cmake
@@ -175,15 +189,16 @@ bring_and_build() {
 	cp -R "$work/wheels/mlx_cpu.libs" "$work/lib/"
 	cp "$work/wheels/scipy_openblas32/lib/libscipy_openblas.so" "$work/lib/"
 	build_mlxc
-	write_pc '${pcfiledir}/..' '' /include
+	write_pc '${pcfiledir}/..' '${pcfiledir}/../include'
 }
 
 PYTHON=${PYTHON:-python3}
 CARGO=${CARGO:-cargo}
 CMAKE=${CMAKE:-cmake}
+PKG_CONFIG=${PKG_CONFIG:-pkg-config}
 
 ready && exit 0
-have "${PKG_CONFIG:-pkg-config}" || die "pkg-config is missing: install it (Debian: apt install pkgconf, Mac: brew install pkgconf)"
+have "$PKG_CONFIG" || die "pkg-config is missing: install it (Debian: apt install pkgconf, Mac: brew install pkgconf)"
 mkdir -p "$tools"
 if have flock; then
 	exec 9>"$tools/setup.lock"

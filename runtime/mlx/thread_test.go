@@ -5,6 +5,7 @@ package mlx
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -215,6 +216,23 @@ func TestCloseIsFinal(t *testing.T) {
 	if err := th.Do(t.Context(), func(*Scope) error { return nil }); !errors.Is(err, ErrClosed) {
 		t.Errorf("do after close: %v", err)
 	}
+}
+
+// What testing.T.Fatal does must not leave Do waiting for ever.
+func TestFunctionThatEndsItsGoroutine(t *testing.T) {
+	th := start(t)
+	err := th.Do(t.Context(), func(s *Scope) error {
+		s.Zeros(quant.F32, 2)
+		runtime.Goexit()
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "ended its goroutine") {
+		t.Errorf("do: %v", err)
+	}
+	if err := th.Do(t.Context(), func(*Scope) error { return nil }); !errors.Is(err, ErrClosed) {
+		t.Errorf("do afterwards: %v", err)
+	}
+	noArraysLeft(t)
 }
 
 func TestGPUThatIsNotThere(t *testing.T) {
