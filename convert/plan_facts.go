@@ -19,6 +19,15 @@ type Facts struct {
 	Template string
 }
 
+// PlanSource reads the facts of a source and makes its plan.
+func PlanSource(ctx context.Context, src *Source, recipe quant.Recipe, mtp MTP) (Plan, error) {
+	facts, err := ReadFacts(ctx, src)
+	if err != nil {
+		return Plan{}, err
+	}
+	return NewPlan(src.Inventory(), recipe, PlanOptions{MTP: mtp, Facts: facts})
+}
+
 // ReadFacts reads the block scales of FP8 tensors and the second scales of nvfp4 experts (under a
 // thousandth of the weights, unless second scales are powers of two) and the chat template.
 func ReadFacts(ctx context.Context, src *Source) (Facts, error) {

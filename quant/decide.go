@@ -20,6 +20,7 @@ func (d *decider) decide(s Subject) Decision {
 	switch {
 	case v.split != "":
 		d.found.add(v.split, s.Name)
+		d.answer(v)
 		return Decision{}
 	case v.rule < 0:
 		return d.byPolicy(s)
@@ -30,11 +31,16 @@ func (d *decider) decide(s Subject) Decision {
 		d.found.add(fmt.Sprintf("%s: %s", rule, refusal), s.Name)
 	}
 	if refusal != "" || rule.Format.IsKeep() || out.Format == rule.Format {
-		for _, r := range v.rules {
-			d.chooser.uses[r].answered = true
-		}
+		d.answer(v)
 	}
 	return out
+}
+
+// answer notes that the rules of a verdict have had their effect, be it a refusal.
+func (d *decider) answer(v verdict) {
+	for _, r := range v.rules {
+		d.chooser.uses[r].answered = true
+	}
 }
 
 // byPolicy decides a tensor that no rule names. What the source has quantized stays, unless a

@@ -1,9 +1,7 @@
 package quant
 
 import (
-	"cmp"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -15,25 +13,29 @@ const nearCount = 3
 // notName is what a pattern has and a name has not.
 var notName = regexp.MustCompile(`^re:|[*?{}\[\]^$\\()+|]`)
 
-// nearest lists the names with a run of parts that is spelled most like the pattern's words, best
-// first. "**.donw_proj" is compared with every single part, "layers.0.mpl" with every three.
+// nearest lists the names with a run of parts that is spelled most like the pattern's words.
+// "**.donw_proj" is compared with every single part, "layers.0.mpl" with every three. Of names that
+// differ in their numbers only, the first stands for all.
 func nearest(pattern string, names []string) []string {
 	words := patternWords(pattern)
-	type near struct {
-		name     string
-		distance int
-	}
-	var found []near
-	for _, n := range names {
-		found = append(found, near{n, wordsDistance(words, withoutWeightParts(n))})
-	}
-	slices.SortStableFunc(found, func(a, b near) int { return cmp.Compare(a.distance, b.distance) })
+	best := -1
 	var out []string
-	for _, f := range found[:min(nearCount, len(found))] {
-		out = append(out, f.name)
+	forms := map[string]bool{}
+	for _, n := range names {
+		d := wordsDistance(words, withoutWeightParts(n))
+		if best < 0 || d < best {
+			best, out = d, nil
+			clear(forms)
+		}
+		if form := number.ReplaceAllString(n, "0"); d == best && len(out) < nearCount && !forms[form] {
+			forms[form] = true
+			out = append(out, n)
+		}
 	}
 	return out
 }
+
+var number = regexp.MustCompile(`[0-9]+`)
 
 // patternWords are the parts of a pattern that hold more than wildcards.
 func patternWords(pattern string) []string {
@@ -50,13 +52,18 @@ func withoutWeightParts(name string) []string {
 	return strings.Split(strings.TrimSuffix(bareName(name), ".weight"), ".")
 }
 
-// wordsDistance is the least edit distance between the words and as many parts in a row.
+// wordsDistance is the least edit distance between the words and as many parts in a row, of which
+// more letters before or after count as one.
 func wordsDistance(words, parts []string) int {
 	want := strings.Join(words, ".")
 	count := min(max(len(words), 1), len(parts))
 	best := -1
 	for i := 0; i+count <= len(parts); i++ {
-		d := levenshtein.ComputeDistance(want, strings.Join(parts[i:i+count], "."))
+		have := strings.Join(parts[i:i+count], ".")
+		d := levenshtein.ComputeDistance(want, have)
+		if d > 1 && want != "" && strings.Contains(have, want) {
+			d = 1
+		}
 		if best < 0 || d < best {
 			best = d
 		}

@@ -38,10 +38,10 @@ const minQuantized = 1024
 // that say why. The zero format means that the source's is kept.
 func (p Policy) choose(t Format, s Subject) (Format, string) {
 	switch {
-	case t.IsKeep() || p == KeepSource:
-		return Format{}, "policy " + p.String()
 	case s.Fixed != "":
 		return Format{}, "source: " + s.Fixed
+	case t.IsKeep():
+		return Format{}, "source: no type was asked for"
 	case t.Mode == Plain:
 		return t, "policy " + p.String()
 	case p == Uniform:

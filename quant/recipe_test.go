@@ -51,7 +51,7 @@ func TestDecide(t *testing.T) {
 		want     Format
 		decision string
 	}{
-		{"nothing asked", Recipe{}, FormatBF16, ups, FormatBF16, "policy ollama"},
+		{"nothing asked", Recipe{}, FormatBF16, ups, FormatBF16, "source: no type was asked for"},
 		{"policy", Recipe{Type: FormatNVFP4}, FormatBF16, ups, FormatNVFP4, "policy ollama"},
 		{"promotion", Recipe{Type: FormatNVFP4}, FormatBF16, "model.layers.0.self_attn.k_proj.weight", FormatMXFP8, "policy ollama: k_proj promoted to 8 bit"},
 		{"rule over policy", Recipe{Type: FormatNVFP4, Rules: rules(t, "layers.0.mlp.up_proj=affine:6")}, FormatBF16, ups, AffineFormat(6, 64), ""},
@@ -95,6 +95,7 @@ func TestDecideRefuses(t *testing.T) {
 	}{
 		{"dead pattern", Recipe{Rules: rules(t, "**.pu_proj=mxfp8")}, FormatBF16, []string{"matches no tensor", "model.layers.0.mlp.up_proj.weight"}},
 		{"dead path", Recipe{Rules: rules(t, "layers.0.self_atn.*=mxfp8")}, FormatBF16, []string{"matches no tensor", "nearest names are model.layers.0.self_attn.k_proj.weight"}},
+		{"dead word", Recipe{Rules: rules(t, "**.norm=f32")}, FormatBF16, []string{"nearest names are model.layers.0.input_layernorm.weight"}},
 		{"dead prefix", Recipe{Rules: rules(t, "transformer.layers.0.mlp.up_proj=mxfp8")}, FormatBF16, []string{"matches no tensor", "model.layers.0.mlp.up_proj.weight"}},
 		{"shadowed", Recipe{Rules: rules(t, "layers.0.mlp.*=mxfp8", "**.mlp.up_proj=bf16")}, FormatBF16, []string{"taken by a later rule, such as --override '**.mlp.up_proj=bf16'"}},
 		{"columns", Recipe{Rules: rules(t, "**.up_proj=mxfp8")}, FormatBF16, []string{"divisible by its group of 32", "model.layers.1.mlp.up_proj.weight"}},

@@ -1,0 +1,234 @@
+package convert
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"qimport/convert/arch"
+	"qimport/quant"
+)
+
+// plain is a bf16 tensor of an inventory.
+func plain(name string, role arch.Role, shape ...int) Tensor {
+	return Tensor{Name: name, Shape: shape, Role: role, Format: quant.FormatBF16, Pieces: []Piece{{}}}
+}
+
+func blobNames(p Plan) []string {
+	var out []string
+	for _, b := range p.Blobs {
+		out = append(out, b.Name)
+	}
+	return out
+}
+
+// singles are the projections of one layer's experts as a source has them one by one.
+func singles() []Tensor {
+	var out []Tensor
+	for _, p := range []string{"down_proj", "gate_proj", "up_proj"} {
+		t := plain("model.layers.0.mlp.experts."+p+".weight", arch.Expert, 4, 128, 128)
+		t.Stacked, t.Pieces = true, make([]Piece, 4)
+		out = append(out, t)
+	}
+	return out
+}
+
+func TestPlanGroupsExperts(t *testing.T) {
+	lm := plain("lm_head.weight", arch.Head, 512, 128)
+	fused := plain("model.layers.1.mlp.experts.gate_up_proj", arch.Expert, 4, 256, 128)
+	inv := Inventory{Tensors: append([]Tensor{lm}, append(singles(), fused)...)}
+	tests := []struct {
+		typ  quant.Format
+		want []string
+	}{
+		{quant.FormatNVFP4, []string{"lm_head.weight", fused.Name, "model.layers.0.mlp.experts"}},
+		{quant.Format{}, []string{"lm_head.weight", fused.Name, "model.layers.0.mlp.experts"}},
+		{quant.FormatInt4, []string{"lm_head.weight", fused.Name, "model.layers.0.mlp.experts.down_proj.weight",
+			"model.layers.0.mlp.experts.gate_proj.weight", "model.layers.0.mlp.experts.up_proj.weight"}}, // down_proj is int8
+	}
+	for _, tt := range tests {
+		p, err := NewPlan(inv, quant.Recipe{Type: tt.typ}, PlanOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := blobNames(p); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: blobs are %q, want %q", tt.typ, got, tt.want)
+		}
+	}
+}
+
+func TestPlanMTP(t *testing.T) {
+	head := plain("mtp.fc.weight", arch.Linear, 128, 256)
+	head.MTP = true
+	body := plain("model.layers.0.mlp.up_proj.weight", arch.Linear, 256, 128)
+	tests := []struct {
+		layout  Layout
+		mtp     MTP
+		dropped bool
+		warns   string
+	}{
+		{LayoutRaw, MTPAuto, false, ""},
+		{LayoutRaw, MTPDrop, true, ""},
+		{LayoutConverted, MTPAuto, true, "1 tensors of the MTP head are left out"},
+		{LayoutConverted, MTPDrop, true, ""},
+		{LayoutConverted, MTPKeep, false, "as asked: Ollama will shift"},
+		{LayoutPlain, MTPAuto, false, ""},
+	}
+	for _, tt := range tests {
+		p, err := NewPlan(Inventory{Layout: tt.layout, Tensors: []Tensor{body, head}}, quant.Recipe{}, PlanOptions{MTP: tt.mtp})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(p.Dropped, head.Name); got != tt.dropped || len(p.Blobs) == 1 != tt.dropped {
+			t.Errorf("%s, %d: dropped %t, %d blobs", tt.layout, tt.mtp, got, len(p.Blobs))
+		}
+		if got := strings.Join(p.Warnings, "; "); (got == "") != (tt.warns == "") || !strings.Contains(got, tt.warns) {
+			t.Errorf("%s, %d: warns %q, want %q", tt.layout, tt.mtp, got, tt.warns)
+		}
+	}
+}
+
+func TestPlanRefusesNamesThatMeet(t *testing.T) {
+	inv := Inventory{Tensors: []Tensor{
+		plain("model.layers.0.mlp.up_proj.weight", arch.Linear, 256, 128),
+		plain("model.layers.0.mlp.up_proj.weight.scale", arch.Other, 256),
+	}}
+	if _, err := NewPlan(inv, quant.Recipe{}, PlanOptions{}); err != nil {
+		t.Errorf("unquantized, the names do not meet: %v", err)
+	}
+	_, err := NewPlan(inv, quant.Recipe{Type: quant.FormatNVFP4}, PlanOptions{})
+	if !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), "up_proj.weight.scale") {
+		t.Errorf("says %v", err)
+	}
+}
+
+func TestStoreConfig(t *testing.T) {
+	linear := plain("model.layers.0.mlp.up_proj.weight", arch.Linear, 256, 128)
+	tests := []struct {
+		name     string
+		family   arch.Family
+		vision   bool
+		template string
+		recipe   quant.Recipe
+		want     string
+	}{
+		{"release", arch.Qwen35, true, "", quant.Recipe{Type: quant.FormatNVFP4},
+			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"nvfp4","renderer":"qwen3.5","parser":"qwen3.5","requires":"0.19.0","capabilities":["completion","vision","tools","thinking"],"architecture":"","os":""}`},
+		{"later template", arch.Qwen35MoE, false, "resolved_reasoning_effort preserve_thinking", quant.Recipe{},
+			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3.8","parser":"qwen3.5","requires":"0.19.0","capabilities":["completion","tools","thinking"],"architecture":"","os":""}`},
+		{"Qwen3 that does not think", arch.Qwen3, false, "", quant.Recipe{Type: quant.AffineFormat(4, 32)},
+			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"int4","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion","tools"],"architecture":"","os":""}`},
+		{"Qwen3 that thinks", arch.Qwen3MoE, false, "<think></think>", quant.Recipe{},
+			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion","tools","thinking"],"architecture":"","os":""}`},
+	}
+	for _, tt := range tests {
+		inv := Inventory{Config: Config{Config: arch.Config{Family: tt.family, HasVision: tt.vision}}, Tensors: []Tensor{linear}}
+		p, err := NewPlan(inv, tt.recipe, PlanOptions{Facts: Facts{Template: tt.template}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(p.Config.Encode()); got != tt.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestFileTypeOfQuantizedSources(t *testing.T) {
+	tensors := func(formats ...quant.Format) []TensorPlan {
+		var out []TensorPlan
+		for _, f := range formats {
+			out = append(out, TensorPlan{Target: f})
+		}
+		return out
+	}
+	tests := []struct {
+		tensors []TensorPlan
+		want    string
+	}{
+		{tensors(quant.FormatBF16, quant.FormatNVFP4, quant.FormatNVFP4), "nvfp4"},
+		{tensors(quant.FormatNVFP4, quant.FormatInt8), ""},
+		{tensors(quant.FormatBF16), ""},
+	}
+	for _, tt := range tests {
+		if got := fileType(quant.Format{}, tt.tensors); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestPlanReport(t *testing.T) {
+	inv := Inventory{Origin: "dir", Tensors: []Tensor{plain("lm_head.weight", arch.Head, 512, 128), plain("model.norm.weight", arch.Norm, 128)}}
+	p, err := NewPlan(inv, quant.Recipe{Type: quant.FormatMXFP8}, PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(p.Report(1000, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Schema  int `json:"schema"`
+		Tensors []struct {
+			Name   string `json:"name"`
+			Shape  []int  `json:"shape"`
+			Source string `json:"source"`
+			Target string `json:"target"`
+			Rule   string `json:"rule"`
+			Bytes  int64  `json:"bytes"`
+		} `json:"tensors"`
+		Warnings      []string `json:"warnings"`
+		BytesTotal    int64    `json:"bytes_total"`
+		BitsPerWeight float64  `json:"bits_per_weight"`
+		Peak          int64    `json:"peak_memory_bytes"`
+		Free          int64    `json:"free_bytes"`
+	}
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	head := int64(512*128 + 512*4)
+	if got.Schema != 1 || len(got.Tensors) != 2 || got.Warnings == nil || got.Free != 1000 || got.Peak <= 0 {
+		t.Errorf("got %s", b)
+	}
+	first := got.Tensors[0]
+	if first.Name != "lm_head.weight" || first.Source != "bf16" || first.Target != "mxfp8" || first.Rule != "policy ollama: lm_head takes 8 bit" || first.Bytes != head {
+		t.Errorf("the first tensor is %+v", first)
+	}
+	if want := 8 * float64(head+256) / float64(512*128+128); got.BitsPerWeight != want {
+		t.Errorf("%g bits a weight, want %g", got.BitsPerWeight, want)
+	}
+	if headers := got.BytesTotal - head - 256; headers <= 0 || headers > 1000 {
+		t.Errorf("%d bytes in all, of which %d would be headers", got.BytesTotal, headers)
+	}
+}
+
+func TestNumbersText(t *testing.T) {
+	tests := []struct {
+		numbers []int
+		want    string
+	}{
+		{[]int{7}, "7"},
+		{[]int{2, 0, 1}, "{0..2}"},
+		{[]int{0, 1, 2, 4, 5, 6, 9}, "{0..2,4..6,9}"},
+	}
+	for _, tt := range tests {
+		if got := numbersText(tt.numbers); got != tt.want {
+			t.Errorf("%v prints as %s, want %s", tt.numbers, got, tt.want)
+		}
+	}
+}
+
+func TestQuantTypeReadsBack(t *testing.T) {
+	formats := []quant.Format{quant.FormatNVFP4, quant.FormatMXFP4, quant.FormatMXFP8, quant.FormatInt4, quant.AffineFormat(8, 32), quant.AffineFormat(3, 128), quant.AffineFormat(6, 64)}
+	for _, f := range formats {
+		if got, ok := formatOfType(strings.ToUpper(quantType(f)), f.GroupSize); got != f || !ok {
+			t.Errorf("%s reads back as %s, %t", f, got, ok)
+		}
+	}
+	for _, name := range []string{"", "int", "int7", "affine", "bf16", "int-4"} {
+		if f, ok := formatOfType(name, 0); ok {
+			t.Errorf("%q is taken for %s", name, f)
+		}
+	}
+}
