@@ -51,6 +51,9 @@ type Bucket struct {
 	Top1   float64 `json:"top1_agreement"`
 }
 
+// Last is the bucket's last position.
+func (b Bucket) Last() int { return b.To - 1 }
+
 // position is what is kept of one position: 32 bytes, whatever the vocabulary.
 type position struct {
 	kl                   float64 // NaN if either row was not finite

@@ -79,7 +79,7 @@ func (c Check) junit(model string) junitCase {
 	case NotRun:
 		j.Error = problem
 	default:
-		j.Output = strings.TrimSpace(c.Detail + "\n" + c.Warning)
+		j.Output = strings.TrimSpace(c.Detail + c.bound() + "\n" + c.Warning)
 	}
 	return j
 }

@@ -55,7 +55,7 @@ func (p plot) svg() template.HTML {
 			}
 		}
 		b.WriteString(`"/>`)
-		fmt.Fprintf(&b, `<text class="key line-%d" x="%g" y="%g">%s</text>`, i, plotLeft+10, plotTop+14+float64(i)*16, template.HTMLEscapeString(l.name))
+		fmt.Fprintf(&b, `<text class="key line-%d" x="%g" y="%g">%s</text>`, i, plotLeft+10, plotTop+18+float64(i)*22, template.HTMLEscapeString(l.name))
 	}
 	for _, d := range p.dots {
 		class := "dot"

@@ -1,47 +1,19 @@
 package verify
 
 import (
+	"cmp"
+	"context"
 	"fmt"
-	"math"
 	"slices"
+	"time"
+
+	"qimport/quant"
+	"qimport/runtime"
 )
 
 // DefaultLengths are the prompt lengths at which prefill is held to token-by-token decoding: one
 // token, both sides of a multiple of 32, and just past the sizes at which kernels and chunks change.
 func DefaultLengths() []int { return []int{1, 31, 33, 513, 2049} }
-
-// The largest difference of a log-probability that prefill and decoding may show among the tokens
-// that are at all likely. Sums in another order differ by 1e-5 in float32; in bf16 a whole model
-// differs from its float32 self by up to 0.3.
-const (
-	prefillToleranceF32  = 5e-3
-	prefillToleranceBF16 = 0.5
-)
-
-// likely is how far below the likeliest token, in nats, a token still counts: a difference further
-// down moves no answer, and there even sound sums differ more.
-const likely = 7
-
-// largestDifference is the largest difference of log-probability between two rows of logits among
-// the tokens that either holds likely; NaN if either row is not finite.
-func largestDifference(a, b []float32) float64 {
-	if len(a) != len(b) || len(a) == 0 {
-		return math.NaN()
-	}
-	maxA, _ := top(a)
-	maxB, _ := top(b)
-	logA, logB := logSum(a, maxA), logSum(b, maxB)
-	if sum := logA + logB; math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return math.NaN()
-	}
-	worst := 0.0
-	for i := range a {
-		if float64(a[i]) > maxA-likely || float64(b[i]) > maxB-likely {
-			worst = max(worst, math.Abs(float64(a[i])-logA-float64(b[i])+logB))
-		}
-	}
-	return worst
-}
 
 // prompt is n ids: the text, from its start again where it is too short.
 func prompt(text []int, n int) []int {
@@ -66,4 +38,82 @@ func prefillLengths(asked []int, context int) (lengths []int, note string) {
 		lengths = append(lengths, n)
 	}
 	return lengths, note
+}
+
+// stepped is a row of logits reached by decoding.
+type stepped struct {
+	logits []float32
+	steps  int // of the tokens before it, how many were read singly
+}
+
+// steppingTime bounds decoding one token at a time where the options do not. Past it, the tokens up
+// to each length are prefilled but for the last steppedTail; the report says how many were stepped.
+const (
+	steppingTime = 10 * time.Second
+	steppedTail  = 16
+)
+
+// checkPrefill holds one prefill of n tokens to decoding them one by one.
+func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note string) Check {
+	if r.model == nil || r.tokens == nil {
+		return notRun("the model did not load")
+	}
+	ids, err := r.textIDs()
+	if err != nil {
+		return notRun("%s", sentences(err))
+	}
+	ids = prompt(ids, lengths[len(lengths)-1])
+	if r.stepped == nil {
+		until := time.Now().Add(cmp.Or(r.Stepping, steppingTime))
+		if err := r.step(ctx, ids, lengths, until); err != nil {
+			return notRun("token-by-token decoding: %s", sentences(err))
+		}
+	}
+	var logits []float32
+	var precision runtime.Precision
+	err = r.session(func(x *runtime.Session) error {
+		logits, err = r.feed(ctx, x, ids[:n])
+		precision = x.Precision()
+		return err
+	})
+	if err != nil {
+		return notRun("prefill of %d tokens: %s", n, sentences(err))
+	}
+	want := r.stepped[n]
+	return atMost(largestDifference(logits, want.logits), prefillTolerance(precision), fmt.Sprintf(
+		"largest difference of a likely token's log-probability between one prefill and %d single steps%s", want.steps, note))
+}
+
+// prefillTolerance is by the dtype of the activations.
+func prefillTolerance(p runtime.Precision) float64 {
+	if p.Activations == quant.F32 {
+		return prefillToleranceF32
+	}
+	return prefillToleranceBF16
+}
+
+// step decodes the text one token at a time and keeps the logits at each of the lengths, which are
+// in order.
+func (r *run) step(ctx context.Context, ids, lengths []int, until time.Time) error {
+	r.stepped = map[int]stepped{}
+	return r.session(func(x *runtime.Session) error {
+		steps := 0
+		for _, n := range lengths {
+			var logits []float32
+			for x.Len() < n {
+				chunk := 1
+				if time.Now().After(until) && n-x.Len() > steppedTail {
+					chunk = n - x.Len() - steppedTail
+				} else {
+					steps++
+				}
+				var err error
+				if logits, err = r.feed(ctx, x, ids[x.Len():x.Len()+chunk]); err != nil {
+					return err
+				}
+			}
+			r.stepped[n] = stepped{logits, steps}
+		}
+		return nil
+	})
 }

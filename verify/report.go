@@ -119,7 +119,7 @@ type Environment struct {
 // Answer is one prompt and what the model made of it.
 type Answer struct {
 	Prompt string `json:"prompt"`
-	Answer string `json:"answer"`
+	Text   string `json:"answer"`
 	Expect string `json:"expect,omitempty"` // the regular expression the answer was held to
 	Tokens int    `json:"tokens"`
 	Stop   string `json:"stop"` // eos, length or stop

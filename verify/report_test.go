@@ -54,7 +54,7 @@ func sample() Report {
 		},
 		Provenance: Provenance{Verifier: Version, Source: "org/tiny", Revision: "abc123", Rules: []string{"**.down_proj=mxfp8"},
 			Files: []SourceFile{{Name: "config.json", Bytes: 1863, SHA256: "aa"}}, Against: "org/tiny"},
-		Answers:    []Answer{{Prompt: "What is 2+2?", Answer: "<b>4</b>", Expect: `\b4\b`, Tokens: 12, Stop: "eos"}},
+		Answers:    []Answer{{Prompt: "What is 2+2?", Text: "<b>4</b>", Expect: `\b4\b`, Tokens: 12, Stop: "eos"}},
 		Divergence: &d, Ablations: []Ablation{{What: "state=bf16", Divergence: ablated}},
 		Tensors: []TensorErr{
 			{Name: "layers.0.mlp.up_proj.weight", Source: "bf16", Format: "nvfp4", Bits: 4.5, Error: 0.5, SNR: number(3), Limit: 0.03},

@@ -24,6 +24,9 @@ type TensorErr struct {
 	Error float64  `json:"relative_squared_error"`
 	SNR   *float64 `json:"snr_db,omitempty"`
 	Limit float64  `json:"limit"` // what Error was held to
+
+	quantized bool // the source was not, the model is
+	zero      bool // the source is nothing but zeros
 }
 
 // tensorPair is one tensor on both sides.
@@ -36,20 +39,14 @@ type tensorPair struct {
 }
 
 // elements are the values of one tensor in row-major order, in pieces of equal size: one piece, or
-// one an expert where they lie one by one.
+// one an expert. load lends the tensor that piece i lies in, and the element of it that the piece
+// starts at, which begins a row.
 type elements struct {
 	shape  []int
 	format quant.Format
 	bytes  int64 // stored size, scales included
 	pieces int
-	load   func(i int) (quant.Tensor, error)
-}
-
-// whole is the elements of a tensor in one piece.
-func whole(t quant.Tensor) elements {
-	bytes := len(t.Data) + len(t.Scales) + len(t.Biases) + 4*len(t.Global)
-	return elements{shape: t.Shape, format: t.Format, bytes: int64(bytes), pieces: 1,
-		load: func(int) (quant.Tensor, error) { return t, nil }}
+	load   func(i int) (t quant.Tensor, start int, err error)
 }
 
 // tensorErrors measures every pair over all cores, worst (by Error over Limit) first.
@@ -96,6 +93,7 @@ func tensorError(ctx context.Context, p tensorPair) (TensorErr, error) {
 		Name: p.name, Source: p.source.format.String(), Format: p.ours.format.String(),
 		Bits:  8 * float64(p.ours.bytes) / float64(max(1, quant.Elements(p.ours.shape))),
 		Error: relative(diff, energy), Limit: limit,
+		quantized: p.ours.format.IsQuantized() && !p.source.format.IsQuantized(), zero: energy == 0,
 	}
 	if e.Error > 0 {
 		e.SNR = number(-10 * math.Log10(e.Error))
@@ -158,8 +156,9 @@ func relative(diff, energy float64) float64 {
 // and [C,K,1] hold the same elements in the same order.
 type elementReader struct {
 	elements
-	piece  quant.Tensor
-	number int // of piece, from 1; 0 before the first
+	piece  quant.Tensor // the one that number says
+	start  int
+	number int // from 1; 0 before the first
 	buf    []float32
 	from   int // place of buf[0] in the tensor
 }
@@ -179,19 +178,19 @@ func (r *elementReader) decode(at int) error {
 	size := quant.Elements(r.shape) / r.pieces
 	if i := at / size; i+1 != r.number {
 		var err error
-		if r.piece, err = r.load(i); err != nil {
+		if r.piece, r.start, err = r.load(i); err != nil {
 			return err
 		}
 		r.number = i + 1
 	}
 	cols := quant.Columns(r.piece.Shape)
-	first := at % size / cols
-	rows := min(max(1, atOnce/cols), size/cols-first)
+	row := at % size / cols
+	rows := min(max(1, atOnce/cols), size/cols-row)
 	if cap(r.buf) < rows*cols {
 		r.buf = make([]float32, rows*cols)
 	}
-	r.buf, r.from = r.buf[:rows*cols], at/size*size+first*cols
-	return r.piece.Decode(r.buf, first)
+	r.buf, r.from = r.buf[:rows*cols], at/size*size+row*cols
+	return r.piece.Decode(r.buf, r.start/cols+row)
 }
 
 // tensorLimit is the error that the model's format may cost over the source's: none where both

@@ -19,6 +19,13 @@ func f32Tensor(shape []int, values []float32) quant.Tensor {
 	return quant.Tensor{Shape: shape, Format: quant.FormatF32, Data: data}
 }
 
+// whole is the elements of a tensor in one piece.
+func whole(t quant.Tensor) elements {
+	bytes := len(t.Data) + len(t.Scales) + len(t.Biases)
+	return elements{shape: t.Shape, format: t.Format, bytes: int64(bytes), pieces: 1,
+		load: func(int) (quant.Tensor, int, error) { return t, 0, nil }}
+}
+
 func bellShaped(n int) []float32 {
 	random := rand.New(rand.NewPCG(3, 5))
 	values := make([]float32, n)
@@ -184,11 +191,11 @@ func TestTensorErrorPieces(t *testing.T) {
 	stack := whole(f32Tensor([]int{experts, rows, cols}, values))
 	single := stack
 	single.pieces = experts
-	single.load = func(i int) (quant.Tensor, error) {
-		return f32Tensor([]int{rows, cols}, values[i*rows*cols:(i+1)*rows*cols]), nil
+	single.load = func(i int) (quant.Tensor, int, error) {
+		return f32Tensor([]int{rows, cols}, values[i*rows*cols:(i+1)*rows*cols]), 0, nil
 	}
 	permuted := single
-	permuted.load = func(i int) (quant.Tensor, error) { return single.load((i + 1) % experts) }
+	permuted.load = func(i int) (quant.Tensor, int, error) { return single.load((i + 1) % experts) }
 	for name, tt := range map[string]struct {
 		source elements
 		want   float64
@@ -198,5 +205,42 @@ func TestTensorErrorPieces(t *testing.T) {
 			t.Fatal(err)
 		}
 		near(t, name, got.Error, tt.want, 0.05)
+	}
+}
+
+// Experts as [E, gate rows and up rows, H], as the release has them, against gate and up apart.
+func TestTensorErrorHalves(t *testing.T) {
+	const experts, width, cols = 3, 5, 8
+	fused := whole(f32Tensor([]int{experts, 2 * width, cols}, bellShaped(experts*2*width*cols)))
+	all, _, err := fused.load(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([]float32, quant.Elements(all.Shape))
+	if err := all.Decode(values, 0); err != nil {
+		t.Fatal(err)
+	}
+	oneByOne := fused
+	oneByOne.pieces = experts
+	oneByOne.load = func(i int) (quant.Tensor, int, error) {
+		size := 2 * width * cols
+		return f32Tensor([]int{2 * width, cols}, values[i*size:(i+1)*size]), 0, nil
+	}
+	for h := range 2 {
+		var apart []float32
+		for e := range experts {
+			apart = append(apart, values[(2*e+h)*width*cols:][:width*cols]...)
+		}
+		ours := whole(f32Tensor([]int{experts, width, cols}, apart))
+		for name, source := range map[string]elements{"stacked": fused, "one by one": oneByOne} {
+			got, err := tensorError(context.Background(), tensorPair{ours: ours, source: source.half(h)})
+			if err != nil || got.Error != 0 {
+				t.Errorf("half %d, %s: error %v (%v)", h, name, got.Error, err)
+			}
+			got, err = tensorError(context.Background(), tensorPair{ours: ours, source: source.half(1 - h)})
+			if err != nil || got.Error < 1 {
+				t.Errorf("half %d, %s: the other half has error %v (%v)", h, name, got.Error, err)
+			}
+		}
 	}
 }

@@ -28,12 +28,15 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// bound shows a failed check's number beside its limit; a passed one's is in the JSON.
+// bound shows a check's number, and what it was held to.
 func (c Check) bound() string {
-	if c.Passed != Failed || c.Value == nil || c.Limit == nil {
-		return ""
+	switch {
+	case c.Value != nil && c.Limit != nil:
+		return fmt.Sprintf(": %.3g, limit %.3g", *c.Value, *c.Limit)
+	case c.Value != nil:
+		return fmt.Sprintf(": %.3g", *c.Value)
 	}
-	return fmt.Sprintf(" (%.4g, limit %.4g)", *c.Value, *c.Limit)
+	return ""
 }
 
 // Verdict is the report in one sentence.
@@ -79,7 +82,7 @@ func (r *Report) numbers() []string {
 func depthLines(buckets []Bucket) []string {
 	lines := make([]string, len(buckets))
 	for i, b := range buckets {
-		lines[i] = fmt.Sprintf("  positions %5d to %5d: mean KL %.3g ± %.1g, max %.3g, top-1 %.1f%%", b.From, b.To-1, b.MeanKL, b.StdErr, b.MaxKL, 100*b.Top1)
+		lines[i] = fmt.Sprintf("  positions %5d to %5d: mean KL %.3g ± %.1g, max %.3g, top-1 %.1f%%", b.From, b.Last(), b.MeanKL, b.StdErr, b.MaxKL, 100*b.Top1)
 	}
 	return lines
 }

@@ -1,0 +1,190 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"qimport/runtime"
+	"qimport/runtime/chat"
+)
+
+// spoken is one answer of the model, as tokens.
+type spoken struct {
+	Answer
+	ids      []int // without the stop token
+	thinking bool
+	bounded  bool // whoever asked gave a bound of his own
+}
+
+// cases are those of the options, or the default ones.
+func (r *run) cases() []Case {
+	if r.Cases == nil {
+		return DefaultCases()
+	}
+	return r.Cases
+}
+
+// checkAnswer puts one case to the model.
+func (r *run) checkAnswer(ctx context.Context, c Case) Check {
+	if r.model == nil || r.template == nil {
+		return notRun("the model did not load, or has no chat template")
+	}
+	var messages []chat.Message
+	if c.System != "" {
+		messages = append(messages, chat.Message{Role: "system", Content: c.System})
+	}
+	messages = append(messages, chat.Message{Role: "user", Content: c.Prompt})
+	most := c.Tokens
+	if most == 0 {
+		most = answerTokens
+	}
+	talk := r.model.NewConversation()
+	defer talk.Close()
+	a, err := r.ask(ctx, talk, messages, c.Think, most)
+	if err != nil {
+		return unanswered(fmt.Sprintf("%q", c.Prompt), err)
+	}
+	a.Prompt, a.Expect, a.bounded = c.Prompt, c.Expect, c.Tokens > 0
+	r.spoken = append(r.spoken, a)
+	r.report.Answers = append(r.report.Answers, a.Answer)
+	return c.judge(a.Text)
+}
+
+// ask lets the model answer greedily.
+func (r *run) ask(ctx context.Context, c *runtime.Conversation, messages []chat.Message, think bool, most int) (spoken, error) {
+	answer, err := c.Generate(ctx, runtime.GenerateOptions{
+		Messages: messages, Chat: chat.Options{EnableThinking: &think}, MaxTokens: most,
+	}, nil)
+	r.seen = r.seen.with(answer.Precision)
+	r.rows += answer.Decode.Tokens // each chosen from one row, which Generate has found finite
+	if errors.Is(err, runtime.ErrNotFinite) {
+		r.broken++
+	}
+	return spoken{
+		Answer: Answer{Text: answer.Text, Tokens: len(answer.Tokens), Stop: string(answer.Stop)},
+		ids:    answer.Tokens, thinking: think,
+	}, err
+}
+
+// unanswered is the outcome of a check whose question could not be answered.
+func unanswered(what string, err error) Check {
+	if errors.Is(err, runtime.ErrNotFinite) {
+		return fail("%s: %s", what, sentences(err))
+	}
+	return notRun("%s: %s", what, sentences(err))
+}
+
+// checkStopped asks that an answer comes to its own end. One that its case cut short does not count.
+func (r *run) checkStopped(context.Context) Check {
+	var endless, ended []string
+	for _, a := range r.spoken {
+		switch {
+		case a.Stop == "eos":
+			ended = append(ended, a.Prompt)
+		case !a.bounded:
+			endless = append(endless, fmt.Sprintf("%q ran on for %d tokens: %q", a.Prompt, a.Tokens, clip(a.Text)))
+		}
+	}
+	switch {
+	case len(endless) > 0:
+		return fail("%s", strings.Join(endless, "; "))
+	case len(ended) == 0:
+		return notRun("no answer was long enough to end by itself")
+	}
+	return pass("%d of %d answers ended with a stop token", len(ended), len(r.spoken))
+}
+
+// checkRepetition looks for answers that say the same again and again.
+func (r *run) checkRepetition(context.Context) Check {
+	if len(r.spoken) == 0 {
+		return notRun("the model was not asked anything")
+	}
+	for _, a := range r.spoken {
+		if c := judgeLoop(a.ids, fmt.Sprintf("answer to %q", a.Prompt)); c.Passed == Failed {
+			return c
+		}
+	}
+	return pass("%d answers, none in a loop", len(r.spoken))
+}
+
+// judgeLoop fails on exact loops, and on text of which hardly anything is new.
+func judgeLoop(ids []int, what string) Check {
+	if l, ok := findLoop(ids); ok {
+		return fail("the %s loops from token %d: the same %d tokens %d times", what, l.at, l.period, l.repeats)
+	}
+	const window, least = 128, 0.25
+	for at := window; at <= len(ids); at += window / 2 {
+		if v := variety(ids[:at], window); v < least {
+			return fail("the %s repeats itself before token %d: %.0f%% of its runs of four tokens are new", what, at, 100*v)
+		}
+	}
+	return pass("no loop in %d tokens", len(ids))
+}
+
+// checkControl looks for tokens of the prompt's markup in the answers.
+func (r *run) checkControl(context.Context) Check {
+	if len(r.spoken) == 0 {
+		return notRun("the model was not asked anything")
+	}
+	for _, a := range r.spoken {
+		if found := leaks(a.ids, r.control(a.thinking)); len(found) > 0 {
+			return fail("the answer to %q holds %s", a.Prompt, strings.Join(found, " "))
+		}
+	}
+	return pass("%d answers, no control tokens in them", len(r.spoken))
+}
+
+// topics are what a long generation is about, turn by turn and from the start again: what one can
+// be long about, in several kinds of text.
+func topics() []string {
+	return []string{
+		"Tell me a story about a lighthouse.",
+		"What happened next?",
+		"Explain how bread is made, step by step.",
+		"Write a Go function that adds up a list of numbers.",
+		"Count from 1 to 30.",
+		"Tell me another story.",
+	}
+}
+
+// checkGeneration lets one conversation go on for as many tokens as were asked for, so that the
+// state has time to drift, and looks at each turn for loops and control tokens.
+func (r *run) checkGeneration(ctx context.Context) Check {
+	if r.model == nil || r.template == nil {
+		return notRun("the model did not load, or has no chat template")
+	}
+	talk := r.model.NewConversation()
+	defer talk.Close()
+	var messages []chat.Message
+	total, turns, since := 0, 0, 0
+	for total < r.Tokens {
+		if since > r.context()/2 { // start over before the context is full
+			messages, since = nil, 0
+		}
+		messages = append(messages, chat.Message{Role: "user", Content: topics()[turns%len(topics())]})
+		what := fmt.Sprintf("turn %d of a long conversation", turns+1)
+		a, err := r.ask(ctx, talk, messages, false, r.Tokens-total)
+		if err != nil {
+			return unanswered(what, err)
+		}
+		if c := r.judgeTurn(a.ids, what); c.Passed == Failed {
+			return c
+		}
+		messages = append(messages, chat.Message{Role: "assistant", Content: a.Text})
+		total, turns, since = total+max(a.Tokens, 1), turns+1, since+a.Tokens
+	}
+	return pass("%d tokens in %d turns, none in a loop", total, turns)
+}
+
+// judgeTurn looks at one turn for loops and for control tokens.
+func (r *run) judgeTurn(ids []int, what string) Check {
+	if c := judgeLoop(ids, what); c.Passed == Failed {
+		return c
+	}
+	if found := leaks(ids, r.control(false)); len(found) > 0 {
+		return fail("%s holds %s", what, strings.Join(found, " "))
+	}
+	return Check{}
+}

@@ -1,0 +1,132 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"qimport/quant"
+	"qimport/runtime"
+)
+
+// compare runs the text through the reference, or reads the reference's stored scores, beside the
+// model's own. Only one model is in memory at a time.
+func (r *run) compare(ctx context.Context) (Divergence, error) {
+	own, err := r.ownScores(ctx)
+	if err != nil {
+		return Divergence{}, err
+	}
+	if r.Scores != "" {
+		return r.compareScores(ctx, own)
+	}
+	r.unload()
+	o := r.Runtime
+	o.StateDtype, o.DecayDtype = quant.F32, quant.F32
+	reference, err := runtime.Load(ctx, r.Against, o)
+	if err != nil {
+		return Divergence{}, fmt.Errorf("the source did not load: %w", err)
+	}
+	defer reference.Close()
+	positions, err := scored(ctx, reference, own, func(theirs, ours []float32, next int) position {
+		return comparePosition(theirs, ours, next)
+	})
+	return r.divergenceOf(positions, own, r.Provenance.Against), err
+}
+
+// compareScores compares with the stored scores of the reference.
+func (r *run) compareScores(ctx context.Context, own *scores) (Divergence, error) {
+	reference, err := openScores(r.Scores)
+	if err != nil {
+		return Divergence{}, err
+	}
+	defer reference.close()
+	positions := make([]position, len(own.ids)-1)
+	for i := range positions {
+		if err := ctx.Err(); err != nil {
+			return Divergence{}, err
+		}
+		positions[i] = comparePosition(reference.row(i), own.row(i), own.ids[i+1])
+	}
+	return r.divergenceOf(positions, own, "scores of "+reference.metadata["model"]), nil
+}
+
+// scored runs the text through a model and compares each row of logits with the model's own.
+func scored(ctx context.Context, m *runtime.Model, own *scores, compare func(live, kept []float32, next int) position) ([]position, error) {
+	x := m.NewSession()
+	defer x.Close()
+	positions := make([]position, 0, len(own.ids)-1)
+	err := x.Score(ctx, own.ids[:len(own.ids)-1], func(i int, logits []float32) error {
+		if len(logits) != own.vocab {
+			return fmt.Errorf("the source has %d tokens in its vocabulary, the model %d", len(logits), own.vocab)
+		}
+		positions = append(positions, compare(logits, own.row(i), own.ids[i+1]))
+		return nil
+	})
+	return positions, errors.Join(err, ctx.Err())
+}
+
+func (r *run) divergenceOf(positions []position, own *scores, reference string) Divergence {
+	d := summarize(positions)
+	d.TextDigest, d.Reference = textDigest(own.ids), reference
+	return d
+}
+
+// scoreSteps are what was asked for beside the level: the ablations, and keeping the scores.
+func (r *run) scoreSteps() []step {
+	var steps []step
+	for _, a := range r.Ablate {
+		steps = append(steps, step{"ablation." + string(a), func(ctx context.Context) Check { return r.checkAblation(ctx, a) }})
+	}
+	if r.SaveScores != "" {
+		steps = append(steps, step{"scores.saved", r.checkSaved})
+	}
+	return steps
+}
+
+// checkAblation compares the float32 run with one in which the delta state or its decay is bf16.
+// It passes if that was measured: what it shows is for people to read.
+func (r *run) checkAblation(ctx context.Context, a Ablate) Check {
+	own, err := r.ownScores(ctx)
+	if err != nil {
+		return notRun("%s", sentences(err))
+	}
+	r.unload()
+	o := a.options(r.Runtime)
+	m, err := runtime.Load(ctx, r.source, o)
+	if err != nil {
+		return notRun("%s", sentences(err))
+	}
+	defer m.Close()
+	positions, err := scored(ctx, m, own, func(ablated, float32Run []float32, next int) position {
+		return comparePosition(float32Run, ablated, next)
+	})
+	if err != nil {
+		return notRun("%s", sentences(err))
+	}
+	d := r.divergenceOf(positions, own, "the float32 run")
+	r.report.Ablations = append(r.report.Ablations, Ablation{What: string(a), Divergence: d})
+	c := pass("mean KL divergence of the ablated run from the float32 run, nats")
+	c.Value = number(d.MeanKL)
+	return c
+}
+
+// options are those of the run, with the ablation.
+func (a Ablate) options(o runtime.Options) runtime.Options {
+	o.StateDtype, o.DecayDtype = quant.F32, quant.F32
+	switch a {
+	case AblateState:
+		o.StateDtype = quant.BF16
+	case AblateDecay:
+		o.DecayDtype = quant.BF16
+	}
+	return o
+}
+
+// checkSaved makes the file of scores, unless the comparison has.
+func (r *run) checkSaved(ctx context.Context) Check {
+	own, err := r.ownScores(ctx)
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	return pass("%d positions over %d tokens in %s", len(own.ids)-1, own.vocab, r.SaveScores)
+}

@@ -1,0 +1,263 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"qimport/convert/arch"
+	"qimport/quant"
+	"qimport/runtime/tokenizer"
+)
+
+// qualitySteps are the checks against the reference. What was not asked for is not listed: with
+// stored scores and no source, there are no tensors to compare.
+func (r *run) qualitySteps() []step {
+	var steps []step
+	if r.Against != nil || r.Scores == "" {
+		steps = append(steps, step{"quality.tensors", r.checkTensorErrors}, step{"quality.engaged", r.checkEngaged})
+	}
+	return append(steps,
+		step{"quality.tokens", r.checkTokens},
+		step{"quality.kl", r.checkKL},
+		step{"quality.top1", r.checkTop1},
+		step{"quality.perplexity", r.checkPerplexity},
+		step{"quality.depth", r.checkDepth},
+		step{"quality.reference", r.checkReference},
+	)
+}
+
+// checkTensorErrors compares every tensor with the source's.
+func (r *run) checkTensorErrors(ctx context.Context) Check {
+	if r.source == nil || r.Against == nil {
+		return notRun("%s", r.noReference())
+	}
+	matched, alone := pairs(r.source, r.Against)
+	if len(alone) > 0 || len(matched) == 0 {
+		return fail("the source has no %s", strings.Join(alone[:min(5, len(alone))], ", "))
+	}
+	tensors, err := tensorErrors(ctx, matched)
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	r.report.Tensors = tensors
+	var over []string
+	for _, t := range tensors {
+		if t.Error > t.Limit {
+			over = append(over, t.Name)
+		}
+	}
+	worst := tensors[0]
+	if len(over) > 0 {
+		return fail("%d of %d tensors differ from the source by more than their format costs: %s", len(over), len(tensors), strings.Join(over[:min(5, len(over))], ", "))
+	}
+	c := atMost(worst.Error, worst.Limit, fmt.Sprintf("relative squared error of %d tensors, worst in %s (%s)", len(tensors), worst.Name, worst.Format))
+	c.Passed = Passed
+	return c
+}
+
+// checkEngaged asks that quantization has changed what it was to change.
+func (r *run) checkEngaged(context.Context) Check {
+	if r.report.Tensors == nil {
+		return notRun("no tensors were compared")
+	}
+	quantized := 0
+	var untouched []string
+	for _, t := range r.report.Tensors {
+		if !t.quantized {
+			continue
+		}
+		quantized++
+		if t.Error == 0 && !t.zero {
+			untouched = append(untouched, t.Name)
+		}
+	}
+	if len(untouched) > 0 {
+		return fail("no difference at all in %d of %d quantized tensors, the first %s: the source was quantized before, or these are not its numbers", len(untouched), quantized, untouched[0])
+	}
+	return pass("%d tensors were quantized, all of them differ from the source", quantized)
+}
+
+// noReference says why there is nothing to compare with.
+func (r *run) noReference() string {
+	if r.source == nil {
+		return "the model did not open"
+	}
+	return "there is no source to compare with: name one with --against"
+}
+
+// checkTokens asks that both models read the text as the same tokens.
+func (r *run) checkTokens(ctx context.Context) Check {
+	if r.tokens == nil {
+		return notRun("the tokenizer did not load")
+	}
+	ids, err := r.textIDs()
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	switch {
+	case r.Scores != "":
+		return r.checkScoreTokens(ids)
+	case r.Against == nil:
+		return notRun("%s", r.noReference())
+	}
+	b, err := r.Against.File("tokenizer.json")
+	if err != nil {
+		return notRun("the source's tokenizer.json: %s", sentences(err))
+	}
+	theirs, err := tokenizer.Load(b)
+	if err != nil {
+		return notRun("the source's tokenizer.json: %s", sentences(err))
+	}
+	want, err := readText(r.Text, r.TextTokens, theirs)
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	if !slices.Equal(ids, want) {
+		return fail("the model's tokenizer reads the text otherwise than the source's: %s", firstDifference(ids, want))
+	}
+	return pass("%d tokens, %s", len(ids), shortDigest(textDigest(ids)))
+}
+
+// checkScoreTokens holds stored scores to the text and vocabulary.
+func (r *run) checkScoreTokens(ids []int) Check {
+	s, err := openScores(r.Scores)
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	defer s.close()
+	if rows := r.source.Inventory().Config.VocabSize; s.vocab != rows {
+		return fail("the stored scores are over %d tokens, the model over %d: they are of another model", s.vocab, rows)
+	}
+	if !slices.Equal(ids, s.ids) {
+		return fail("the stored scores are of another text, or of another tokenizer: %s", firstDifference(ids, s.ids))
+	}
+	return pass("%d tokens, %s, as the stored scores have them", len(ids), shortDigest(textDigest(ids)))
+}
+
+func firstDifference(ours, theirs []int) string {
+	for i := range min(len(ours), len(theirs)) {
+		if ours[i] != theirs[i] {
+			return fmt.Sprintf("token %d is %d, there %d", i, ours[i], theirs[i])
+		}
+	}
+	return fmt.Sprintf("%d tokens, there %d", len(ours), len(theirs))
+}
+
+// checkKL runs the comparison that the checks after it read.
+func (r *run) checkKL(ctx context.Context) Check {
+	if c, ok := r.report.Check("quality.tokens"); !ok || c.Passed != Passed {
+		return notRun("the two do not read the same tokens")
+	}
+	d, err := r.compare(ctx)
+	if errors.Is(err, errNotFinite) {
+		return fail("%s", sentences(err))
+	}
+	if err != nil {
+		return notRun("%s", sentences(err))
+	}
+	r.report.Divergence = &d
+	if d.NonFinite > 0 {
+		return fail("%d of %d positions are not finite", d.NonFinite, d.Positions)
+	}
+	if d.MeanKL == 0 && d.MaxKL == 0 && r.changed() {
+		return fail("no difference at all from the reference, though formats differ: the reference was not what ran, or quantization never engaged")
+	}
+	return atMost(d.MeanKL, r.bounds().kl, fmt.Sprintf("mean KL divergence from the reference, ± %.1g nats; p99 %.3g, max %.3g", d.StdErr, d.P99KL, d.MaxKL))
+}
+
+// changed says whether any text tensor has another format than in the reference, as far as known.
+func (r *run) changed() bool {
+	for _, t := range r.report.Tensors {
+		if t.quantized {
+			return true
+		}
+	}
+	return false
+}
+
+// bounds are the limits in force: of the coarsest format that differs from the reference's.
+func (r *run) bounds() bounds {
+	b := identical
+	for f := range r.lossy() {
+		if of, err := boundsOf(f); err == nil {
+			b = b.wider(of)
+		}
+	}
+	return b.with(r.Limits)
+}
+
+// lossy are the formats that the model has and the reference has not in the same place. Where the
+// reference is a file of scores, every format of the model counts.
+func (r *run) lossy() map[quant.Format]bool {
+	found := map[quant.Format]bool{}
+	before := map[string]quant.Format{}
+	if r.Against != nil {
+		for _, t := range r.Against.Inventory().Tensors {
+			before[canonical(t.Body)] = t.Format
+		}
+	}
+	for _, t := range r.source.Inventory().Tensors {
+		if t.Role != arch.Vision && !t.MTP && !holds(t.Format, before[canonical(t.Body)]) {
+			found[t.Format] = true
+		}
+	}
+	return found
+}
+
+// divergence is what checkKL measured, or nil with the check that says so.
+func (r *run) divergence() (*Divergence, Check) {
+	if r.report.Divergence == nil {
+		return nil, notRun("nothing was compared")
+	}
+	return r.report.Divergence, Check{}
+}
+
+func (r *run) checkTop1(context.Context) Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
+	}
+	return atLeast(d.Top1, r.bounds().top1, "share of positions where both hold the same token likeliest")
+}
+
+func (r *run) checkPerplexity(context.Context) Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
+	}
+	return atMost(d.PerplexityChange, r.bounds().ppl,
+		fmt.Sprintf("relative increase of perplexity, %.4g to %.4g, ± %.1g", d.ReferencePerplexity, d.Perplexity, d.PerplexityStdErr))
+}
+
+// checkDepth holds the deepest bucket of the text to the limit of the whole: drift with position
+// would hide in the mean.
+func (r *run) checkDepth(context.Context) Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
+	}
+	first, last := d.ByDepth[0], d.ByDepth[len(d.ByDepth)-1]
+	return atMost(last.MeanKL-2*last.StdErr, r.bounds().kl, fmt.Sprintf(
+		"mean KL of positions %d to %d less two standard errors; the first %d have %.3g", last.From, last.To-1, first.To, first.MeanKL))
+}
+
+// checkReference warns where the copy does better than its reference beyond noise: then it is the
+// reference that is broken, or was read wrongly.
+func (r *run) checkReference(context.Context) Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
+	}
+	c := pass("perplexity does not fall below the reference's beyond noise")
+	const beyond = 3 // standard errors
+	if d.PerplexityChange < -0.01 && -d.PerplexityChange > beyond*d.PerplexityStdErr {
+		c.Warning = fmt.Sprintf("the model's perplexity is %.2f%% lower than its reference's, %.0f standard errors: a copy that is better than its original means that the original is broken or was read wrongly",
+			-100*d.PerplexityChange, math.Abs(d.PerplexityChange/d.PerplexityStdErr))
+		c.Detail = "perplexity is below the reference's"
+	}
+	return c
+}

@@ -1,0 +1,70 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"qimport/runtime/model"
+)
+
+// smokeSteps are the checks that run the model, without anything to compare it with.
+func (r *run) smokeSteps() []step {
+	steps := []step{
+		{"smoke.vocabulary", r.checkVocabulary},
+		{"smoke.template", r.checkTemplate},
+		{"smoke.load", r.checkLoad},
+	}
+	lengths, note := prefillLengths(r.Lengths, r.maxPositions())
+	for _, n := range lengths {
+		steps = append(steps, step{fmt.Sprintf("smoke.prefill.%d", n), func(ctx context.Context) Check {
+			return r.checkPrefill(ctx, n, lengths, note)
+		}})
+	}
+	for i, c := range r.cases() {
+		steps = append(steps, step{fmt.Sprintf("smoke.answer.%d", i+1), func(ctx context.Context) Check {
+			return r.checkAnswer(ctx, c)
+		}})
+	}
+	steps = append(steps,
+		step{"smoke.stops", r.checkStopped},
+		step{"smoke.repetition", r.checkRepetition},
+		step{"smoke.control", r.checkControl})
+	if r.Tokens > 0 {
+		steps = append(steps, step{"smoke.generation", r.checkGeneration})
+	}
+	steps = append(steps, step{"smoke.finite", r.checkFinite})
+	if r.hybrid() {
+		steps = append(steps, step{"smoke.state", r.checkState}, step{"smoke.decay", r.checkDecay})
+	}
+	return steps
+}
+
+// maxPositions is the context of the model's config, 0 where it did not open.
+func (r *run) maxPositions() int {
+	if r.source == nil {
+		return 0
+	}
+	b, err := r.source.File("config.json")
+	if err != nil {
+		return 0
+	}
+	c, err := model.ParseConfig(b)
+	if err != nil {
+		return 0
+	}
+	return c.MaxPositions
+}
+
+// hybrid says whether the model has delta states; one that did not open is taken to have them.
+func (r *run) hybrid() bool {
+	return r.source == nil || slices.Contains(r.source.Inventory().Config.FullAttention, false)
+}
+
+// checkFinite judges every row of logits that the checks before it have read.
+func (r *run) checkFinite(context.Context) Check {
+	if r.rows == 0 {
+		return notRun("the model was not run")
+	}
+	return atMost(float64(r.broken), 0, fmt.Sprintf("of %d rows of logits, those with a NaN or an infinity", r.rows))
+}

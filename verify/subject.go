@@ -1,0 +1,181 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"qimport/convert"
+	"qimport/runtime"
+	"qimport/runtime/mlx"
+)
+
+// subject is what the checks have opened of the model so far. Each field is nil until a check has
+// set it; the checks after it say what they lack.
+type subject struct {
+	language
+	source *convert.Source
+	model  *runtime.Model
+	// stepped are the logits after so many tokens of the text, decoded one token at a time.
+	stepped map[int]stepped
+
+	spoken  []spoken
+	seen    precisions
+	rows    int // of logits that were read
+	broken  int // of those, not finite
+	ids     []int
+	own     *scores // the model's own scores over the text
+	scratch string  // folder of files that end with the run
+}
+
+func (r *run) close() {
+	if r.own != nil {
+		_ = r.own.close()
+	}
+	r.unload()
+	if r.source != nil {
+		_ = r.source.Close()
+	}
+	if r.scratch != "" {
+		_ = os.RemoveAll(r.scratch)
+	}
+}
+
+// unload frees the model's memory; the checks that run it come before.
+func (r *run) unload() {
+	if r.model != nil {
+		r.model.Close()
+		r.model = nil
+	}
+}
+
+// checkLoad loads the model through MLX.
+func (r *run) checkLoad(ctx context.Context) Check {
+	if r.source == nil {
+		return notRun("the model did not open")
+	}
+	m, err := runtime.Load(ctx, r.source, r.Runtime)
+	if errors.Is(err, mlx.ErrNoMLX) || errors.Is(err, runtime.ErrTooLarge) {
+		return notRun("%s", sentences(err))
+	}
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	r.model = m
+	info := m.Info()
+	r.report.Environment.Backend = info.Backend
+	r.report.Environment.Versions["mlx"] = info.Version
+	if info.BLAS != "" {
+		r.report.Environment.Versions["blas"] = info.BLAS
+	}
+	r.report.Environment.Dtypes["weights"] = m.Placement.Mode.String()
+	return pass("%s on %s %s", m.Placement, info.Backend, info.Name)
+}
+
+// session runs f with a new session of the model, and notes what precision it ran in.
+func (r *run) session(f func(*runtime.Session) error) error {
+	x := r.model.NewSession()
+	defer x.Close()
+	err := f(x)
+	r.seen = r.seen.with(x.Precision())
+	return err
+}
+
+// feed reads tokens and looks at the logits.
+func (r *run) feed(ctx context.Context, x *runtime.Session, ids []int) ([]float32, error) {
+	logits, err := x.Feed(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	r.look(logits)
+	return logits, nil
+}
+
+// look counts a row of logits, and whether it is finite.
+func (r *run) look(logits []float32) {
+	r.rows++
+	for _, v := range logits {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			r.broken++
+			return
+		}
+	}
+}
+
+// textIDs are the token ids of the text.
+func (r *run) textIDs() ([]int, error) {
+	if r.ids == nil {
+		ids, err := readText(r.Text, r.TextTokens, r.tokens)
+		if err != nil {
+			return nil, err
+		}
+		r.ids = ids[:min(len(ids), max(r.context(), minTextTokens))]
+	}
+	return r.ids, nil
+}
+
+// context is how many positions the model was made for.
+func (r *run) context() int {
+	if r.model != nil {
+		return r.model.Config.MaxPositions
+	}
+	return math.MaxInt
+}
+
+// ownScores are the model's log-probabilities over the text, run once and kept in a file: the
+// float32 run that everything is compared with.
+func (r *run) ownScores(ctx context.Context) (*scores, error) {
+	if r.own != nil {
+		return r.own, nil
+	}
+	if r.model == nil {
+		return nil, errors.New("the model did not load")
+	}
+	ids, err := r.textIDs()
+	if err != nil {
+		return nil, err
+	}
+	path := r.SaveScores
+	if path == "" {
+		if path, err = r.scratchFile("scores.safetensors"); err != nil {
+			return nil, err
+		}
+	}
+	w, err := newScoreWriter(path, ids, map[string]string{
+		"model": r.Name, "manifest": r.Manifest.String(), "computed": r.model.Placement.Mode.String(),
+		"text": textDigest(ids),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer w.abort()
+	err = r.session(func(x *runtime.Session) error {
+		return x.Score(ctx, ids[:len(ids)-1], func(_ int, logits []float32) error {
+			r.look(logits)
+			return w.row(logits)
+		})
+	})
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return nil, err
+	}
+	if err := w.finish(); err != nil {
+		return nil, err
+	}
+	r.own, err = openScores(path)
+	return r.own, err
+}
+
+// scratchFile is a path in a folder that ends with the run.
+func (r *run) scratchFile(name string) (string, error) {
+	if r.scratch == "" {
+		dir, err := os.MkdirTemp("", "qimport-verify-")
+		if err != nil {
+			return "", fmt.Errorf("a folder for the scores: %w", err)
+		}
+		r.scratch = dir
+	}
+	return filepath.Join(r.scratch, name), nil
+}

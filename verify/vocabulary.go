@@ -1,0 +1,175 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"qimport/convert"
+	"qimport/runtime/chat"
+	"qimport/runtime/tokenizer"
+)
+
+// language is how text goes into a model and comes out: what the smoke checks read of its files.
+type language struct {
+	tokens   *tokenizer.Tokenizer
+	template *chat.Template
+	stops    []int // every token that ends an answer
+}
+
+// checkVocabulary holds tokenizer, stop tokens and embedding to each other.
+func (r *run) checkVocabulary(context.Context) Check {
+	if r.source == nil {
+		return notRun("the model did not open")
+	}
+	b, err := r.source.File("tokenizer.json")
+	if err != nil {
+		return fail("tokenizer.json: %s", sentences(err))
+	}
+	if r.tokens, err = tokenizer.Load(b); err != nil {
+		return fail("tokenizer.json: %s", sentences(err))
+	}
+	rows := r.source.Inventory().Config.VocabSize
+	if r.tokens.Size() > rows {
+		return fail("the tokenizer has %d ids, the embedding %d rows: it belongs to another model", r.tokens.Size(), rows)
+	}
+	if r.stops, err = chat.StopTokens(r.source, r.tokens.ID); err != nil {
+		return fail("%s", sentences(err))
+	}
+	if err := checkStops(r.tokens, r.stops); err != nil {
+		return fail("%s", sentences(err))
+	}
+	return pass("%d ids in %d rows; an answer ends at %s", r.tokens.Size(), rows, r.names(r.stops))
+}
+
+// checkStops says which stop tokens the tokenizer does not have as special tokens.
+func checkStops(t *tokenizer.Tokenizer, stops []int) error {
+	var findings []error
+	for _, id := range stops {
+		switch {
+		case id < 0 || id >= t.Size():
+			findings = append(findings, fmt.Errorf("stop token %d is past the tokenizer's %d ids", id, t.Size()))
+		case !t.Special(id):
+			findings = append(findings, fmt.Errorf("stop token %d is %q, which is no special token: the tokenizer belongs to another model", id, t.Decode([]int{id}, false)))
+		}
+	}
+	return errors.Join(findings...)
+}
+
+// names spells token ids out.
+func (l *language) names(ids []int) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = l.tokens.Decode([]int{id}, false)
+	}
+	return strings.Join(names, " ")
+}
+
+// checkTemplate renders a conversation: the template must be there, carry the messages, end each
+// turn with a stop token that the model's files name, and open the assistant's turn.
+func (r *run) checkTemplate(context.Context) Check {
+	if r.tokens == nil {
+		return notRun("the tokenizer did not load")
+	}
+	template, err := chat.Load(r.source)
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	const question, answer = "Where does the ferry leave?", "From the western pier."
+	messages := []chat.Message{{Role: "user", Content: question}, {Role: "assistant", Content: answer}}
+	text, err := template.Render(messages, chat.Options{})
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	_, turns, asked := strings.Cut(text, question)
+	_, rest, answered := strings.Cut(turns, answer)
+	if !asked || !answered {
+		return fail("the chat template loses a message: it made %q", clip(text))
+	}
+	end := r.tokens.Encode(rest)
+	if len(end) == 0 || !slices.Contains(r.stops, end[0]) {
+		return fail("after an answer the chat template writes %q, which begins with no stop token (%s): answers will not end", rest, r.names(r.stops))
+	}
+	if err := namedStop(r.source, r.tokens, end[0]); err != nil {
+		return fail("%s", sentences(err))
+	}
+	opened, err := template.Render(messages[:1], chat.Options{AddGenerationPrompt: true})
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	if closed, err := template.Render(messages[:1], chat.Options{}); err != nil || len(opened) <= len(closed) {
+		return fail("the chat template does not open the assistant's turn: with and without it makes %q", clip(opened))
+	}
+	r.template = template
+	return pass("turns end with %s, which the model's files name", r.names(end[:1]))
+}
+
+// namedStop says whether one of the model's files names id as an end. Our own runtime knows the
+// family's usual end tokens beside them; other programs do not.
+func namedStop(s *convert.Source, t *tokenizer.Tokenizer, id int) error {
+	nowhere := func(string) (int, bool) { return 0, false }
+	named, err := chat.StopTokens(s, nowhere)
+	if err != nil && !errors.Is(err, chat.ErrNoStop) {
+		return err
+	}
+	eos, err := tokenizerEOS(s)
+	if err != nil {
+		return err
+	}
+	if eosID, ok := t.ID(eos); ok && eos != "" {
+		named = append(named, eosID)
+	}
+	if !slices.Contains(named, id) {
+		return fmt.Errorf("turns end with %s (id %d), but neither generation_config.json, config.json nor tokenizer_config.json names it: other programs will not stop there", t.Decode([]int{id}, false), id)
+	}
+	return nil
+}
+
+// tokenizerEOS is the eos_token of tokenizer_config.json, or "".
+func tokenizerEOS(s *convert.Source) (string, error) {
+	b, err := s.File("tokenizer_config.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	var c struct {
+		EOS json.RawMessage `json:"eos_token"`
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err != nil {
+		return "", fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	var text string
+	if json.Unmarshal(c.EOS, &text) == nil {
+		return text, nil
+	}
+	var token struct{ Content string }
+	if json.Unmarshal(c.EOS, &token) == nil {
+		return token.Content, nil
+	}
+	return "", nil
+}
+
+// control are the tokens that an answer must not hold: every special one, and the marks of
+// thinking where the model was told not to think.
+func (l *language) control(thinking bool) map[int]string {
+	marks := map[int]string{}
+	for id := range l.tokens.Size() {
+		if l.tokens.Special(id) {
+			marks[id] = l.tokens.Decode([]int{id}, false)
+		}
+	}
+	if !thinking {
+		for _, mark := range []string{"<think>", "</think>"} {
+			if id, ok := l.tokens.ID(mark); ok {
+				marks[id] = mark
+			}
+		}
+	}
+	return marks
+}
