@@ -73,10 +73,7 @@ func (t Tensor) decodeFP8(dst []float32, row int) error {
 	b := t.blocks()
 	scales := make([]float32, b.across)
 	for ; len(dst) > 0; dst, row = dst[b.cols:], row+1 {
-		matrix, r := row/b.rows, row%b.rows
-		first := (matrix*b.down + r/b.height) * b.across
-		size := t.ScaleDtype.Size()
-		if err := ToFloat32(scales, t.Scales[first*size:(first+b.across)*size], t.ScaleDtype); err != nil {
+		if err := t.blockScales(scales, b, row); err != nil {
 			return err
 		}
 		data := t.Data[row*b.cols:][:b.cols]
@@ -86,4 +83,11 @@ func (t Tensor) decodeFP8(dst []float32, row int) error {
 		}
 	}
 	return nil
+}
+
+// blockScales reads the scales of the blocks that row, counted over all matrices, runs through.
+func (t Tensor) blockScales(dst []float32, b blocks, row int) error {
+	size := t.ScaleDtype.Size()
+	first := (row/b.rows*b.down + row%b.rows/b.height) * b.across
+	return ToFloat32(dst, t.Scales[first*size:(first+b.across)*size], t.ScaleDtype)
 }

@@ -2,6 +2,7 @@ package quant
 
 import (
 	"fmt"
+	"math"
 	"unsafe"
 
 	"qimport/quant/kernel"
@@ -52,11 +53,15 @@ func EncodeFloat32(f Format, p Packed, src []float32, scaleDtype Dtype) error {
 }
 
 // EncodeNVFP4 is Encode to nvfp4 with a global scale, by which decoding multiplies every value: see
-// Tensor.Global, and GlobalScale for a good one. 1 is the same as none.
+// Tensor.Global, and GlobalScale for a good one. 1 is the same as none. The scale is positive, and it
+// and its reciprocal are finite.
 func EncodeNVFP4(p Packed, src []byte, from Dtype, global float32) error {
 	e, ok := from.elem()
 	if !ok {
 		return fmt.Errorf("%s elements cannot be encoded: bf16, f16 and f32 can", from)
+	}
+	if enc := 1 / global; !(enc > 0) || math.IsInf(float64(enc), 0) || len(src)%from.Size() != 0 {
+		return fmt.Errorf("%d bytes of %s cannot be encoded with a global scale of %v", len(src), from, global)
 	}
 	if err := p.check(FormatNVFP4, len(src)/from.Size(), from); err != nil {
 		return err
@@ -66,12 +71,15 @@ func EncodeNVFP4(p Packed, src []byte, from Dtype, global float32) error {
 }
 
 // GlobalScale is the global scale under which the group that holds the largest magnitude of a
-// tensor, amax, gets the largest block scale: amax / (448*6). It is 1 for a tensor of zeros.
+// tensor, amax, gets the largest block scale: amax / (448*6). It is 1 where amax is nothing to divide
+// by: 0, or so small or large that EncodeNVFP4 would refuse the result.
 func GlobalScale(amax float32) float32 {
-	if amax == 0 {
-		return 1
+	const least = 0x1p-126 // the smallest with a finite reciprocal, bar a factor of 2
+	g := amax / (448 * 6)
+	if g >= least && g <= math.MaxFloat32 {
+		return g
 	}
-	return amax / (448 * 6)
+	return 1
 }
 
 // encode runs the kernel of a quantized format on parts that were checked.

@@ -246,4 +246,3 @@ func compareGolden(t *testing.T, path, got string) {
 		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
 	}
 }
-

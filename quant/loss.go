@@ -1,0 +1,65 @@
+package quant
+
+import "math"
+
+// Loss is what a format cost some weights: sums of squares, which add up over pieces.
+type Loss struct {
+	Error  float64 // of decoded minus source
+	Signal float64 // of source
+}
+
+// Add is the loss of both pieces together.
+func (l Loss) Add(m Loss) Loss { return Loss{l.Error + m.Error, l.Signal + m.Signal} }
+
+// Relative is the relative squared error; 0 for zeros that stayed zeros, +Inf for other zeros.
+func (l Loss) Relative() float64 {
+	if l.Error == 0 {
+		return 0
+	}
+	return l.Error / l.Signal
+}
+
+// SNR is the signal-to-noise ratio in decibels; +Inf for no error.
+func (l Loss) SNR() float64 { return -10 * math.Log10(l.Relative()) }
+
+// MeasureLoss decodes what Encode made of src and compares. Sums run in the order of the elements,
+// in float64: the same on every machine. Measure pieces at the same time and Add them.
+func MeasureLoss(f Format, p Packed, src []byte, from Dtype) (Loss, error) {
+	n := len(src) / max(from.Size(), 1)
+	if err := p.check(f, n, scaleDtype(from)); err != nil {
+		return Loss{}, err
+	}
+	const piece = 4096 // elements; a multiple of every group
+	var w, got [piece]float32
+	var l Loss
+	for at := 0; at < n; at += piece {
+		m := min(piece, n-at)
+		if err := ToFloat32(w[:m], src[at*from.Size():(at+m)*from.Size()], from); err != nil {
+			return Loss{}, err
+		}
+		q := p.Piece(f, scaleDtype(from), at, at+m)
+		t := Tensor{Shape: []int{1, m}, Format: f, ScaleDtype: scaleDtype(from), Data: q.Weight, Scales: q.Scales, Biases: q.Biases}
+		if err := t.Decode(got[:m], 0); err != nil {
+			return Loss{}, err
+		}
+		l = l.Add(lossOf(w[:m], got[:m]))
+	}
+	return l, nil
+}
+
+// scaleDtype is the type of the affine scales that Encode makes from a source of type from.
+func scaleDtype(from Dtype) Dtype {
+	if from == F64 {
+		return F32
+	}
+	return from
+}
+
+func lossOf(want, got []float32) (l Loss) {
+	for i, w := range want {
+		d := float64(got[i]) - float64(w)
+		l.Error += float64(d * d) // the conversions keep the compiler from fusing
+		l.Signal += float64(float64(w) * float64(w))
+	}
+	return l
+}
