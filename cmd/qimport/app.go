@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+const about = `Exit status: 0 done and verified; 1 failed; 2 wrong usage; 3 imported or found whole,
+but the verification said no; 130 interrupted.
+
+Results go to stdout, everything else to stderr. With --json the result is one JSON
+document (batch: one line a model), and so is an error.
+
+A SOURCE is a directory, or org/name[@revision] in the Hugging Face cache (HF_HOME),
+where it is fetched to if need be. The store is --store, else OLLAMA_MODELS, else
+~/.ollama/models.`
+
+// application is the command line as a whole.
+func application(s stdio) *cli.App {
+	app := &cli.App{
+		Name:        "qimport",
+		Usage:       "import Qwen3.x checkpoints, and prove them by running them",
+		Version:     version,
+		Description: about,
+		Commands: []*cli.Command{
+			importCommand(s), planCommand(s), verifyCommand(s), runCommand(s),
+			listCommand(s), showCommand(s), diffCommand(s), cpCommand(s), rmCommand(s), gcCommand(s), checkCommand(s),
+			batchCommand(s), doctorCommand(s),
+		},
+		Reader: s.in, Writer: s.out, ErrWriter: s.err,
+		DisableSliceFlagSeparator: true,                         // patterns hold commas
+		ExitErrHandler:            func(*cli.Context, error) {}, // only main exits
+		OnUsageError:              usageError,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usagef("there is no command %q; qimport --help lists them", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	return app
+}
+
+// call is one command as the user typed it.
+type call struct {
+	*cli.Context
+	stdio
+}
+
+// command is what every command has in common: the flags for output, and a description that ends
+// in examples. do gets at least min and at most max arguments; -1 is any number.
+func command(s stdio, name, arguments, usage, description string, min, max int, flags []cli.Flag, do func(context.Context, call) error) *cli.Command {
+	common := []cli.Flag{
+		&cli.StringFlag{Name: "store", Usage: "the store's `DIR`"},
+		&cli.BoolFlag{Name: "json", Usage: "print the result as JSON"},
+		&cli.BoolFlag{Name: "quiet", Usage: "print nothing to stderr but errors"},
+	}
+	return &cli.Command{
+		Name: name, Usage: usage, ArgsUsage: arguments, Description: strings.TrimSpace(description),
+		Flags: append(flags, common...), OnUsageError: usageError, HideHelpCommand: true,
+		Action: func(c *cli.Context) error {
+			if n := c.NArg(); n < min || max >= 0 && n > max {
+				return usagef("it is: qimport %s", strings.TrimSpace(name+" "+arguments))
+			}
+			s.json, s.quiet = c.Bool("json"), c.Bool("quiet")
+			err := do(c.Context, call{c, s})
+			if err != nil && s.json {
+				err = &jsonError{err}
+			}
+			return err
+		},
+	}
+}
+
+// usageError turns the parser's complaints into ours.
+func usageError(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) }
+
+// fprintln writes one formatted line.
+func fprintln(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"qimport/manifest"
+)
+
+func cpCommand(s stdio) *cli.Command {
+	return command(s, "cp", "A B", "give a model a second name", `
+Both names then point at the same blobs; nothing is copied. What B pointed at before loses that
+name.
+
+Example:
+  qimport cp small:nvfp4 release:latest`,
+		2, 2, nil, cp)
+}
+
+func cp(ctx context.Context, c call) error {
+	store, from, err := c.entry(c.Args().Get(0))
+	if err != nil {
+		return err
+	}
+	to, err := manifest.ParseName(c.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	if err := store.Copy(ctx, from.Name, to); err != nil {
+		return err
+	}
+	document := struct {
+		Schema   int             `json:"schema"`
+		From     manifest.Name   `json:"from"`
+		To       manifest.Name   `json:"to"`
+		Manifest manifest.Digest `json:"manifest"`
+	}{1, from.Name, to, from.Digest}
+	return c.print(document, func(w io.Writer) error {
+		fprintln(w, "%s  %s, as %s", to, from.Digest.Short(), from.Name)
+		return nil
+	})
+}

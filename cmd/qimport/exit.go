@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"qimport/convert"
+	"qimport/convert/checkpoint"
+	"qimport/convert/safetensors"
+	"qimport/manifest"
+	"qimport/quant"
+	"qimport/runtime/mlx"
+)
+
+// The exit statuses, which scripts rely on.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3 // whole, but the verification said no
+	exitInterrupted = 130
+)
+
+// errUsage marks a command line that cannot be carried out as it is written.
+var errUsage = errors.New("wrong usage")
+
+// errRefused marks a model that was verified and found wanting.
+var errRefused = errors.New("the verification said no")
+
+// usage is an error in the command line; its text needs no prefix.
+type usage struct{ error }
+
+func (u usage) Unwrap() []error { return []error{errUsage, u.error} }
+
+// usagef makes an error that is the user's to correct in the command line.
+func usagef(format string, args ...any) error { return usage{fmt.Errorf(format, args...)} }
+
+// outcome says what a kind of error means for the exit status, and what to do about it.
+type outcome struct {
+	sentinel error
+	status   int
+	hint     string
+}
+
+// outcomes are looked through in order; the first that an error is, counts.
+func outcomes() []outcome {
+	return []outcome{
+		{context.Canceled, exitInterrupted, "what is finished is kept: the same command goes on from there"},
+		{errRefused, exitRefused, ""},
+		{errUsage, exitUsage, ""},
+		{quant.ErrRecipe, exitUsage, "qimport plan SOURCE --all lists the tensors and the rule that decided each"},
+		{quant.ErrFormat, exitUsage, ""},
+		{manifest.ErrBadName, exitUsage, "a name is [HOST/][NAMESPACE/]MODEL[:TAG]"},
+		{manifest.ErrNotFound, exitFailed, "qimport list shows the models of the store; a directory needs a slash: ./DIR"},
+		{manifest.ErrNoSpace, exitFailed, "free some room (qimport gc), or choose another disk with --store"},
+		{manifest.ErrLocked, exitFailed, "wait until it has ended"},
+		{mlx.ErrNoMLX, exitFailed, "everything but running a model works without MLX: --verify none, verify --level blobs"},
+		{safetensors.ErrTruncated, exitFailed, "fetch that file again; what is finished is kept"},
+		{checkpoint.ErrBadCheckpoint, exitFailed, "compare the directory with the published one; a download may have stopped halfway"},
+		{convert.ErrSource, exitFailed, ""},
+		{manifest.ErrDamaged, exitFailed, "import the models named again; qimport import writes only what is missing"},
+		{fs.ErrPermission, exitFailed, "the store belongs to another user (Ollama's own, often): change its owner, or choose --store"},
+	}
+}
+
+// exitStatus is the exit status of an error, nil included, and what to do about it.
+func exitStatus(ctx context.Context, err error) (status int, hint string) {
+	if err == nil {
+		return exitDone, ""
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	for _, o := range outcomes() {
+		if errors.Is(err, o.sentinel) {
+			return o.status, o.hint
+		}
+	}
+	return exitFailed, ""
+}

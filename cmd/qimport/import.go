@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"qimport/convert"
+	"qimport/manifest"
+	"qimport/quant"
+	"qimport/verify"
+)
+
+func importCommand(s stdio) *cli.Command {
+	flags := append([]cli.Flag{
+		&cli.StringFlag{Name: "name", Usage: "`NAME[:TAG]` of the model in the store", DefaultText: "the source's name, with the type as tag"},
+		&cli.StringFlag{Name: "verify", Usage: "`LEVEL` to verify before the name moves: none, blobs, smoke or quality", Value: string(verify.Smoke)},
+		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and stop"},
+		&cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"},
+	}, recipeFlags()...)
+	return command(s, "import", "SOURCE", "write a checkpoint into the store, verify it, then move the name", `
+Everything that can be checked is checked before the first byte is written. Interrupted, the
+same command goes on where it stopped; until the last step the name keeps what it had.
+
+Examples:
+  qimport import ./Qwen3.5-0.8B -q nvfp4
+  qimport import mlx-community/Qwen3.5-0.8B-4bit --name small:4bit
+  qimport import ./Qwen3.5-0.8B -q nvfp4 --override '**.down_proj=mxfp8' --verify quality
+
+Exit status: 0 imported and verified; 1 failed; 2 wrong usage; 3 written whole, but the
+verification said no and the name was not moved; 130 interrupted.`,
+		1, 1, append(flags, checkFlags()...), runImport)
+}
+
+// importOptions are the flags of an import.
+type importOptions struct {
+	source string
+	name   string // "" for the source's own
+	recipe quant.Recipe
+	mtp    convert.MTP
+	jobs   int
+	checks verify.Options
+}
+
+// importOptions reads the flags of import and plan.
+func (c call) importOptions() (o importOptions, err error) {
+	o = importOptions{source: c.Args().First(), name: c.String("name"), jobs: c.Int("jobs")}
+	if o.jobs < 0 {
+		return o, usagef("--jobs %d: it is a number of workers, or 0 for one a core", o.jobs)
+	}
+	if o.recipe, err = c.recipe(); err != nil {
+		return o, err
+	}
+	o.mtp, err = c.mtp()
+	return o, err
+}
+
+// importResult is the result of an import, as scripts read it.
+type importResult struct {
+	Schema       int             `json:"schema"`
+	Name         manifest.Name   `json:"name"`
+	Manifest     manifest.Digest `json:"manifest"`
+	Tensors      int             `json:"tensors"`
+	BytesRead    int64           `json:"bytes_read"`
+	BytesWritten int64           `json:"bytes_written"`
+	BytesReused  int64           `json:"bytes_reused"`
+	Seconds      float64         `json:"seconds"`
+	Published    bool            `json:"published"`
+	Verification *verify.Report  `json:"verification"`
+}
+
+func runImport(ctx context.Context, c call) error {
+	o, err := c.importOptions()
+	if err != nil {
+		return err
+	}
+	if o.checks, err = c.checkOptions(c.String("verify")); err != nil {
+		return err
+	}
+	store, err := c.openStore()
+	if err != nil {
+		return err
+	}
+	src, err := openSource(ctx, o.source)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if c.Bool("dry-run") {
+		p, err := makePlan(ctx, src, o)
+		if err != nil {
+			return err
+		}
+		return c.printPlan(p, store, o.jobs)
+	}
+	result, err := c.importSource(ctx, store, src, o)
+	if err != nil && !errors.Is(err, errRefused) {
+		return err
+	}
+	return errors.Join(c.print(result, result.write), err)
+}
+
+// importSource is an import from plan to name. Where the verification says no, the error is
+// errRefused beside a result that tells why.
+func (s stdio) importSource(ctx context.Context, store *manifest.Store, src source, o importOptions) (importResult, error) {
+	start := time.Now()
+	name, err := importName(store, src, o)
+	if err != nil {
+		return importResult{}, err
+	}
+	plan, err := makePlan(ctx, src, o)
+	if err != nil {
+		return importResult{}, err
+	}
+	for _, warning := range plan.Warnings {
+		s.note("warning: %s", warning)
+	}
+	stage, err := openStage(store, plan)
+	if err != nil {
+		return importResult{}, err
+	}
+	defer stage.Keep()
+	m, stats, err := s.writeStage(ctx, store, stage, src, plan, o.jobs)
+	if err != nil {
+		return importResult{}, err
+	}
+	result := importResult{
+		Schema: 1, Name: name, Manifest: m.Digest(), Tensors: stats.Tensors,
+		BytesRead: stats.BytesRead, BytesWritten: stats.BytesWritten, BytesReused: stats.BytesReused,
+	}
+	target := verify.Staged(name.String(), m, stage.Path)
+	target.Against, target.Provenance = src.Source, src.provenance(plan, o.recipe)
+	err = s.judgeAndPublish(ctx, store, stage, m, target, o.checks, &result)
+	result.Seconds = time.Since(start).Seconds()
+	return result, err
+}
+
+// importName is the name to publish under. Where the store has it in another case, that one is
+// meant, as with Ollama.
+func importName(store *manifest.Store, src source, o importOptions) (manifest.Name, error) {
+	name, err := src.defaultName(o.recipe)
+	if o.name != "" {
+		name, err = manifest.ParseName(o.name)
+	}
+	if err != nil {
+		return name, err
+	}
+	if existing, err := store.Lookup(name); err == nil {
+		return existing.Name, nil
+	}
+	return name, nil
+}
+
+// openStage checks that the store can take the plan, and opens the staging folder of it.
+func openStage(store *manifest.Store, plan convert.Plan) (*manifest.Stage, error) {
+	if _, err := store.Preflight(plan.Totals().BytesWritten); err != nil {
+		return nil, err
+	}
+	fingerprint, err := convert.Fingerprint(plan)
+	if err != nil {
+		return nil, err
+	}
+	return store.Stage(fingerprint)
+}
+
+// writeStage carries the plan out, under a bar.
+func (s stdio) writeStage(ctx context.Context, store *manifest.Store, stage *manifest.Stage, src source, plan convert.Plan, jobs int) (manifest.Manifest, convert.Stats, error) {
+	index, err := convert.OpenIndex(store.IndexPath())
+	if err != nil {
+		return manifest.Manifest{}, convert.Stats{}, err
+	}
+	bar := s.progress("import")
+	defer bar.end()
+	m, stats, err := convert.Write(ctx, plan, src.Source, stage, convert.WriteOptions{
+		Jobs: jobs, Index: index,
+		Progress: func(p convert.Progress) { bar.bytes(p.Done, p.Total) },
+	})
+	if err != nil {
+		return m, stats, err
+	}
+	return m, stats, index.Save()
+}
+
+// judgeAndPublish verifies the staged model and, if that says yes, moves the name to it.
+func (s stdio) judgeAndPublish(ctx context.Context, store *manifest.Store, stage *manifest.Stage, m manifest.Manifest, target verify.Target, checks verify.Options, result *importResult) error {
+	var report []byte
+	if checks.Level != verify.None {
+		r, err := s.judge(ctx, target, checks)
+		if err != nil {
+			return err
+		}
+		result.Verification = &r
+		if !r.Passed {
+			return fmt.Errorf("%w: %s was not moved; what was written waits for another try", errRefused, result.Name)
+		}
+		if report, err = r.JSON(); err != nil {
+			return err
+		}
+	}
+	digest, err := stage.Publish(ctx, result.Name, m)
+	if err != nil {
+		return err
+	}
+	result.Published = true
+	if report == nil {
+		return nil
+	}
+	return store.PutReport(digest, report)
+}
+
+// write prints the result for people.
+func (r importResult) write(w io.Writer) error {
+	if r.Verification != nil {
+		if err := r.Verification.WriteText(w); err != nil {
+			return err
+		}
+	}
+	state := "published, not verified"
+	switch {
+	case !r.Published:
+		state = "not published"
+	case r.Verification != nil:
+		state = "published"
+	}
+	fprintln(w, "%s  %s  %s: %d tensors, %s read, %s written, %s reused, %.1f s", r.Name, r.Manifest.Short(), state,
+		r.Tensors, size(r.BytesRead), size(r.BytesWritten), size(r.BytesReused), r.Seconds)
+	return nil
+}

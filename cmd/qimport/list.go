@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"qimport/manifest"
+)
+
+func listCommand(s stdio) *cli.Command {
+	return command(s, "list", "", "list the models of the store", `
+Models that Ollama made are listed as well. SIZE counts blobs that several models share in each.
+
+Examples:
+  qimport list
+  qimport list --store /mnt/models --json`,
+		0, 0, nil, list)
+}
+
+// listed is one model of the list.
+type listed struct {
+	Name     manifest.Name   `json:"name"`
+	Manifest manifest.Digest `json:"manifest"`
+	Bytes    int64           `json:"bytes"`
+	Type     string          `json:"type"` // the one quantization type, or ""
+	Modified time.Time       `json:"modified"`
+}
+
+func list(_ context.Context, c call) error {
+	store, err := c.openStore()
+	if err != nil {
+		return err
+	}
+	entries, damage := store.List()
+	document := struct {
+		Schema int      `json:"schema"`
+		Models []listed `json:"models"`
+	}{1, []listed{}}
+	for _, e := range entries {
+		document.Models = append(document.Models, listed{
+			Name: e.Name, Manifest: e.Digest, Bytes: e.Manifest.Bytes(),
+			Type: readConfig(store, e.Manifest).FileType, Modified: e.Modified.UTC(),
+		})
+	}
+	err = c.print(document, func(w io.Writer) error {
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fprintln(table, "NAME\tMANIFEST\tSIZE\tTYPE\tMODIFIED")
+		for _, m := range document.Models {
+			fprintln(table, "%s\t%s\t%s\t%s\t%s", m.Name, m.Manifest.Short(), size(m.Bytes), m.Type, humanize.Time(m.Modified))
+		}
+		return table.Flush()
+	})
+	return errors.Join(err, damage)
+}
+
+// readConfig reads a model's config blob; a list does not fail for one that cannot be read.
+func readConfig(store *manifest.Store, m manifest.Manifest) manifest.Config {
+	if m.Config.Digest.IsZero() {
+		return manifest.Config{}
+	}
+	b, err := os.ReadFile(store.Blob(m.Config.Digest))
+	if err != nil {
+		return manifest.Config{}
+	}
+	config, err := manifest.ParseConfig(b)
+	if err != nil {
+		return manifest.Config{}
+	}
+	return config
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/schollz/progressbar/v3"
+)
+
+// progress shows how far long work is: a bar on a terminal, a line now and then elsewhere,
+// nothing with --quiet.
+type progress struct {
+	title string
+	out   io.Writer
+	bar   *progressbar.ProgressBar // nil where there is no terminal
+	now   func() time.Time
+	start time.Time
+	last  time.Time // of the last line
+}
+
+// lineInterval is how often a line is written where there is no terminal.
+const lineInterval = 10 * time.Second
+
+// progress starts showing work that is measured in bytes.
+func (s stdio) progress(title string) *progress {
+	p := &progress{title: title, out: s.err, now: time.Now}
+	if s.quiet {
+		p.out = io.Discard
+	} else if isTerminal(s.err) {
+		p.bar = progressbar.NewOptions64(-1,
+			progressbar.OptionSetWriter(s.err), progressbar.OptionSetDescription(title),
+			progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
+			progressbar.OptionFullWidth(), progressbar.OptionSetPredictTime(true))
+	}
+	p.start = p.now()
+	p.last = p.start
+	return p
+}
+
+// bytes shows that done of total bytes are through.
+func (p *progress) bytes(done, total int64) {
+	if p.bar != nil {
+		if p.bar.GetMax64() != total {
+			p.bar.ChangeMax64(total)
+		}
+		p.bar.Set64(done)
+		return
+	}
+	now := p.now()
+	if now.Sub(p.last) < lineInterval || total <= 0 {
+		return
+	}
+	p.last = now
+	rate := float64(done) / now.Sub(p.start).Seconds()
+	left := "?"
+	if rate > 0 {
+		left = time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second).String()
+	}
+	fprintln(p.out, "%s: %d%%, %s of %s, %s/s, %s left", p.title, 100*done/total,
+		humanize.Bytes(uint64(done)), humanize.Bytes(uint64(total)), humanize.Bytes(uint64(rate)), left)
+}
+
+// step shows what is being done, where there is no measure of how much is left.
+func (p *progress) step(what string) {
+	if p.bar != nil {
+		p.bar.Describe(p.title + ": " + what)
+		p.bar.Add(0)
+		return
+	}
+	if now := p.now(); now.Sub(p.last) >= lineInterval {
+		p.last = now
+		fprintln(p.out, "%s: %s", p.title, what)
+	}
+}
+
+// end takes the bar away.
+func (p *progress) end() {
+	if p.bar != nil {
+		p.bar.Clear()
+		p.bar.Exit()
+	}
+}

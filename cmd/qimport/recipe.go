@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"qimport/convert"
+	"qimport/quant"
+)
+
+// recipeFlags say which tensor gets which type.
+func recipeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "quantize", Aliases: []string{"q"}, Usage: "`TYPE` that the policy gives out: " + quant.FormatList},
+		&cli.StringSliceFlag{Name: "override", Usage: "`PATTERN=TYPE` for the tensors that match; later ones win"},
+		&cli.StringFlag{Name: "recipe", Usage: "`FILE` (YAML) with policy, type and overrides"},
+		&cli.StringFlag{Name: "policy", Usage: "`POLICY` for tensors that no pattern names: ollama, uniform or keep", DefaultText: "ollama"},
+		&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
+		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
+		&cli.IntFlag{Name: "jobs", Usage: "work on `N` pieces at a time", DefaultText: "one a core"},
+	}
+}
+
+// recipe reads the recipe from file and flags; flags win.
+func (c call) recipe() (quant.Recipe, error) {
+	r, err := c.recipeFile()
+	if err != nil {
+		return r, err
+	}
+	if c.IsSet("quantize") {
+		if r.Type, err = quant.ParseFormat(c.String("quantize")); err != nil {
+			return r, err
+		}
+	}
+	if c.IsSet("policy") {
+		if r.Policy, err = quant.ParsePolicy(c.String("policy")); err != nil {
+			return r, err
+		}
+	}
+	for _, s := range c.StringSlice("override") {
+		rule, err := quant.ParseOverride(s)
+		if err != nil {
+			return r, err
+		}
+		r.Rules = append(r.Rules, rule)
+	}
+	r.AllowRequantize = c.Bool("allow-requantize")
+	return r, nil
+}
+
+func (c call) recipeFile() (quant.Recipe, error) {
+	if !c.IsSet("recipe") {
+		return quant.Recipe{}, nil
+	}
+	f, err := os.Open(c.String("recipe"))
+	if err != nil {
+		return quant.Recipe{}, err
+	}
+	defer f.Close()
+	return quant.ParseRecipe(f, c.String("recipe"))
+}
+
+// mtp reads what is to become of the multi-token-prediction head.
+func (c call) mtp() (convert.MTP, error) {
+	switch s := c.String("mtp"); s {
+	case "auto":
+		return convert.MTPAuto, nil
+	case "keep":
+		return convert.MTPKeep, nil
+	case "drop":
+		return convert.MTPDrop, nil
+	default:
+		return 0, usagef("--mtp %s: it is auto, keep or drop", s)
+	}
+}

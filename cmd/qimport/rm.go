@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"qimport/manifest"
+)
+
+func rmCommand(s stdio) *cli.Command {
+	return command(s, "rm", "NAME...", "remove names, and the blobs that no other name needs", `
+Examples:
+  qimport rm small:nvfp4
+  qimport rm old:a old:b --json`,
+		1, -1, nil, rm)
+}
+
+// removedModel is one name that was removed.
+type removedModel struct {
+	Name  manifest.Name `json:"name"`
+	Blobs int           `json:"blobs"`
+	Bytes int64         `json:"bytes"`
+	Note  string        `json:"note,omitempty"`
+}
+
+func rm(ctx context.Context, c call) error {
+	store, err := c.openStore()
+	if err != nil {
+		return err
+	}
+	var names []manifest.Name
+	for _, s := range c.Args().Slice() { // all of them, before the first is removed
+		name, err := manifest.ParseName(s)
+		if err != nil {
+			return err
+		}
+		if _, err := store.Lookup(name); err != nil {
+			return err
+		}
+		names = append(names, name)
+	}
+	document := struct {
+		Schema  int            `json:"schema"`
+		Removed []removedModel `json:"removed"`
+	}{Schema: 1}
+	for _, name := range names {
+		r, err := store.Remove(ctx, name)
+		if err != nil {
+			return err
+		}
+		document.Removed = append(document.Removed, removedModel{r.Name, r.Blobs, r.Bytes, r.Note})
+	}
+	return c.print(document, func(w io.Writer) error {
+		for _, r := range document.Removed {
+			fprintln(w, "%s removed, with %d blobs of %s", r.Name, r.Blobs, size(r.Bytes))
+			if r.Note != "" {
+				fprintln(w, "%s", r.Note)
+			}
+		}
+		return nil
+	})
+}

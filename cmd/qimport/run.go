@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"qimport/runtime"
+	"qimport/runtime/chat"
+)
+
+func runCommand(s stdio) *cli.Command {
+	flags := append([]cli.Flag{
+		&cli.StringFlag{Name: "system", Usage: "`TEXT` of the system turn"},
+		&cli.BoolFlag{Name: "raw", Usage: "give the model the prompt as it is, without its chat template"},
+		&cli.BoolFlag{Name: "think", Usage: "let the model think before it answers"},
+		&cli.BoolFlag{Name: "no-think", Usage: "keep it from thinking"},
+		&cli.IntFlag{Name: "max-tokens", Usage: "answer with at most `N` tokens", DefaultText: "what the context has room for"},
+		&cli.Float64Flag{Name: "temperature", Usage: "`T` above 0 draws the next token, 0 takes the likeliest"},
+		&cli.IntFlag{Name: "top-k", Usage: "draw from the `K` likeliest"},
+		&cli.Float64Flag{Name: "top-p", Usage: "draw from the likeliest that together have this `PROBABILITY`"},
+		&cli.Float64Flag{Name: "min-p", Usage: "draw from those at least this `SHARE` as likely as the likeliest"},
+		&cli.Float64Flag{Name: "repetition-penalty", Usage: "make tokens seen less likely by `FACTOR`"},
+		&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` from which chance follows"},
+		&cli.StringSliceFlag{Name: "stop", Usage: "end the answer before `TEXT` (repeatable)"},
+	}, runtimeFlags()...)
+	return command(s, "run", "NAME|DIR [PROMPT]", "ask a model", `
+Without PROMPT: a conversation where stdin is a terminal (an empty line or ctrl-D ends it), else
+the prompt is what stdin holds.
+
+Examples:
+  qimport run small:nvfp4 'What is 2+2?'
+  qimport run ./Qwen3.5-0.8B 'Tell me a story.' --temperature 0.7 --seed 1 --max-tokens 200
+  git diff | qimport run small:nvfp4 --json`,
+		1, 2, flags, runModel)
+}
+
+// runResult is one answer, as scripts read it.
+type runResult struct {
+	Schema      int                `json:"schema"`
+	Prompt      string             `json:"prompt"`
+	Answer      string             `json:"answer"`
+	Tokens      []int              `json:"tokens"`
+	Stop        runtime.StopReason `json:"stop"`
+	Prefill     runtime.Timing     `json:"prefill"`
+	Decode      runtime.Timing     `json:"decode"`
+	Environment runEnvironment     `json:"environment"`
+}
+
+// runEnvironment is what an answer was computed with.
+type runEnvironment struct {
+	MLX     string            `json:"mlx"`
+	Backend string            `json:"backend"`
+	Weights string            `json:"weights"`
+	Dtypes  map[string]string `json:"dtypes"` // of live arrays
+}
+
+func runModel(ctx context.Context, c call) error {
+	request, err := c.request()
+	if err != nil {
+		return err
+	}
+	options, err := c.runtimeOptions()
+	if err != nil {
+		return err
+	}
+	target, err := c.target(c.Args().First())
+	if err != nil {
+		return err
+	}
+	src, err := target.Open()
+	if err != nil {
+		return err
+	}
+	model, err := runtime.Load(ctx, src, options)
+	src.Close()
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	if model.Template == nil && !c.Bool("raw") {
+		return fmt.Errorf("%s: %w; --raw gives it the prompt as it is", target.Name, chat.ErrNoTemplate)
+	}
+	c.note("%s: %s", target.Name, model.Placement)
+	if c.NArg() == 1 && isTerminal(c.in) && !c.json {
+		return c.converse(ctx, model, request)
+	}
+	prompt, err := c.prompt()
+	if err != nil {
+		return err
+	}
+	return c.answer(ctx, model, request, prompt)
+}
+
+// request reads the flags that shape an answer.
+func (c call) request() (runtime.GenerateOptions, error) {
+	o := runtime.GenerateOptions{
+		MaxTokens: c.Int("max-tokens"),
+		Stop:      c.StringSlice("stop"),
+		Sampling: runtime.Sampling{
+			Temperature: c.Float64("temperature"), TopK: c.Int("top-k"), TopP: c.Float64("top-p"), MinP: c.Float64("min-p"),
+			RepetitionPenalty: c.Float64("repetition-penalty"), Seed: c.Uint64("seed"),
+		},
+	}
+	if c.Bool("think") && c.Bool("no-think") {
+		return o, usagef("--think and --no-think exclude each other")
+	}
+	if c.Bool("raw") && c.IsSet("system") {
+		return o, usagef("--raw leaves no place for --system")
+	}
+	if c.Bool("think") || c.Bool("no-think") {
+		thinks := c.Bool("think")
+		o.Chat.EnableThinking = &thinks
+	}
+	if c.IsSet("system") {
+		o.Messages = []chat.Message{{Role: "system", Content: c.String("system")}}
+	}
+	return o, nil
+}
+
+// prompt is the second argument or, without one, all of stdin.
+func (c call) prompt() (string, error) {
+	if c.NArg() == 2 {
+		return c.Args().Get(1), nil
+	}
+	b, err := io.ReadAll(c.in)
+	if err != nil {
+		return "", err
+	}
+	if text := strings.TrimSuffix(string(b), "\n"); text != "" {
+		return text, nil
+	}
+	return "", usagef("there is no prompt, neither as an argument nor on stdin")
+}
+
+// answer prints one answer, as it comes or as one document.
+func (c call) answer(ctx context.Context, model *runtime.Model, o runtime.GenerateOptions, prompt string) error {
+	if c.Bool("raw") {
+		o.Prompt = prompt
+	} else {
+		o.Messages = append(o.Messages, chat.Message{Role: "user", Content: prompt})
+	}
+	var emit func(string)
+	if !c.json {
+		emit = func(piece string) { fmt.Fprint(c.out, piece) }
+	}
+	a, err := model.Generate(ctx, o, emit)
+	if !c.json {
+		fmt.Fprintln(c.out)
+	}
+	if err != nil {
+		return err
+	}
+	c.note("%s", rates(a))
+	if !c.json {
+		return nil
+	}
+	p, info := a.Precision, model.Info()
+	return c.print(runResult{
+		Schema: 1, Prompt: prompt, Answer: a.Text, Tokens: append([]int{}, a.Tokens...), Stop: a.Stop, Prefill: a.Prefill, Decode: a.Decode,
+		Environment: runEnvironment{
+			MLX: info.Version, Backend: info.Backend, Weights: model.Placement.String(),
+			Dtypes: map[string]string{
+				"delta_state": p.DeltaState.String(), "decay": p.Decay.String(), "conv_state": p.ConvState.String(),
+				"kv": p.KV.String(), "activations": p.Activations.String(),
+			},
+		},
+	}, nil)
+}
+
+// converse answers line after line, remembering what was said.
+func (c call) converse(ctx context.Context, model *runtime.Model, o runtime.GenerateOptions) error {
+	conversation := model.NewConversation()
+	defer conversation.Close()
+	lines := bufio.NewScanner(c.in)
+	lines.Buffer(nil, 1<<20)
+	for {
+		fmt.Fprint(c.err, "> ")
+		if !lines.Scan() || strings.TrimSpace(lines.Text()) == "" {
+			fmt.Fprintln(c.err)
+			return lines.Err()
+		}
+		o.Messages = append(o.Messages, chat.Message{Role: "user", Content: lines.Text()})
+		a, err := conversation.Generate(ctx, o, func(piece string) { fmt.Fprint(c.out, piece) })
+		fmt.Fprintln(c.out)
+		if errors.Is(err, runtime.ErrContext) {
+			return fmt.Errorf("the conversation has outgrown the model: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+		c.note("%s", rates(a))
+		o.Messages = append(o.Messages, chat.Message{Role: "assistant", Content: a.Text})
+	}
+}
+
+// rates says how quickly an answer came.
+func rates(a runtime.Answer) string {
+	return fmt.Sprintf("read %s, wrote %s, ended by %s", rate(a.Prefill), rate(a.Decode), a.Stop)
+}
+
+func rate(t runtime.Timing) string {
+	if t.Seconds <= 0 {
+		return fmt.Sprintf("%d tokens", t.Tokens)
+	}
+	return fmt.Sprintf("%d tokens at %.1f/s", t.Tokens, float64(t.Tokens)/t.Seconds)
+}

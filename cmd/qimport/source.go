@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"qimport/convert"
+	"qimport/convert/hub"
+	"qimport/manifest"
+	"qimport/quant"
+	"qimport/verify"
+)
+
+// source is an open checkpoint and where it was found.
+type source struct {
+	*convert.Source
+	found hub.Source
+}
+
+// openSource finds what the user named, fetching it if need be, and reads its headers.
+func openSource(ctx context.Context, named string) (source, error) {
+	found, err := hub.Resolve(ctx, named)
+	if err != nil {
+		return source{}, err
+	}
+	opened, err := convert.OpenDir(found.Dir)
+	return source{opened, found}, err
+}
+
+// label names the source in reports: its repository, or the directory's last part.
+func (s source) label() string {
+	if s.found.Repo != "" {
+		return s.found.Repo
+	}
+	dir, err := filepath.Abs(s.found.Dir)
+	if err != nil {
+		dir = s.found.Dir
+	}
+	return filepath.Base(dir)
+}
+
+// notInNames is what a model's name cannot hold.
+var notInNames = regexp.MustCompile(`[^a-z0-9._-]+`)
+
+// defaultName is the name of an import that was given none: the source's, with the type as tag.
+func (s source) defaultName(recipe quant.Recipe) (manifest.Name, error) {
+	label := s.label()
+	model := strings.ToLower(label[strings.LastIndexByte(label, '/')+1:])
+	model = strings.Trim(notInNames.ReplaceAllString(model, "-"), ".-_")
+	tag := manifest.DefaultTag
+	if !recipe.Type.IsKeep() {
+		tag = notInNames.ReplaceAllString(recipe.Type.String(), "-")
+	}
+	name, err := manifest.ParseName(model + ":" + tag)
+	if err != nil {
+		return name, usagef("%q makes no name for a model; choose one with --name", label)
+	}
+	return name, nil
+}
+
+// provenance is what a report says of where a model came from and how it was made.
+func (s source) provenance(plan convert.Plan, recipe quant.Recipe) verify.Provenance {
+	p := verify.Provenance{
+		Source: s.label(), Revision: s.found.Commit,
+		Plan: manifest.DigestOf([]byte(plan.Text(true))).String(),
+	}
+	for _, shard := range plan.Shards {
+		p.Files = append(p.Files, verify.SourceFile{Name: shard.Name, Bytes: shard.Size})
+	}
+	p.Rules = append(p.Rules, fmt.Sprintf("policy %s, type %s", recipe.Policy, recipe.Type))
+	for _, rule := range recipe.Rules {
+		p.Rules = append(p.Rules, rule.String())
+	}
+	return p
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// stdio is where the program reads and writes, and how much of it the user wants.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+	wishes
+}
+
+// wishes are the flags that every command has for its output.
+type wishes struct {
+	json  bool
+	quiet bool
+}
+
+// print writes a result to stdout: as the document with --json, else as text writes it.
+func (s stdio) print(document any, text func(io.Writer) error) error {
+	if !s.json {
+		return text(s.out)
+	}
+	e := json.NewEncoder(s.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(document)
+}
+
+// note tells the user something beside the result.
+func (s stdio) note(format string, args ...any) {
+	if !s.quiet {
+		fprintln(s.err, format, args...)
+	}
+}
+
+// isTerminal says whether a person reads or types at the other end of a stream.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// fail reports how a command ended and returns the exit status.
+func (s stdio) fail(ctx context.Context, err error) int {
+	status, hint := exitStatus(ctx, err)
+	var asJSON *jsonError
+	switch {
+	case err == nil:
+	case status == exitInterrupted && !s.json:
+		fprintln(s.err, "qimport: interrupted")
+		fprintln(s.err, "hint: %s", hint)
+	case errors.As(err, &asJSON):
+		document := failure{Schema: 1, Error: err.Error(), Hint: hint, Status: status}
+		b, _ := json.Marshal(document) // strings and a number
+		fprintln(s.err, "%s", b)
+	default:
+		fprintln(s.err, "qimport: %v", err)
+		if hint != "" {
+			fprintln(s.err, "hint: %s", hint)
+		}
+	}
+	return status
+}
+
+// jsonError is an error of a command that was asked for JSON.
+type jsonError struct{ error }
+
+func (e *jsonError) Unwrap() error { return e.error }
+
+// failure is an error as JSON, on stderr.
+type failure struct {
+	Schema int    `json:"schema"`
+	Error  string `json:"error"`
+	Hint   string `json:"hint,omitempty"`
+	Status int    `json:"exit_status"`
+}
