@@ -3,38 +3,74 @@ package verify
 import (
 	_ "embed"
 	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"qimport/runtime/chat"
+	"qimport/runtime/tokenizer"
 )
 
-// builtinText is read when the caller has no text of its own: prose, a letter, arithmetic, code
-// and instructions, about 800 tokens of Qwen's vocabulary.
+// dialogueFile is read when the caller has no text of his own.
 //
-//go:embed text.txt
-var builtinText string
+//go:embed dialogue.yaml
+var dialogueFile []byte
 
 // defaultTextTokens bounds what is read, and with it the file of scores: 512 positions of a
-// 248,320-token vocabulary take 0.5 GB.
-const defaultTextTokens = 512
+// 248,320-token vocabulary take 0.5 GB. minTextTokens is the shortest text that a mean over
+// positions makes sense for.
+const (
+	defaultTextTokens = 512
+	minTextTokens     = 32
+)
 
-// encoder is all that reading a text needs of a tokenizer.
-type encoder interface {
-	Encode(text string) []int
-}
-
-// readText is the ids that a text begins with, most of them at most: 0 means defaultTextTokens,
-// and no text the built-in one.
-func readText(text string, most int, e encoder) ([]int, error) {
-	if text == "" {
-		text = builtinText
-	}
+// readText is the ids that a text begins with, most of them at most; 0 means defaultTextTokens.
+func readText(text string, most int, t *tokenizer.Tokenizer) ([]int, error) {
 	if most == 0 {
 		most = defaultTextTokens
 	}
-	ids := e.Encode(text)
+	ids := t.Encode(text)
 	if len(ids) < minTextTokens {
 		return nil, fmt.Errorf("the text has %d tokens, fewer than %d say nothing", len(ids), minTextTokens)
 	}
 	return ids[:min(len(ids), most)], nil
 }
 
-// minTextTokens is the shortest text that a mean over positions makes sense for.
-const minTextTokens = 32
+// dialogue is the built-in text in a model's chat form: each question as the template opens an
+// answer to it, without thinking, then the answer and the end of the turn.
+func dialogue(t *chat.Template) (string, error) {
+	var turns []struct{ Prompt, Answer string }
+	if err := yaml.Unmarshal(dialogueFile, &turns); err != nil {
+		return "", fmt.Errorf("built-in dialogue: %w", err)
+	}
+	var text strings.Builder
+	think := false
+	for _, turn := range turns {
+		opened, err := t.Render([]chat.Message{{Role: "user", Content: turn.Prompt}},
+			chat.Options{AddGenerationPrompt: true, EnableThinking: &think})
+		if err != nil {
+			return "", err
+		}
+		end, err := turnEnd(t)
+		if err != nil {
+			return "", err
+		}
+		text.WriteString(opened + turn.Answer + end)
+	}
+	return text.String(), nil
+}
+
+// turnEnd is what a template writes after an answer. A template that loses a message is an error.
+func turnEnd(t *chat.Template) (string, error) {
+	const question, answer = "Where does the ferry leave?", "From the western pier."
+	text, err := t.Render([]chat.Message{{Role: "user", Content: question}, {Role: "assistant", Content: answer}}, chat.Options{})
+	if err != nil {
+		return "", err
+	}
+	_, turns, asked := strings.Cut(text, question)
+	_, end, answered := strings.Cut(turns, answer)
+	if !asked || !answered {
+		return "", fmt.Errorf("the chat template loses a message: it made %q", clip(text))
+	}
+	return end, nil
+}

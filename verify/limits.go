@@ -31,11 +31,11 @@ func boundsOf(f quant.Format) (bounds, error) {
 	case quant.Plain:
 		return plainBounds(f.Dtype)
 	case quant.NVFP4:
-		return bounds{kl: 0.30, top1: 0.80, ppl: 0.25, tensor: 0.03}, nil
+		return bounds{kl: 0.15, top1: 0.85, ppl: 0.15, tensor: 0.03}, nil
 	case quant.MXFP4:
-		return bounds{kl: 0.40, top1: 0.75, ppl: 0.35, tensor: 0.06}, nil
+		return bounds{kl: 0.20, top1: 0.82, ppl: 0.20, tensor: 0.06}, nil
 	case quant.MXFP8, quant.FP8:
-		return bounds{kl: 0.05, top1: 0.92, ppl: 0.05, tensor: 0.003}, nil
+		return bounds{kl: 0.03, top1: 0.92, ppl: 0.03, tensor: 0.003}, nil
 	case quant.Affine:
 		return affineBounds(f.Bits)
 	}
@@ -47,9 +47,9 @@ func plainBounds(d quant.Dtype) (bounds, error) {
 	case quant.F32:
 		return identical, nil
 	case quant.F16:
-		return bounds{kl: 0.005, top1: 0.97, ppl: 0.01, tensor: 1e-5}, nil
+		return bounds{kl: 0.002, top1: 0.98, ppl: 0.005, tensor: 1e-5}, nil
 	case quant.BF16:
-		return bounds{kl: 0.01, top1: 0.96, ppl: 0.01, tensor: 1e-5}, nil
+		return bounds{kl: 0.005, top1: 0.97, ppl: 0.01, tensor: 1e-5}, nil
 	}
 	return bounds{}, fmt.Errorf("no limits are known for weights of dtype %s", d)
 }
@@ -57,17 +57,17 @@ func plainBounds(d quant.Dtype) (bounds, error) {
 func affineBounds(bits int) (bounds, error) {
 	switch bits {
 	case 8:
-		return bounds{kl: 0.02, top1: 0.94, ppl: 0.02, tensor: 3e-4}, nil
+		return bounds{kl: 0.01, top1: 0.95, ppl: 0.01, tensor: 3e-4}, nil
 	case 6:
-		return bounds{kl: 0.05, top1: 0.92, ppl: 0.05, tensor: 0.004}, nil
+		return bounds{kl: 0.03, top1: 0.92, ppl: 0.03, tensor: 0.004}, nil
 	case 5:
-		return bounds{kl: 0.10, top1: 0.88, ppl: 0.10, tensor: 0.016}, nil
+		return bounds{kl: 0.06, top1: 0.90, ppl: 0.06, tensor: 0.016}, nil
 	case 4:
-		return bounds{kl: 0.30, top1: 0.80, ppl: 0.25, tensor: 0.06}, nil
+		return bounds{kl: 0.15, top1: 0.85, ppl: 0.15, tensor: 0.06}, nil
 	case 3:
-		return bounds{kl: 1.0, top1: 0.60, ppl: 1.0, tensor: 0.25}, nil
+		return bounds{kl: 0.5, top1: 0.70, ppl: 0.6, tensor: 0.25}, nil
 	case 2:
-		return bounds{kl: 4.0, top1: 0.30, ppl: 10, tensor: 0.7}, nil
+		return bounds{kl: 3.0, top1: 0.35, ppl: 5, tensor: 0.7}, nil
 	}
 	return bounds{}, fmt.Errorf("no limits are known for affine with %d bits", bits)
 }

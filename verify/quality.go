@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
+	"qimport/convert"
 	"qimport/convert/arch"
 	"qimport/quant"
+	"qimport/runtime/chat"
+	"qimport/runtime/model"
 	"qimport/runtime/tokenizer"
 )
 
@@ -18,7 +22,8 @@ import (
 func (r *run) qualitySteps() []step {
 	var steps []step
 	if r.Against != nil || r.Scores == "" {
-		steps = append(steps, step{"quality.tensors", r.checkTensorErrors}, step{"quality.engaged", r.checkEngaged})
+		steps = append(steps, step{"quality.config", r.checkConfig},
+			step{"quality.tensors", r.checkTensorErrors}, step{"quality.engaged", r.checkEngaged})
 	}
 	return append(steps,
 		step{"quality.tokens", r.checkTokens},
@@ -28,6 +33,48 @@ func (r *run) qualitySteps() []step {
 		step{"quality.depth", r.checkDepth},
 		step{"quality.reference", r.checkReference},
 	)
+}
+
+// checkConfig asks that the model computes as its source does: sizes, layers, rope, norms.
+func (r *run) checkConfig(context.Context) Check {
+	if r.source == nil || r.Against == nil {
+		return notRun("%s", r.noReference())
+	}
+	ours, err := readConfig(r.source)
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	theirs, err := readConfig(r.Against)
+	if err != nil {
+		return notRun("in the source: %s", sentences(err))
+	}
+	if differences := differingFields(ours, theirs); len(differences) > 0 {
+		return fail("config.json differs from the source's: %s", strings.Join(differences, "; "))
+	}
+	return pass("config.json means the same model as the source's")
+}
+
+// readConfig is what config.json means to the runtime, less what is no part of the arithmetic.
+func readConfig(s *convert.Source) (model.Config, error) {
+	b, err := s.File("config.json")
+	if err != nil {
+		return model.Config{}, err
+	}
+	c, err := model.ParseConfig(b)
+	c.EOS, c.MaxPositions = nil, 0
+	return c, err
+}
+
+// differingFields names the fields in which two configs differ, with both values.
+func differingFields(ours, theirs model.Config) []string {
+	var differences []string
+	a, b := reflect.ValueOf(ours), reflect.ValueOf(theirs)
+	for i := range a.NumField() {
+		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); !reflect.DeepEqual(x, y) {
+			differences = append(differences, fmt.Sprintf("%s is %+v, there %+v", a.Type().Field(i).Name, x, y))
+		}
+	}
+	return differences
 }
 
 // checkTensorErrors compares every tensor with the source's.
@@ -104,22 +151,34 @@ func (r *run) checkTokens(ctx context.Context) Check {
 	case r.Against == nil:
 		return notRun("%s", r.noReference())
 	}
-	b, err := r.Against.File("tokenizer.json")
+	theirs, err := readLanguage(r.Against)
 	if err != nil {
-		return notRun("the source's tokenizer.json: %s", sentences(err))
+		return notRun("in the source: %s", sentences(err))
 	}
-	theirs, err := tokenizer.Load(b)
+	want, err := r.encodeText(theirs)
 	if err != nil {
-		return notRun("the source's tokenizer.json: %s", sentences(err))
-	}
-	want, err := readText(r.Text, r.TextTokens, theirs)
-	if err != nil {
-		return fail("%s", sentences(err))
+		return notRun("in the source: %s", sentences(err))
 	}
 	if !slices.Equal(ids, want) {
-		return fail("the model's tokenizer reads the text otherwise than the source's: %s", firstDifference(ids, want))
+		return fail("the model's tokenizer and template read the text otherwise than the source's: %s", firstDifference(ids, want))
 	}
 	return pass("%d tokens, %s", len(ids), shortDigest(textDigest(ids)))
+}
+
+// readLanguage reads tokenizer and template of a checkpoint that was not checked.
+func readLanguage(s *convert.Source) (language, error) {
+	b, err := s.File("tokenizer.json")
+	if err != nil {
+		return language{}, err
+	}
+	l := language{}
+	if l.tokens, err = tokenizer.Load(b); err != nil {
+		return language{}, err
+	}
+	if l.template, err = chat.Load(s); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
+		return language{}, err
+	}
+	return l, nil
 }
 
 // checkScoreTokens holds stored scores to the text and vocabulary.
@@ -245,14 +304,18 @@ func (r *run) checkDepth(context.Context) Check {
 		"mean KL of positions %d to %d less two standard errors; the first %d have %.3g", last.From, last.To-1, first.To, first.MeanKL))
 }
 
-// checkReference warns where the copy does better than its reference beyond noise: then it is the
-// reference that is broken, or was read wrongly.
+// checkReference asks whether the reference is one. It must do better than guessing, and where the
+// copy does better than it beyond noise, it is the reference that is broken, or was read wrongly.
 func (r *run) checkReference(context.Context) Check {
 	d, missing := r.divergence()
 	if d == nil {
 		return missing
 	}
-	c := pass("perplexity does not fall below the reference's beyond noise")
+	guessing := float64(r.source.Inventory().Config.VocabSize)
+	if !(d.ReferencePerplexity < guessing) {
+		return atMost(d.ReferencePerplexity, guessing, "perplexity of the reference is no better than guessing: it is broken, or the text is not of its kind and says nothing; name another with --text")
+	}
+	c := pass("the reference's perplexity is %.4g, and the model's does not fall below it beyond noise", d.ReferencePerplexity)
 	const beyond = 3 // standard errors
 	if d.PerplexityChange < -0.01 && -d.PerplexityChange > beyond*d.PerplexityStdErr {
 		c.Warning = fmt.Sprintf("the model's perplexity is %.2f%% lower than its reference's, %.0f standard errors: a copy that is better than its original means that the original is broken or was read wrongly",

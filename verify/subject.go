@@ -10,6 +10,7 @@ import (
 
 	"qimport/convert"
 	"qimport/runtime"
+	"qimport/runtime/chat"
 	"qimport/runtime/mlx"
 )
 
@@ -108,13 +109,28 @@ func (r *run) look(logits []float32) {
 // textIDs are the token ids of the text.
 func (r *run) textIDs() ([]int, error) {
 	if r.ids == nil {
-		ids, err := readText(r.Text, r.TextTokens, r.tokens)
+		ids, err := r.encodeText(r.language)
 		if err != nil {
 			return nil, err
 		}
 		r.ids = ids[:min(len(ids), max(r.context(), minTextTokens))]
 	}
 	return r.ids, nil
+}
+
+// encodeText reads the text as a language does: the caller's, or the built-in one in its chat form.
+func (o Options) encodeText(l language) ([]int, error) {
+	if o.Text != "" {
+		return readText(o.Text, o.TextTokens, l.tokens)
+	}
+	if l.template == nil {
+		return nil, chat.ErrNoTemplate
+	}
+	text, err := dialogue(l.template)
+	if err != nil {
+		return nil, err
+	}
+	return readText(text, o.TextTokens, l.tokens)
 }
 
 // context is how many positions the model was made for.
