@@ -58,7 +58,7 @@ func (w *writer) fill(ctx context.Context, b Blob, out *manifest.BlobWriter) (ma
 		return manifest.Layer{}, err
 	}
 	for _, t := range b.Tensors {
-		if err := w.tensor(ctx, b.Name, t, out); err != nil {
+		if err := w.tensor(ctx, b.Name, h, t, out); err != nil {
 			return manifest.Layer{}, fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 	}

@@ -7,17 +7,17 @@ import (
 	"qimport/quant"
 )
 
-// encode makes the elements of a span, and its scales and biases in the tail.
+// encode makes the piece of a span.
 func (tw *tensorWriter) encode(s span) (piece, error) {
 	src := tw.pieces[s.piece]
 	data := rowsOf(src, s.from, s.to)
-	p := piece{read: data, source: s.bytes}
+	p := piece{first: s.first, read: data, source: s.bytes}
 	err := checkSpan(src, data, s)
 	if err == nil {
 		n := (s.to - s.from) * quant.Columns(src.Shape)
 		err = tw.transform(&p, src, data, s, n)
 	}
-	if p.buffer != nil {
+	if copied := tw.plan.Transform == Copy || tw.plan.Transform == Expand || tw.plan.Transform == Fold; !copied {
 		tw.src.Release(p.read)
 		p.read = nil
 	}
@@ -32,26 +32,26 @@ func (tw *tensorWriter) transform(p *piece, src quant.Tensor, data []byte, s spa
 		p.bytes = data
 	case Expand:
 		p.bytes = data
-		return expandScales(tw.output(nil, s, n).Scales, src, s)
+		return expandScales(tw.output(p, n).Scales, src, s)
 	case Fold:
 		p.bytes = data
-		foldScales(tw.output(nil, s, n).Scales, src, s)
+		foldScales(tw.output(p, n).Scales, src, s)
 	case MoveColours:
-		moveColours(tw.output(p, s, n).Weight, src)
+		moveColours(tw.output(p, n).Weight, src)
 	case Encode:
-		return quant.Encode(target, tw.output(p, s, n), data, src.Format.Dtype)
+		return quant.Encode(target, tw.output(p, n), data, src.Format.Dtype)
 	case Convert:
-		if err := quant.Encode(target, tw.output(p, s, n), data, src.Format.Dtype); err != nil {
+		if err := quant.Encode(target, tw.output(p, n), data, src.Format.Dtype); err != nil {
 			return err
 		}
 		return checkRange(p.bytes, target.Dtype)
 	case Decode:
-		if err := tw.throughFloats(tw.output(p, s, n), src, s, n); err != nil {
+		if err := tw.throughFloats(tw.output(p, n), src, s, n); err != nil {
 			return err
 		}
 		return checkRange(p.bytes, target.Dtype)
 	case Reencode:
-		return tw.throughFloats(tw.output(p, s, n), src, s, n)
+		return tw.throughFloats(tw.output(p, n), src, s, n)
 	}
 	return nil
 }
@@ -66,23 +66,23 @@ func rowsOf(t quant.Tensor, from, to int) []byte {
 	return t.Data[from*size : to*size]
 }
 
-// output is where the n elements of a span go: a buffer for the elements, unless p is nil, and their
-// place in the tail.
-func (tw *tensorWriter) output(p *piece, s span, n int) quant.Packed {
-	f, scale := tw.plan.Target, tw.plan.Scale
-	weight, _, _ := f.PartSizes(n, scale)
-	_, s0, b0 := f.PartSizes(s.first, scale)
-	_, s1, b1 := f.PartSizes(s.first+n, scale)
-	var out quant.Packed
-	if p != nil {
-		p.buffer = tw.buffer(weight)
-		p.bytes = p.buffer[:weight]
-		out.Weight = p.bytes
+// output is where the n elements of a piece go, with their scales and biases: a buffer. Where the
+// elements are those of the source, ready, the buffer holds the rest only.
+func (tw *tensorWriter) output(p *piece, n int) quant.Packed {
+	weight, scales, biases := tw.plan.Target.PartSizes(n, tw.plan.Scale)
+	if p.bytes != nil {
+		weight = 0
 	}
-	if f.IsQuantized() {
-		out.Scales = tw.tail.Scales[s0:s1]
-		out.Biases = tw.tail.Biases[b0:b1]
+	p.buffer = tw.buffer(weight + scales + biases)
+	out := quant.Packed{
+		Weight: p.buffer[:weight],
+		Scales: p.buffer[weight : weight+scales],
+		Biases: p.buffer[weight+scales : weight+scales+biases],
 	}
+	if p.bytes == nil {
+		p.bytes = out.Weight
+	}
+	p.parts = quant.Packed{Scales: out.Scales, Biases: out.Biases}
 	return out
 }
 

@@ -24,32 +24,12 @@ func sizePieces(jobs int) pieceSize {
 	return p
 }
 
-// PeakMemory estimates the bytes of memory that writing the plan needs with that many jobs (0 for one
-// a core): the program itself, pieces, and the scales of the tensors in work. Pages of the page
-// cache that are mapped for a moment are counted with the pieces.
-func (p Plan) PeakMemory(jobs int) int64 {
+// PeakMemory estimates the bytes of memory that writing a plan needs with that many jobs (0 for one a
+// core), whatever the plan: the program itself and pieces, with the mapped pages they are made from.
+func PeakMemory(jobs int) int64 {
 	const program = 48 << 20
-	jobs = workers(jobs)
-	size := sizePieces(jobs)
-	largest := int64(0)
-	for _, b := range p.Blobs {
-		for _, t := range b.Tensors {
-			largest = max(largest, t.tailBytes())
-		}
-	}
-	return program + 4*int64(size.elements*size.inFlight) + largest*int64(jobs+1)
-}
-
-// tailBytes is the memory that scales and biases take while the elements are written.
-func (t TensorPlan) tailBytes() int64 {
-	if t.Transform == Copy || !t.Target.IsQuantized() {
-		return 0
-	}
-	layout, err := t.Target.Layout(t.Shape, t.Scale)
-	if err != nil {
-		return 0 // planTensor has made sure
-	}
-	return layout.Scales.Bytes() + layout.Biases.Bytes()
+	size := sizePieces(workers(jobs))
+	return program + 4*int64(size.elements*size.inFlight)
 }
 
 // span is the rows [from, to) of one piece of the source, a row being a line of the last dimension.

@@ -3,27 +3,31 @@ package convert
 import (
 	"context"
 	"encoding/binary"
-	"io"
 	"math"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
+	"qimport/convert/safetensors"
+	"qimport/manifest"
 	"qimport/quant"
 )
 
-// tensorWriter writes the arrays of one tensor, in the order of their names: elements first, while
-// scales and biases gather in memory (an eighth of the elements at most), then those.
+// tensorWriter writes the arrays of one tensor, which lie in the order of their names: the elements
+// first. Scales and biases come with each piece of them and are written ahead, to their places.
 type tensorWriter struct {
 	*writer
 	plan   TensorPlan
 	blob   string
-	pieces []quant.Tensor // of the source
-	tail   quant.Packed   // scales and biases as they come; empty if they are copied
+	out    *manifest.BlobWriter
+	pieces []quant.Tensor      // of the source
+	at     map[arrayKind]int64 // where in the blob's file each array begins
+	length map[arrayKind]int64 // bytes of each array
 }
 
-// tensor writes one tensor to its blob.
-func (w *writer) tensor(ctx context.Context, blob string, t TensorPlan, out io.Writer) error {
-	tw := &tensorWriter{writer: w, plan: t, blob: blob}
+// tensor writes one tensor to its blob, whose header is h.
+func (w *writer) tensor(ctx context.Context, blob string, h safetensors.Header, t TensorPlan, out *manifest.BlobWriter) error {
+	tw := &tensorWriter{writer: w, plan: t, blob: blob, out: out, at: map[arrayKind]int64{}, length: map[arrayKind]int64{}}
 	for i := range t.From.Pieces {
 		piece, err := w.src.LoadPiece(t.From, i)
 		if err != nil {
@@ -31,33 +35,32 @@ func (w *writer) tensor(ctx context.Context, blob string, t TensorPlan, out io.W
 		}
 		tw.pieces = append(tw.pieces, piece)
 	}
-	if t.Transform != Copy {
-		layout, err := t.Target.Layout(t.Shape, t.Scale)
-		if err != nil {
-			return err
-		}
-		tw.tail.Scales = make([]byte, layout.Scales.Bytes())
-		tw.tail.Biases = make([]byte, layout.Biases.Bytes())
+	for _, a := range t.arrays() {
+		i := slices.IndexFunc(h.Tensors, func(e safetensors.Tensor) bool { return e.Name == a.name })
+		tw.at[a.kind] = h.DataStart + h.Tensors[i].Begin
+		tw.length[a.kind] = h.Tensors[i].End - h.Tensors[i].Begin
 	}
-	if err := tw.elements(ctx, out); err != nil {
+	if err := tw.elements(ctx); err != nil {
 		return err
 	}
-	return tw.rest(out)
+	return tw.rest()
 }
 
-// piece is a part of the elements, ready to be written.
+// piece is a part of a tensor, ready to be written.
 type piece struct {
-	bytes  []byte
-	buffer []byte // that bytes lie in, to be used again; nil if they are the source's
-	read   []byte // of the source, to be released
-	source int64  // bytes of the source that it stands for
+	bytes  []byte       // elements
+	parts  quant.Packed // scales and biases, where they are made and not copied
+	first  int          // element of the whole tensor at which it begins
+	buffer []byte       // that all of them lie in, to be used again; nil if they are the source's
+	read   []byte       // of the source, to be released
+	source int64        // bytes of the source that it stands for
 }
 
 // elements writes the elements: pieces are made by several goroutines and written in order.
-func (tw *tensorWriter) elements(ctx context.Context, out io.Writer) error {
+func (tw *tensorWriter) elements(ctx context.Context) error {
 	spans := tw.size.cut(tw.plan, tw.pieces)
 	if len(spans) == 1 {
-		return tw.alone(ctx, spans[0], out)
+		return tw.alone(ctx, spans[0])
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	queue := make(chan chan piece, tw.size.ahead)
@@ -76,7 +79,7 @@ func (tw *tensorWriter) elements(ctx context.Context, out io.Writer) error {
 	})
 	g.Go(func() error {
 		for result := range queue {
-			if err := tw.takePiece(ctx, result, out); err != nil {
+			if err := tw.takePiece(ctx, result); err != nil {
 				return err
 			}
 		}
@@ -86,12 +89,12 @@ func (tw *tensorWriter) elements(ctx context.Context, out io.Writer) error {
 }
 
 // alone makes and writes a tensor of one piece without further goroutines.
-func (tw *tensorWriter) alone(ctx context.Context, s span, out io.Writer) error {
+func (tw *tensorWriter) alone(ctx context.Context, s span) error {
 	result := make(chan piece, 1)
 	if err := tw.makePiece(ctx, s, result); err != nil {
 		return err
 	}
-	return tw.takePiece(ctx, result, out)
+	return tw.takePiece(ctx, result)
 }
 
 func (tw *tensorWriter) makePiece(ctx context.Context, s span, result chan<- piece) error {
@@ -107,7 +110,7 @@ func (tw *tensorWriter) makePiece(ctx context.Context, s span, result chan<- pie
 }
 
 // takePiece waits for the next piece and writes it.
-func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece, out io.Writer) error {
+func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece) error {
 	var p piece
 	select {
 	case p = <-result:
@@ -118,7 +121,10 @@ func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece, out 
 		return err
 	}
 	defer tw.release()
-	if _, err := out.Write(p.bytes); err != nil {
+	if _, err := tw.out.Write(p.bytes); err != nil {
+		return err
+	}
+	if err := tw.writeParts(p); err != nil {
 		return err
 	}
 	tw.src.Release(p.read)
@@ -127,18 +133,32 @@ func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece, out 
 	return nil
 }
 
+// writeParts writes the scales and biases of a piece to their places further on.
+func (tw *tensorWriter) writeParts(p piece) error {
+	_, scales, biases := tw.plan.Target.PartSizes(p.first, tw.plan.Scale)
+	if len(p.parts.Scales) > 0 {
+		if err := tw.out.WriteAhead(p.parts.Scales, tw.at[scaleArray]+int64(scales)); err != nil {
+			return err
+		}
+	}
+	if len(p.parts.Biases) > 0 {
+		return tw.out.WriteAhead(p.parts.Biases, tw.at[biasArray]+int64(biases))
+	}
+	return nil
+}
+
 // rest writes what follows the elements: biases, the second scale, scales.
-func (tw *tensorWriter) rest(out io.Writer) error {
+func (tw *tensorWriter) rest() error {
 	for _, a := range tw.plan.arrays() {
 		var err error
 		switch a.kind {
 		case biasArray:
-			err = tw.part(out, tw.tail.Biases, func(t quant.Tensor) []byte { return t.Biases })
+			err = tw.part(a.kind, func(t quant.Tensor) []byte { return t.Biases })
 		case scaleArray:
-			err = tw.part(out, tw.tail.Scales, func(t quant.Tensor) []byte { return t.Scales })
+			err = tw.part(a.kind, func(t quant.Tensor) []byte { return t.Scales })
 		case globalArray:
 			bits := math.Float32bits(tw.pieces[0].Global[0])
-			_, err = out.Write(binary.LittleEndian.AppendUint32(nil, bits))
+			_, err = tw.out.Write(binary.LittleEndian.AppendUint32(nil, bits))
 		}
 		if err != nil {
 			return err
@@ -151,14 +171,13 @@ func (tw *tensorWriter) rest(out io.Writer) error {
 	return nil
 }
 
-// part writes scales or biases: those that were made, or the source's.
-func (tw *tensorWriter) part(out io.Writer, made []byte, of func(quant.Tensor) []byte) error {
+// part takes in the scales or biases that were written ahead, or copies the source's.
+func (tw *tensorWriter) part(kind arrayKind, of func(quant.Tensor) []byte) error {
 	if tw.plan.Transform != Copy {
-		_, err := out.Write(made)
-		return err
+		return tw.out.Advance(tw.length[kind])
 	}
 	for _, p := range tw.pieces {
-		if _, err := out.Write(of(p)); err != nil {
+		if _, err := tw.out.Write(of(p)); err != nil {
 			return err
 		}
 	}

@@ -72,6 +72,19 @@ func (f files) write(file *os.File, p []byte) error {
 	return err
 }
 
+// writeAt puts p into file at offset, wherever the file is being written. Where a test stops it, half
+// of p is there.
+func (f files) writeAt(file *os.File, p []byte, offset int64) error {
+	err := f.do(stepWrite, file.Name(), func() error {
+		_, err := file.WriteAt(p, offset)
+		return err
+	})
+	if f.before != nil && err != nil {
+		file.WriteAt(p[:len(p)/2], offset)
+	}
+	return err
+}
+
 // readable lets everyone read file, whatever the umask: Ollama often runs as a user of its own.
 func (f files) readable(file *os.File) error {
 	return f.do(stepMode, file.Name(), func() error { return file.Chmod(0o644) })
