@@ -84,7 +84,7 @@ func (inv *Inventory) checkNeeds() error {
 	}
 	rest := ""
 	if len(found) > 1 {
-		rest = fmt.Sprintf(" (and %d more findings)", len(found)-1)
+		rest = fmt.Sprintf(" (and %d more like it)", len(found)-1)
 	}
 	f := found[0]
 	if t, ok := inv.byBody(f.Body); ok {

@@ -1,6 +1,9 @@
 package arch
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // The parts that families share, cut by mechanism. A prefix such as "layers.3." ends with its dot.
 
@@ -54,15 +57,21 @@ func linearAttention(c Config, prefix string) []Choice {
 	channels := 2*keys + values
 	h, nv, p := c.HiddenSize, c.LinearValueHeads, prefix+"linear_attn."
 	need := func(name string, shape ...int) Need { return Need{Body: p + name, Shapes: [][]int{shape}} }
+	qkvz := Choice{
+		{need("in_proj_qkv.weight", channels, h), need("in_proj_z.weight", values, h)},
+		{need("in_proj_qkvz.weight", channels+values, h)},
+	}
+	ba := Choice{
+		{need("in_proj_b.weight", nv, h), need("in_proj_a.weight", nv, h)},
+		{need("in_proj_ba.weight", 2*nv, h)},
+	}
+	if c.Family == Qwen3Next { // its own form first, for what is missing is told by the first
+		slices.Reverse(qkvz)
+		slices.Reverse(ba)
+	}
 	return []Choice{
-		{
-			{need("in_proj_qkv.weight", channels, h), need("in_proj_z.weight", values, h)},
-			{need("in_proj_qkvz.weight", channels+values, h)},
-		},
-		{
-			{need("in_proj_b.weight", nv, h), need("in_proj_a.weight", nv, h)},
-			{need("in_proj_ba.weight", 2*nv, h)},
-		},
+		qkvz,
+		ba,
 		{{{Body: p + "conv1d.weight", Shapes: [][]int{{channels, 1, c.ConvKernel}, {channels, c.ConvKernel, 1}}}}},
 		one(p+"A_log", nv),
 		one(p+"dt_bias", nv),
