@@ -9,10 +9,10 @@ import (
 // interspersed puts the flags of a command line before its other arguments, wherever they were:
 // the parser stops at the first argument that is no flag. Flags may stand before the command's
 // name, too. After "--" nothing is a flag.
-func interspersed(app *cli.App, args []string) ([]string, error) {
+func interspersed(app *cli.App, args []string) []string {
 	at := commandIndex(app, args)
 	if at < 0 {
-		return args, nil
+		return args
 	}
 	command := app.Command(args[at])
 	flags, rest := divide(command.Flags, append(append([]string{}, args[:at]...), args[at+1:]...))
@@ -20,7 +20,7 @@ func interspersed(app *cli.App, args []string) ([]string, error) {
 	if len(rest) > 0 {
 		sorted = append(append(sorted, "--"), rest...)
 	}
-	return sorted, nil
+	return sorted
 }
 
 // commandIndex finds the first argument that names a command, with nothing but flags, and perhaps

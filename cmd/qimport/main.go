@@ -26,9 +26,6 @@ func main() {
 // out.
 func run(ctx context.Context, args []string, io stdio) int {
 	app := application(io)
-	args, err := interspersed(app, args)
-	if err == nil {
-		err = app.RunContext(ctx, append([]string{app.Name}, args...))
-	}
+	err := app.RunContext(ctx, append([]string{app.Name}, interspersed(app, args)...))
 	return io.fail(ctx, err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/urfave/cli/v2"
 
+	"qimport/manifest"
 	"qimport/verify"
 )
 
@@ -49,6 +50,13 @@ func runVerify(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
+	kept, err := c.knownVerdict(target)
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		target.Provenance = kept.Provenance
+	}
 	if c.IsSet("against") {
 		src, err := openSource(ctx, c.String("against"))
 		if err != nil {
@@ -61,8 +69,11 @@ func runVerify(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.keepReport(target, report); err != nil {
+	if err := c.writeReports(&report); err != nil {
 		return err
+	}
+	if kept == nil || !report.Passed || !saysMore(kept, &report) {
+		c.keepVerdict(target, &report)
 	}
 	if err := c.print(&report, report.WriteText); err != nil {
 		return err
@@ -81,30 +92,42 @@ func (s stdio) judge(ctx context.Context, target verify.Target, o verify.Options
 	return verify.Run(ctx, target, o)
 }
 
-// keepReport writes the files that were asked for, and keeps the verdict on a stored model where
-// show finds it.
-func (c call) keepReport(target verify.Target, r verify.Report) error {
-	for _, name := range c.StringSlice("report") {
-		if err := writeReport(name, &r); err != nil {
-			return fmt.Errorf("report: %w", err)
-		}
-	}
+// knownVerdict is what the store keeps of a stored model, nil for none.
+func (c call) knownVerdict(target verify.Target) (*verify.Report, error) {
 	if target.Manifest.IsZero() {
-		return nil
+		return nil, nil
 	}
 	store, err := c.openStore()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if kept, err := keptReport(store, target.Manifest); err == nil && kept != nil && r.Passed && saysMore(kept, &r) {
-		return nil
+	return keptReport(store, target.Manifest)
+}
+
+// keepVerdict keeps the verdict on a stored model where show finds it. A store that may only be
+// read is verified as well, so that a failure is but told.
+func (c call) keepVerdict(target verify.Target, r *verify.Report) {
+	if target.Manifest.IsZero() {
+		return
 	}
 	document, err := r.JSON()
 	if err == nil {
-		err = store.PutReport(target.Manifest, document)
+		var store *manifest.Store
+		if store, err = c.openStore(); err == nil {
+			err = store.PutReport(target.Manifest, document)
+		}
 	}
-	if err != nil { // a store that may only be read is verified as well
+	if err != nil {
 		c.note("the verdict is not kept beside the store: %v", err)
+	}
+}
+
+// writeReports writes the files that were asked for.
+func (c call) writeReports(r *verify.Report) error {
+	for _, name := range c.StringSlice("report") {
+		if err := writeReport(name, r); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
 	}
 	return nil
 }

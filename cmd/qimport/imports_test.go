@@ -1,0 +1,141 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// room is a folder of the module and the other folders that it may import, beside its own
+// sub-folders. Its tests may import some more, to get at models.
+type room struct {
+	folder string
+	may    []string
+	tests  []string
+}
+
+// rooms is the order of the module, from the top down: nobody imports above or beside. A folder
+// belongs to the first room that contains it.
+func rooms() []room {
+	return []room{
+		{folder: "cmd/qimport", may: []string{"verify", "convert", "runtime", "manifest", "quant"}},
+		{folder: "bench", may: []string{"verify", "convert", "runtime", "manifest", "quant"}},
+		{folder: "verify", may: []string{"convert", "runtime", "manifest", "quant"}},
+		{folder: "convert/safetensors", may: []string{"quant"}},
+		{folder: "convert/checkpoint", may: []string{"convert/safetensors", "quant"}},
+		{folder: "convert/arch"},
+		{folder: "convert/hub"},
+		{folder: "convert", may: []string{"manifest", "quant"}},
+		{folder: "runtime/tokenizer"},
+		{folder: "runtime/chat"},
+		{folder: "runtime/mlx", may: []string{"quant"}},
+		{folder: "runtime", may: []string{"quant"}, tests: []string{"convert"}},
+		{folder: "manifest"},
+		{folder: "quant"},
+	}
+}
+
+// TestImports holds every file of the module to the table above.
+func TestImports(t *testing.T) {
+	for _, file := range goFiles(t, "../..") {
+		r, known := roomOf(path.Dir(file))
+		if !known {
+			t.Errorf("%s is in a folder that the table does not know", file)
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", file), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if folder, ours := strings.CutPrefix(imported, "qimport/"); ours && !r.allows(folder, strings.HasSuffix(file, "_test.go")) {
+				t.Errorf("%s imports %s, which %s must not know", file, folder, r.folder)
+			}
+		}
+	}
+}
+
+// TestImportsTable shows that the table says no as well as yes.
+func TestImportsTable(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		test     bool
+		allowed  bool
+	}{
+		{"runtime", "runtime/mlx", false, true},
+		{"runtime/layer", "runtime/mlx", false, true},
+		{"runtime", "convert", false, false},
+		{"runtime", "convert", true, true},
+		{"convert", "runtime", true, false},
+		{"manifest", "quant", false, false},
+		{"convert/arch", "convert", false, false},
+		{"verify", "cmd/qimport", false, false},
+		{"verify", "runtime/chat", false, true},
+		{"quantum", "quant", false, false},
+	} {
+		r, known := roomOf(c.from)
+		if got := known && r.allows(c.to, c.test); got != c.allowed {
+			t.Errorf("%s importing %s: allowed %v, want %v", c.from, c.to, got, c.allowed)
+		}
+	}
+}
+
+// goFiles lists the Go files of the module at root by their slash paths in it. What make brings
+// and what only tests read is left out.
+func goFiles(t *testing.T, root string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		left := d.Name() == "lib" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".")
+		if d.IsDir() && file != root && left {
+			return fs.SkipDir
+		}
+		if !d.IsDir() && filepath.Ext(file) == ".go" {
+			relative, err := filepath.Rel(root, file)
+			files = append(files, filepath.ToSlash(relative))
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 50 {
+		t.Fatalf("only %d Go files under %s", len(files), root)
+	}
+	return files
+}
+
+// roomOf finds the room that a folder belongs to.
+func roomOf(folder string) (room, bool) {
+	for _, r := range rooms() {
+		if within(folder, r.folder) {
+			return r, true
+		}
+	}
+	return room{}, false
+}
+
+// allows says whether files of this room, or its tests, may import a folder of the module.
+func (r room) allows(folder string, test bool) bool {
+	may := append([]string{r.folder}, r.may...)
+	if test {
+		may = append(may, r.tests...)
+	}
+	return slices.ContainsFunc(may, func(f string) bool { return within(folder, f) })
+}
+
+func within(folder, room string) bool { return folder == room || strings.HasPrefix(folder, room+"/") }

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"qimport/runtime/mlx"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"qimport": main})
+}
+
+// TestScripts runs the program over testdata/script. In a script, $MODELS holds the models that
+// the repository ships, [mlx] says whether models can be run, `exits N CMD…` demands an exit
+// status, and `keys FILE K…` demands that FILE is one JSON object with schema 1 and these keys.
+func TestScripts(t *testing.T) {
+	models, err := filepath.Abs("../../testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("MODELS", models)
+			e.Setenv("OLLAMA_MODELS", filepath.Join(e.WorkDir, "store"))
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("HF_HUB_OFFLINE", "1")
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "mlx" {
+				return false, errors.New("unknown condition " + name)
+			}
+			return haveMLX(), nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "keys": keys},
+	})
+}
+
+// haveMLX says whether this build, on this machine, can run a model.
+func haveMLX() bool {
+	thread, err := mlx.Start(mlx.CPU)
+	if err != nil {
+		return false
+	}
+	thread.Close()
+	return true
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if status := (*exec.ExitError)(nil); errors.As(err, &status) {
+		got = status.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%s exits with %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+func keys(ts *testscript.TestScript, _ bool, args []string) {
+	var document map[string]json.RawMessage
+	d := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
+	ts.Check(d.Decode(&document))
+	if d.More() {
+		ts.Fatalf("%s holds more than one document", args[0])
+	}
+	if string(document["schema"]) != "1" {
+		ts.Fatalf("schema is %s", document["schema"])
+	}
+	for _, key := range args[1:] {
+		if _, ok := document[key]; !ok {
+			ts.Fatalf("%s lacks the key %s", args[0], key)
+		}
+	}
+}
+
+// TestBinary builds the program as make does, and runs it.
+func TestBinary(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "qimport")
+	build := exec.Command("go", "build", "-ldflags", "-X main.version=v1.2.3", "-o", binary, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--version"}, "qimport version v1.2.3"},
+		{[]string{"plan", "../../testdata/qwen3.5-moe-4bit", "--store", t.TempDir()}, "bits a weight"},
+	} {
+		out, err := exec.Command(binary, c.args...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), c.want) {
+			t.Errorf("%v: %v\n%s", c.args, err, out)
+		}
+	}
+}
+
+// TestInterrupted: a signal ends an import with the status of its own, and the name stays away.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	store := t.TempDir()
+	var out, errs bytes.Buffer
+	args := []string{"import", "../../testdata/qwen3.5-moe-4bit", "--store", store, "--verify", "none"}
+	if status := run(ctx, args, stdio{in: strings.NewReader(""), out: &out, err: &errs}); status != exitInterrupted {
+		t.Errorf("exit status %d, want %d\n%s", status, exitInterrupted, &errs)
+	}
+	if !strings.Contains(errs.String(), "interrupted") || out.Len() > 0 {
+		t.Errorf("stdout %q, stderr %q", &out, &errs)
+	}
+	if _, err := os.Stat(filepath.Join(store, "manifests")); err == nil {
+		t.Error("a manifest was written")
+	}
+}
+
+func TestInterspersed(t *testing.T) {
+	app := application(stdio{})
+	for _, c := range []struct{ in, want string }{
+		{"import DIR -q nvfp4", "import -q nvfp4 -- DIR"},
+		{"import -q nvfp4 DIR --json", "import -q nvfp4 --json -- DIR"},
+		{"import --override a=bf16 DIR --override=b=bf16 --dry-run", "import --override a=bf16 --override=b=bf16 --dry-run -- DIR"},
+		{"--json list", "list --json"},
+		{"--store S list --json", "list --store S --json"},
+		{"run NAME -- --not-a-flag", "run -- NAME --not-a-flag"},
+		{"run NAME - --think", "run --think -- NAME -"},
+		{"cp a b", "cp -- a b"},
+		{"help import", "help import"},
+		{"--version", "--version"},
+		{"frob --json x", "frob --json x"},
+		{"-- list", "-- list"},
+		{"import DIR -q", "import -q -- DIR"},
+		{"import DIR --unknown x", "import --unknown -- DIR x"},
+	} {
+		got := interspersed(app, strings.Fields(c.in))
+		if !slices.Equal(got, strings.Fields(c.want)) {
+			t.Errorf("%s: %q, want %s", c.in, got, c.want)
+		}
+	}
+}
