@@ -60,18 +60,18 @@ type bundle struct {
 	global  Part // .global_scale: MLX, and in a store
 	scale   Part // .weight_scale: FP8, compressed-tensors, ModelOpt
 	inverse Part // .weight_scale_inv: block FP8
-	scale2  Part // .weight_scale_2: ModelOpt
-	global1 Part // .weight_global_scale: compressed-tensors
+	factor  Part // .weight_scale_2: ModelOpt
+	divisor Part // .weight_global_scale: compressed-tensors
 }
 
 // any is one of the bundle's arrays, the weight if there is one.
 func (b *bundle) any() Part {
-	for _, p := range []Part{b.weight, b.packed, b.scales, b.biases, b.global, b.scale, b.inverse, b.scale2} {
+	for _, p := range []Part{b.weight, b.packed, b.scales, b.biases, b.global, b.scale, b.inverse, b.factor} {
 		if p.Exists() {
 			return p
 		}
 	}
-	return b.global1
+	return b.divisor
 }
 
 // companions tells which field of a bundle an array with that ending belongs to. What stands before
@@ -86,8 +86,8 @@ var companions = []struct {
 	{".global_scale", true, func(b *bundle) *Part { return &b.global }},
 	{"_packed", false, func(b *bundle) *Part { return &b.packed }},
 	{"_scale_inv", false, func(b *bundle) *Part { return &b.inverse }},
-	{"_scale_2", false, func(b *bundle) *Part { return &b.scale2 }},
-	{"_global_scale", false, func(b *bundle) *Part { return &b.global1 }},
+	{"_scale_2", false, func(b *bundle) *Part { return &b.factor }},
+	{"_global_scale", false, func(b *bundle) *Part { return &b.divisor }},
 	{"_scale", false, func(b *bundle) *Part { return &b.scale }},
 }
 

@@ -50,7 +50,7 @@ func (c *classifier) encoding(b *bundle, t *Tensor) error {
 
 // plain is an unquantized tensor. A packed dtype without scales is none.
 func (c *classifier) plain(b *bundle, t *Tensor) error {
-	for _, extra := range []Part{b.global, b.scale, b.inverse, b.scale2, b.global1} {
+	for _, extra := range []Part{b.global, b.scale, b.inverse, b.factor, b.divisor} {
 		if extra.Exists() {
 			return fmt.Errorf("it is %s, which takes no %s", b.weight, extra.Name)
 		}

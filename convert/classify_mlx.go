@@ -18,11 +18,16 @@ func (c *classifier) mlx(b *bundle, t *Tensor) error {
 	if err != nil {
 		return err
 	}
-	shape := unpacked(b.weight.Shape, 32, f.Bits)
-	if known := c.shapes(t.Body); len(known) > 0 && !slices.ContainsFunc(known, func(s []int) bool { return slices.Equal(s, shape) }) {
-		return c.lies(b, t, f, from)
+	if err := c.setPacked(b, t, f, from); err != nil {
+		return err
 	}
-	if !fits(f, shape, b.weight, b.scales, b.biases) {
+	return c.mlxGlobal(b, t)
+}
+
+// setPacked fills in a tensor of MLX's format f, if its arrays are that; from says who named f.
+func (c *classifier) setPacked(b *bundle, t *Tensor, f quant.Format, from string) error {
+	shape, ok := c.fitting(b, t, f)
+	if !ok {
 		return c.lies(b, t, f, from)
 	}
 	t.Shape, t.Format = shape, f
@@ -30,7 +35,15 @@ func (c *classifier) mlx(b *bundle, t *Tensor) error {
 		t.ScaleDtype = b.scales.Dtype
 	}
 	t.Pieces = []Piece{{Weight: b.weight, Scales: b.scales, Biases: b.biases}}
-	return c.mlxGlobal(b, t)
+	return nil
+}
+
+// fitting is the shape before packing if the arrays are of format f and the config allows that shape.
+func (c *classifier) fitting(b *bundle, t *Tensor, f quant.Format) ([]int, bool) {
+	shape := unpacked(b.weight.Shape, 32, f.Bits)
+	known := c.shapes(t.Body)
+	right := len(known) == 0 || slices.ContainsFunc(known, func(s []int) bool { return slices.Equal(s, shape) })
+	return shape, right && fits(f, shape, b.weight, b.scales, b.biases)
 }
 
 // checkMLXArrays refuses what no mode of MLX has, whatever the config says.
@@ -53,7 +66,7 @@ func (c *classifier) checkMLXArrays(b *bundle) error {
 }
 
 // mlxFormatOf says which format the config names for the tensor, or its arrays where no config says
-// anything, and where that is from.
+// anything, and who says so.
 func (c *classifier) mlxFormatOf(b *bundle, t *Tensor) (quant.Format, string, error) {
 	if c.scheme.method != methodMLX {
 		f, ok := c.infer(b, t)
@@ -61,7 +74,7 @@ func (c *classifier) mlxFormatOf(b *bundle, t *Tensor) (quant.Format, string, er
 			return f, "", fmt.Errorf("it has scales %s for a weight %s, the config has no quantization block, and the arrays do not tell their format", b.scales, b.weight)
 		}
 		c.inferred++
-		return f, "", nil
+		return f, "its arrays", nil
 	}
 	entry, name, _, err := c.scheme.mlx.lookup(strings.TrimSuffix(b.main, ".weight"))
 	if err != nil {
@@ -70,20 +83,16 @@ func (c *classifier) mlxFormatOf(b *bundle, t *Tensor) (quant.Format, string, er
 	if !entry.quantized {
 		return quant.Format{}, "", fmt.Errorf("the config's quantization entry %q says false, but it has scales", name)
 	}
-	return entry.format, name, nil
+	return entry.format, fmt.Sprintf("the config's quantization (%s)", name), nil
 }
 
-// lies is the error of a config that the arrays contradict.
+// lies is the error of a format that the arrays contradict.
 func (c *classifier) lies(b *bundle, t *Tensor, f quant.Format, from string) error {
 	hint := ""
 	if real, ok := c.infer(b, t); ok && real != f {
 		hint = fmt.Sprintf(", which would fit %s", real)
 	}
-	says := fmt.Sprintf("the config's quantization (%s) says %s", from, f)
-	if from == "" {
-		says = "it looks like " + f.String()
-	}
-	return fmt.Errorf("%s, but its weight is %s with scales %s%s", says, b.weight, b.scales, hint)
+	return fmt.Errorf("%s says %s, but its weight is %s with scales %s%s", from, f, b.weight, b.scales, hint)
 }
 
 // infer finds the one format of MLX that the arrays fit: by the tensor's shape where package arch
@@ -91,10 +100,7 @@ func (c *classifier) lies(b *bundle, t *Tensor, f quant.Format, from string) err
 func (c *classifier) infer(b *bundle, t *Tensor) (quant.Format, bool) {
 	var found []quant.Format
 	for _, f := range mlxFormats() {
-		shape := unpacked(b.weight.Shape, 32, f.Bits)
-		known := c.shapes(t.Body)
-		right := len(known) == 0 || slices.ContainsFunc(known, func(s []int) bool { return slices.Equal(s, shape) })
-		if right && fits(f, shape, b.weight, b.scales, b.biases) {
+		if _, ok := c.fitting(b, t, f); ok {
 			found = append(found, f)
 		}
 	}

@@ -22,7 +22,7 @@ func bundleStored(all arrays) []*bundle {
 		if storedCompanion(all, name) {
 			continue
 		}
-		b := &bundle{main: name, weight: all[name], scales: part(name + ".scale"), global: part(name + ".global_scale"), scale2: part(name + "_scale_2")}
+		b := &bundle{main: name, weight: all[name], scales: part(name + ".scale"), global: part(name + ".global_scale"), factor: part(name + "_scale_2")}
 		if b.scales.Exists() {
 			b.biases = part(name + ".bias")
 		}
@@ -54,12 +54,12 @@ func (c *classifier) classifyStored(b *bundle, metadata map[string]string) (Tens
 }
 
 func (c *classifier) storedEncoding(b *bundle, t *Tensor, metadata map[string]string) error {
-	if b.global.Exists() && b.scale2.Exists() {
-		return fmt.Errorf("it has both %s and %s", b.global.Name, b.scale2.Name)
+	if b.global.Exists() && b.factor.Exists() {
+		return fmt.Errorf("it has both %s and %s", b.global.Name, b.factor.Name)
 	}
 	global := b.global
-	if b.scale2.Exists() {
-		global = b.scale2
+	if b.factor.Exists() {
+		global = b.factor
 	}
 	if !b.scales.Exists() {
 		if err := refuse(global); err != nil {
@@ -77,21 +77,13 @@ func (c *classifier) storedEncoding(b *bundle, t *Tensor, metadata map[string]st
 	if err != nil {
 		return err
 	}
-	shape := unpacked(b.weight.Shape, 32, f.Bits)
-	known := c.shapes(t.Body)
-	right := len(known) == 0 || slices.ContainsFunc(known, func(s []int) bool { return slices.Equal(s, shape) })
-	if !right || !fits(f, shape, b.weight, b.scales, b.biases) {
-		return c.lies(b, t, f, "the blob's metadata")
+	if err := c.setPacked(b, t, f, "its blob's metadata"); err != nil {
+		return err
 	}
-	t.Shape, t.Format = shape, f
-	if f.Mode == quant.Affine {
-		t.ScaleDtype = b.scales.Dtype
-	}
-	t.Pieces = []Piece{{Weight: b.weight, Scales: b.scales, Biases: b.biases, Global: global}}
 	if !global.Exists() {
 		return nil
 	}
-	t.Global = GlobalFactor
+	t.Global, t.Pieces[0].Global = GlobalFactor, global
 	return checkStoredGlobal(global, t)
 }
 
