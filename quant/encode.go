@@ -13,6 +13,30 @@ import (
 // and biases are of type from. It refuses wrong sizes and types, never values: see NonFinite. To a
 // Plain format it rounds to nearest even. F64 goes through float32, with float32 scales.
 func Encode(f Format, p Packed, src []byte, from Dtype) error {
+	return encodeBytes(f, p, src, from, false)
+}
+
+// EncodeFloat32 is Encode from decoded values. Affine scales and biases become scaleDtype: bf16, f16
+// or f32; other formats do not look at it.
+func EncodeFloat32(f Format, p Packed, src []float32, scaleDtype Dtype) error {
+	return encodeFloat32(f, p, src, scaleDtype, false)
+}
+
+// EncodeSearch is Encode with scales that lose the least squared error among some beside those of
+// the plain rule. On normal weights that is a quarter less for nvfp4, a third for affine 8 bits, 3 to
+// 12 per cent for the others, at a tenth of the speed or somewhat more. The bytes are no longer
+// MLX's; they are still the same on every machine. MXFP8 and Plain have nothing to search: there it
+// is Encode.
+func EncodeSearch(f Format, p Packed, src []byte, from Dtype) error {
+	return encodeBytes(f, p, src, from, true)
+}
+
+// EncodeSearchFloat32 is EncodeSearch from decoded values, with scales as EncodeFloat32 has them.
+func EncodeSearchFloat32(f Format, p Packed, src []float32, scaleDtype Dtype) error {
+	return encodeFloat32(f, p, src, scaleDtype, true)
+}
+
+func encodeBytes(f Format, p Packed, src []byte, from Dtype, search bool) error {
 	if from.Size() == 0 || len(src)%from.Size() != 0 {
 		return fmt.Errorf("%d bytes are not whole elements of %s", len(src), from)
 	}
@@ -26,18 +50,16 @@ func Encode(f Format, p Packed, src []byte, from Dtype) error {
 	}
 	e, ok := from.elem()
 	if f.Mode == Plain || !ok {
-		return encodeThroughFloat32(f, p, src, from)
+		return encodeThroughFloat32(f, p, src, from, search)
 	}
 	if err := p.check(f, n, from); err != nil {
 		return err
 	}
-	encode(f, p, src, e, e)
+	encode(f, p, src, e, e, search)
 	return nil
 }
 
-// EncodeFloat32 is Encode from decoded values. Affine scales and biases become scaleDtype: bf16, f16
-// or f32; other formats do not look at it.
-func EncodeFloat32(f Format, p Packed, src []float32, scaleDtype Dtype) error {
+func encodeFloat32(f Format, p Packed, src []float32, scaleDtype Dtype, search bool) error {
 	if f.Mode == Plain {
 		return FromFloat32(p.Weight, f.Dtype, src)
 	}
@@ -48,14 +70,14 @@ func EncodeFloat32(f Format, p Packed, src []float32, scaleDtype Dtype) error {
 	if err := p.check(f, len(src), scaleDtype); err != nil {
 		return err
 	}
-	encode(f, p, float32Bytes(src), kernel.F32, scale)
+	encode(f, p, float32Bytes(src), kernel.F32, scale, search)
 	return nil
 }
 
 // EncodeNVFP4 is Encode to nvfp4 with a global scale, by which decoding multiplies every value: see
 // Tensor.Global, and GlobalScale for a good one. 1 is the same as none. The scale is positive, and it
-// and its reciprocal are finite.
-func EncodeNVFP4(p Packed, src []byte, from Dtype, global float32) error {
+// and its reciprocal are finite. With search it is EncodeSearch.
+func EncodeNVFP4(p Packed, src []byte, from Dtype, global float32, search bool) error {
 	e, ok := from.elem()
 	if !ok {
 		return fmt.Errorf("%s elements cannot be encoded: bf16, f16 and f32 can", from)
@@ -66,7 +88,7 @@ func EncodeNVFP4(p Packed, src []byte, from Dtype, global float32) error {
 	if err := p.check(FormatNVFP4, len(src)/from.Size(), from); err != nil {
 		return err
 	}
-	kernel.Best().EncodeNVFP4(p.Weight, p.Scales, src, e, 1/global)
+	kernel.Best().EncodeNVFP4(p.Weight, p.Scales, src, e, global, search)
 	return nil
 }
 
@@ -83,22 +105,22 @@ func GlobalScale(amax float32) float32 {
 }
 
 // encode runs the kernel of a quantized format on parts that were checked.
-func encode(f Format, p Packed, src []byte, from, scale kernel.Elem) {
+func encode(f Format, p Packed, src []byte, from, scale kernel.Elem, search bool) {
 	k := kernel.Best()
 	switch f.Mode {
 	case NVFP4:
-		k.EncodeNVFP4(p.Weight, p.Scales, src, from, 1)
+		k.EncodeNVFP4(p.Weight, p.Scales, src, from, 1, search)
 	case MXFP4:
-		k.EncodeMXFP4(p.Weight, p.Scales, src, from)
+		k.EncodeMXFP4(p.Weight, p.Scales, src, from, search)
 	case MXFP8:
 		k.EncodeMXFP8(p.Weight, p.Scales, src, from)
 	case Affine:
-		k.EncodeAffine(p.Weight, p.Scales, p.Biases, src, from, scale, f.Bits, f.GroupSize)
+		k.EncodeAffine(p.Weight, p.Scales, p.Biases, src, from, scale, f.Bits, f.GroupSize, search)
 	}
 }
 
 // encodeThroughFloat32 converts a piece at a time: between plain dtypes, and from f64 to any format.
-func encodeThroughFloat32(f Format, p Packed, src []byte, from Dtype) error {
+func encodeThroughFloat32(f Format, p Packed, src []byte, from Dtype, search bool) error {
 	const piece = 1024 // elements; a multiple of every group
 	n := len(src) / from.Size()
 	if err := p.check(f, n, F32); err != nil {
@@ -110,7 +132,7 @@ func encodeThroughFloat32(f Format, p Packed, src []byte, from Dtype) error {
 		if err := ToFloat32(w, src[at*from.Size():(at+len(w))*from.Size()], from); err != nil {
 			return err
 		}
-		if err := EncodeFloat32(f, p.Piece(f, F32, at, at+len(w)), w, F32); err != nil {
+		if err := encodeFloat32(f, p.Piece(f, F32, at, at+len(w)), w, F32, search); err != nil {
 			return err
 		}
 	}

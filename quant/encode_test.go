@@ -94,7 +94,7 @@ func TestGlobalScale(t *testing.T) {
 		}
 		g := GlobalScale(amax)
 		p := newPacked(FormatNVFP4, len(w), F32)
-		if err := EncodeNVFP4(p, float32Bytes(w), F32, g); err != nil {
+		if err := EncodeNVFP4(p, float32Bytes(w), F32, g, false); err != nil {
 			t.Fatal(err)
 		}
 		tensor := Tensor{Shape: []int{64, 64}, Format: FormatNVFP4, Data: p.Weight, Scales: p.Scales, Global: []float32{g}}
@@ -105,6 +105,48 @@ func TestGlobalScale(t *testing.T) {
 	for _, amax := range []float32{0, 0x1p-149, float32(math.Inf(1)), float32(math.NaN())} {
 		if g := GlobalScale(amax); g != 1 {
 			t.Errorf("of %v: %v, want 1", amax, g)
+		}
+	}
+}
+
+// TestEncodeSearch: no group loses more than by the plain rule, and all together lose less by as much
+// as EncodeSearch says. Sums of the kernels are float32, which allows for a little.
+func TestEncodeSearch(t *testing.T) {
+	w := weights(64*1024, 0.02)
+	src := scaleBytes(t, BF16, w...)
+	if err := ToFloat32(w, src, BF16); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range writtenFormats() {
+		plain, found := newPacked(f, len(w), BF16), newPacked(f, len(w), BF16)
+		errs := []error{Encode(f, plain, src, BF16), EncodeSearch(f, found, src, BF16)}
+		if errs[0] != nil || errs[1] != nil {
+			t.Fatal(errs)
+		}
+		var before, after Loss
+		for at := 0; at < len(w); at += f.GroupSize {
+			group := src[2*at : 2*(at+f.GroupSize)]
+			a, errA := MeasureLoss(f, plain.Piece(f, BF16, at, at+f.GroupSize), group, BF16)
+			b, errB := MeasureLoss(f, found.Piece(f, BF16, at, at+f.GroupSize), group, BF16)
+			if errA != nil || errB != nil || b.Error > a.Error*1.00001 {
+				t.Fatalf("%s: the group at %d loses %v, by the plain rule %v", f, at, b.Error, a.Error)
+			}
+			before, after = before.Add(a), after.Add(b)
+		}
+		gain, least := 1-after.Error/before.Error, 0.02
+		switch {
+		case f == FormatMXFP8:
+			least = 0
+		case f == FormatNVFP4 || f.Mode == Affine && f.Bits == 8:
+			least = 0.25
+		}
+		if gain < least {
+			t.Errorf("%s: loses %.1f%% less, want %.0f%%", f, 100*gain, 100*least)
+		}
+		t.Logf("%s: squared error less by %.1f%%", f, 100*gain)
+		values := newPacked(f, len(w), BF16)
+		if err := EncodeSearchFloat32(f, values, w, BF16); err != nil || !bytes.Equal(values.Weight, found.Weight) || !bytes.Equal(values.Scales, found.Scales) {
+			t.Errorf("%s: from values it packs differently, %v", f, err)
 		}
 	}
 }
@@ -139,7 +181,7 @@ func TestEncodeRefuses(t *testing.T) {
 		}
 	}
 	for _, g := range []float32{0, -1, float32(math.NaN()), float32(math.Inf(1)), 0x1p-149} {
-		if err := EncodeNVFP4(good, src, BF16, g); err == nil {
+		if err := EncodeNVFP4(good, src, BF16, g, false); err == nil {
 			t.Errorf("global scale %v: no error", g)
 		}
 	}

@@ -8,13 +8,16 @@ const affineMinScale = 1e-7
 // encodeAffineRef is the definition. src holds group elements for each of the n groups; codes gets
 // bits*group/8 bytes a group, scales and biases one element of type scale a group. The rule is that
 // of MLX's GPU kernels: the maximum starts at 0, halves round away from zero.
-func encodeAffineRef(codes, scales, biases, src []byte, from, scale Elem, bits, group int) {
+func encodeAffineRef(codes, scales, biases, src []byte, from, scale Elem, bits, group int, search bool) {
 	w := make([]float32, group)
 	top := float32(int(1)<<bits - 1)
 	size := group * bits / 8
 	for g := range len(codes) / size {
 		widenRef(w, src[g*group*from.Size():], from)
 		s, b := affineScale(w, top)
+		if search {
+			s, b = searchAffine(w, s, b, top, scale)
+		}
 		scale.store(scales, g, s)
 		scale.store(biases, g, b)
 		packBits(codes[g*size:][:size], w, bits, func(x float32) uint64 {
@@ -61,14 +64,17 @@ func orderKey(x float32) int32 {
 
 func fromOrderKey(k int32) float32 { return math.Float32frombits(uint32(k ^ k>>31&absMask)) }
 
+// justBelowHalf plus v, cut to an integer, is v rounded with halves away from zero, for v from 0 to
+// 2^22: with a whole 0.5, the float just below 0.5 would become 1.
+const justBelowHalf = 0x1.fffffep-2
+
 // affineCode rounds v, halves away from zero, into 0..top; NaN is 0.
 func affineCode(v, top float32) uint64 {
-	r := float32(math.Round(float64(v)))
 	switch {
-	case r >= top:
+	case v >= top:
 		return uint64(top)
-	case r > 0:
-		return uint64(r)
+	case v > 0:
+		return uint64(v + justBelowHalf)
 	}
 	return 0
 }

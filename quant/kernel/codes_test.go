@@ -190,9 +190,9 @@ func TestAwkwardGroups(t *testing.T) {
 		narrowRef(src, F32, w)
 		switch c.kernel {
 		case "nvfp4":
-			encodeNVFP4Ref(codes, scales, src, F32, 1)
+			encodeNVFP4Ref(codes, scales, src, F32, 1, false)
 		case "mxfp4":
-			encodeMXFP4Ref(codes, scales, src, F32)
+			encodeMXFP4Ref(codes, scales, src, F32, false)
 		case "mxfp8":
 			encodeMXFP8Ref(codes, scales, src, F32)
 		}
@@ -221,5 +221,27 @@ func TestPackBits(t *testing.T) {
 		if got := fmt.Sprintf("%x", dst); got != c.want {
 			t.Errorf("%d bits: got %s, want %s", c.bits, got, c.want)
 		}
+	}
+}
+
+// TestAffineCode rounds as math.Round does, between the ends.
+func TestAffineCode(t *testing.T) {
+	check := func(v float32) {
+		want := min(max(math.Round(float64(v)), 0), 255)
+		if v != v {
+			want = 0
+		}
+		if got := affineCode(v, 255); float64(got) != want {
+			t.Fatalf("%v becomes %d, want %v", v, got, want)
+		}
+	}
+	for k := range 260 {
+		half := float32(k) + 0.5
+		for _, v := range []float32{half, math.Nextafter32(half, 0), math.Nextafter32(half, inf32), float32(k), -half} {
+			check(v)
+		}
+	}
+	for _, v := range []float32{nan32, inf32, -inf32, 0, neg0, 1e30, 0x1p-149} {
+		check(v)
 	}
 }

@@ -46,3 +46,10 @@ func (e Elem) store(dst []byte, i int, x float32) {
 		binary.LittleEndian.PutUint32(dst[4*i:], canonical(x))
 	}
 }
+
+// round is x as type e holds it.
+func (e Elem) round(x float32) float32 {
+	var b [4]byte
+	e.store(b[:], 0, x)
+	return e.load(b[:], 0)
+}

@@ -186,33 +186,115 @@ INLINE TARGET void FN(pack_e2m1)(u8 *restrict codes, const struct FN(pairs) *res
 		codes[i] = c[i];
 }
 
-TARGET static void FN(encode_nvfp4)(u8 *restrict codes, u8 *restrict scales, const u8 *restrict src, int from, size_t groups, float enc) {
+// sum_lanes and the loops over 8 lanes below add in the order of the definition.
+INLINE TARGET float FN(sum_lanes)(const float s[8]) {
+	return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+INLINE TARGET float FN(e2m1_error)(float x, float inv, float step) {
+	float a = FN(value)(FN(bits)(x) & ABS);
+	int32_t q = FN(bits)(a * inv) & ABS;
+	q = q < 0x40C00000 ? q : 0x40C00000;
+	float power = FN(value)(((q > 127 << 23 ? q : 127 << 23) & INF) + (22 << 23));
+	return a - ((FN(value)(q) + power) - power) * step;
+}
+
+// e2m1_losses is the squared error of each group of a piece.
+INLINE TARGET void FN(e2m1_losses)(float *restrict loss, const struct FN(pairs) *restrict p, const float *restrict inv, const float *restrict step, size_t groups, size_t pairs) {
+	float sq[PIECE / 2];
+	for (size_t g = 0; g < groups; g++)
+		for (size_t i = g * pairs; i < (g + 1) * pairs; i++) {
+			float a = FN(e2m1_error)(p->even[i], inv[g], step[g]);
+			float b = FN(e2m1_error)(p->odd[i], inv[g], step[g]);
+			sq[i] = a * a + b * b;
+		}
+	for (size_t g = 0; g < groups; g++) {
+		float *s = sq + g * pairs;
+		for (size_t i = 8; i < pairs; i++)
+			s[i % 8] += s[i];
+		loss[g] = FN(sum_lanes)(s);
+	}
+}
+
+INLINE TARGET float FN(nvfp4_inverse)(int32_t code, float enc) { return code ? enc / FN(from_e4m3)(code) : 0; }
+
+// try_e4m3 keeps the scale codes, delta from the plain ones, under which groups lose least.
+INLINE TARGET void FN(try_e4m3)(u8 *restrict best, float *restrict least, const u8 *restrict plain, int32_t delta, const struct FN(pairs) *restrict p, size_t groups, float global) {
+	float inv[PIECE / 16], step[PIECE / 16], loss[PIECE / 16], enc = 1 / global;
+	int32_t code[PIECE / 16];
+	for (size_t g = 0; g < groups; g++) {
+		int32_t c = plain[g] + delta;
+		code[g] = c < 1 || c > 0x7E ? plain[g] : c;
+		inv[g] = FN(nvfp4_inverse)(code[g], enc);
+		step[g] = FN(from_e4m3)(code[g]) * global;
+	}
+	FN(e2m1_losses)(loss, p, inv, step, groups, 8);
+	for (size_t g = 0; g < groups; g++) {
+		best[g] = loss[g] < least[g] ? code[g] : best[g];
+		least[g] = loss[g] < least[g] ? loss[g] : least[g];
+	}
+}
+
+// search_e4m3 tries scales around the plain ones. A loss that is no number is never the least.
+TARGET static void FN(search_e4m3)(u8 *restrict scales, const struct FN(pairs) *restrict p, size_t groups, float global) {
+	u8 plain[PIECE / 16];
+	float least[PIECE / 16];
+	memcpy(plain, scales, groups);
+	for (size_t g = 0; g < groups; g++)
+		least[g] = FN(value)(INF);
+	FN(try_e4m3)(scales, least, plain, 0, p, groups, global);
+	for (int32_t delta = -2; delta <= 6; delta++)
+		FN(try_e4m3)(scales, least, plain, delta, p, groups, global);
+}
+
+TARGET static void FN(encode_nvfp4)(u8 *restrict codes, u8 *restrict scales, const u8 *restrict src, int from, size_t groups, float global, int search) {
 	struct FN(pairs) p;
-	float amax[PIECE / 16], inv[PIECE / 16];
+	float amax[PIECE / 16], inv[PIECE / 16], enc = 1 / global;
 	size_t size = from == F32 ? 4 : 2;
 	for (size_t n; groups; groups -= n, src += 16 * n * size, scales += n, codes += 8 * n) {
 		n = groups < PIECE / 16 ? groups : PIECE / 16;
 		FN(widen_pairs)(&p, src, from, 8 * n);
 		FN(max_pairs)(amax, &p, n, 8);
-		for (size_t g = 0; g < n; g++) {
-			int32_t code = FN(to_e4m3)(FN(bits)(amax[g] / 6 * enc) & ABS);
-			scales[g] = code;
-			inv[g] = code ? enc / FN(from_e4m3)(code) : 0;
-		}
+		for (size_t g = 0; g < n; g++)
+			scales[g] = FN(to_e4m3)(FN(bits)(amax[g] / 6 * enc) & ABS);
+		if (search)
+			FN(search_e4m3)(scales, &p, n, global);
+		for (size_t g = 0; g < n; g++)
+			inv[g] = FN(nvfp4_inverse)(scales[g], enc);
 		FN(pack_e2m1)(codes, &p, inv, n, 8);
 	}
 }
 
 // mx_scales gives each group the smallest power of two that is not under amax/top.
-INLINE TARGET void FN(mx_scales)(u8 *restrict scales, float *restrict inv, const float *restrict amax, size_t groups, float top) {
-	for (size_t g = 0; g < groups; g++) {
-		uint32_t code = FN(to_e8m0)(amax[g] / top);
-		scales[g] = code;
-		inv[g] = 1 / FN(from_e8m0)(code);
-	}
+INLINE TARGET void FN(mx_scales)(u8 *restrict scales, const float *restrict amax, size_t groups, float top) {
+	for (size_t g = 0; g < groups; g++)
+		scales[g] = FN(to_e8m0)(amax[g] / top);
 }
 
-TARGET static void FN(encode_mxfp4)(u8 *restrict codes, u8 *restrict scales, const u8 *restrict src, int from, size_t groups) {
+INLINE TARGET void FN(mx_inverse)(float *restrict inv, const u8 *restrict scales, size_t groups) {
+	for (size_t g = 0; g < groups; g++)
+		inv[g] = 1 / FN(from_e8m0)(scales[g]);
+}
+
+// search_e8m0 tries half the plain scales.
+TARGET static void FN(search_e8m0)(u8 *restrict scales, const struct FN(pairs) *restrict p, size_t groups) {
+	float inv[PIECE / 32], step[PIECE / 32], plain[PIECE / 32], half[PIECE / 32];
+	u8 less[PIECE / 32];
+	for (size_t g = 0; g < groups; g++) {
+		less[g] = scales[g] == 0 || scales[g] == 255 ? scales[g] : scales[g] - 1;
+		step[g] = FN(from_e8m0)(scales[g]);
+	}
+	FN(mx_inverse)(inv, scales, groups);
+	FN(e2m1_losses)(plain, p, inv, step, groups, 16);
+	for (size_t g = 0; g < groups; g++)
+		step[g] = FN(from_e8m0)(less[g]);
+	FN(mx_inverse)(inv, less, groups);
+	FN(e2m1_losses)(half, p, inv, step, groups, 16);
+	for (size_t g = 0; g < groups; g++)
+		scales[g] = half[g] < plain[g] ? less[g] : scales[g];
+}
+
+TARGET static void FN(encode_mxfp4)(u8 *restrict codes, u8 *restrict scales, const u8 *restrict src, int from, size_t groups, int search) {
 	struct FN(pairs) p;
 	float amax[PIECE / 32], inv[PIECE / 32];
 	size_t size = from == F32 ? 4 : 2;
@@ -220,7 +302,10 @@ TARGET static void FN(encode_mxfp4)(u8 *restrict codes, u8 *restrict scales, con
 		n = groups < PIECE / 32 ? groups : PIECE / 32;
 		FN(widen_pairs)(&p, src, from, 16 * n);
 		FN(max_pairs)(amax, &p, n, 16);
-		FN(mx_scales)(scales, inv, amax, n, 6);
+		FN(mx_scales)(scales, amax, n, 6);
+		if (search)
+			FN(search_e8m0)(scales, &p, n);
+		FN(mx_inverse)(inv, scales, n);
 		FN(pack_e2m1)(codes, &p, inv, n, 16);
 	}
 }
@@ -239,7 +324,8 @@ TARGET static void FN(encode_mxfp8)(u8 *restrict codes, u8 *restrict scales, con
 			}
 			amax[g] = FN(value)(top);
 		}
-		FN(mx_scales)(scales, inv, amax, n, 448);
+		FN(mx_scales)(scales, amax, n, 448);
+		FN(mx_inverse)(inv, scales, n);
 		for (size_t g = 0; g < n; g++)
 			for (size_t j = 0; j < 32; j++) {
 				uint32_t u = FN(bits)(w[32 * g + j]);
@@ -361,7 +447,49 @@ INLINE TARGET void FN(pack)(u8 *restrict dst, const u8 *restrict c, size_t n, in
 	}
 }
 
-TARGET static void FN(encode_affine)(u8 *restrict codes, u8 *restrict scales, u8 *restrict biases, const u8 *restrict src, int from, int scale, int bits, int group, size_t groups) {
+// affine_code rounds v into 0..top.
+INLINE TARGET int32_t FN(affine_code)(float v, float top) {
+	v = v > 0 ? v : 0; // NaN too
+	v = v < top ? v : top;
+	return (int32_t)(v + JUST_BELOW_HALF);
+}
+
+// round_to is x as a scale of that type holds it.
+INLINE TARGET float FN(round_to)(float x, int type) {
+	if (type == F32)
+		return x;
+	return type == F16 ? FN(widen_f16)(FN(to_f16)(x)) : FN(value)((uint32_t)FN(to_bf16)(x) << 16);
+}
+
+// affine_loss is the squared error of codes picked with s and b, decoded with ds and db.
+TARGET static float FN(affine_loss)(const float *w, size_t group, float s, float b, float ds, float db, float top) {
+	float sum[8] = {0};
+	for (size_t i = 0; i < group; i += 8)
+		for (size_t j = 0; j < 8; j++) {
+			float x = w[i + j];
+			float d = ((float)FN(affine_code)((x - b) / s, top) * ds + db) - x;
+			sum[j] += d * d;
+		}
+	return FN(sum_lanes)(sum);
+}
+
+// search_affine tries smaller scales, and codes picked for scale and bias as stored.
+TARGET static void FN(search_affine)(float *scale, float *bias, const float *w, size_t group, float top, int type) {
+	static const float shrink[] = {64, 62, 60, 58, 56, 54, 52, 48, 44}; // 64ths
+	float plain = FN(round_to)(*scale, type), stored = FN(round_to)(*bias, type);
+	float least = FN(affine_loss)(w, group, *scale, *bias, plain, stored, top);
+	for (size_t k = 0; k < sizeof shrink / sizeof *shrink; k++) {
+		float s = FN(round_to)(plain * (shrink[k] / 64), type);
+		float loss = FN(affine_loss)(w, group, s, stored, s, stored, top);
+		if (loss < least) {
+			*scale = s;
+			*bias = stored;
+			least = loss;
+		}
+	}
+}
+
+TARGET static void FN(encode_affine)(u8 *restrict codes, u8 *restrict scales, u8 *restrict biases, const u8 *restrict src, int from, int scale, int bits, int group, size_t groups, int search) {
 	float w[PIECE], lo[PIECE / 32], hi[PIECE / 32], s[PIECE / 32], b[PIECE / 32];
 	u8 c[PIECE];
 	size_t in = from == F32 ? 4 : 2, out = scale == F32 ? 4 : 2;
@@ -372,13 +500,11 @@ TARGET static void FN(encode_affine)(u8 *restrict codes, u8 *restrict scales, u8
 		FN(affine_range)(lo, hi, w, n, group);
 		for (size_t g = 0; g < n; g++)
 			FN(affine_scale)(&s[g], &b[g], lo[g], hi[g], top);
+		for (size_t g = 0; search && g < n; g++)
+			FN(search_affine)(&s[g], &b[g], w + g * group, group, top, scale);
 		for (size_t g = 0; g < n; g++)
-			for (size_t j = 0; j < (size_t)group; j++) {
-				float v = (w[g * group + j] - b[g]) / s[g];
-				v = v > 0 ? v : 0; // NaN too
-				v = v < top ? v : top;
-				c[g * group + j] = (int32_t)(v + JUST_BELOW_HALF);
-			}
+			for (size_t j = 0; j < (size_t)group; j++)
+				c[g * group + j] = FN(affine_code)((w[g * group + j] - b[g]) / s[g], top);
 		FN(pack)(codes, c, n * group, bits);
 		FN(narrow)(scales, scale, s, n);
 		FN(narrow)(biases, scale, b, n);

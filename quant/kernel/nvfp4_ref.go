@@ -7,20 +7,28 @@ import "math"
 const nvfp4Group = 16
 
 // encodeNVFP4Ref is the definition. src holds 16*len(scales) elements, codes 8*len(scales) bytes.
-// The scales are multiplied by enc before they are rounded: 1, or 1 over the global scale, which is
-// positive and finite.
-func encodeNVFP4Ref(codes, scales, src []byte, from Elem, enc float32) {
+// Decoding multiplies by global, which is positive and has a finite reciprocal: 1 for none.
+func encodeNVFP4Ref(codes, scales, src []byte, from Elem, global float32, search bool) {
 	var w [nvfp4Group]float32
+	enc := 1 / global
 	for g := range scales {
 		widenRef(w[:], src[g*nvfp4Group*from.Size():], from)
 		s := float32(maxAbs(w[:])/6) * enc
-		scales[g] = e4m3Magnitude(math.Float32bits(s) & absMask)
-		inv := float32(0)
-		if d := DecodeE4M3(scales[g]); d != 0 {
-			inv = enc / d
+		code := e4m3Magnitude(math.Float32bits(s) & absMask)
+		if search {
+			code = searchE4M3(w[:], code, global)
 		}
-		packE2M1(codes[g*nvfp4Group/2:], w[:], inv)
+		scales[g] = code
+		packE2M1(codes[g*nvfp4Group/2:], w[:], nvfp4Inverse(code, enc))
 	}
+}
+
+// nvfp4Inverse is what elements are multiplied by before they become codes; 0 under a scale of 0.
+func nvfp4Inverse(code byte, enc float32) float32 {
+	if code == 0 {
+		return 0
+	}
+	return enc / DecodeE4M3(code)
 }
 
 // decodeNVFP4Ref writes e2m1 * scale * global, where the first product is exact.

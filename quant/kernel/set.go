@@ -12,15 +12,17 @@ type Set struct {
 	// NonFinite counts NaN and infinities among the elements of src.
 	NonFinite func(src []byte, from Elem) int
 
-	// EncodeNVFP4 fills len(scales) groups of 16: codes 8 bytes each, src 16 elements each. enc is
-	// 1, or 1/global for a tensor whose decoded values are multiplied by global.
-	EncodeNVFP4 func(codes, scales, src []byte, from Elem, enc float32)
+	// With search, encoders try scales beside the plain one and keep the least squared error.
+
+	// EncodeNVFP4 fills len(scales) groups of 16: codes 8 bytes each, src 16 elements each. Decoding
+	// multiplies by global: positive, with a finite reciprocal, 1 for none.
+	EncodeNVFP4 func(codes, scales, src []byte, from Elem, global float32, search bool)
 	// EncodeMXFP4 fills len(scales) groups of 32: codes 16 bytes each, src 32 elements each.
-	EncodeMXFP4 func(codes, scales, src []byte, from Elem)
+	EncodeMXFP4 func(codes, scales, src []byte, from Elem, search bool)
 	// EncodeMXFP8 fills len(scales) groups of 32: codes 32 bytes each, src 32 elements each.
 	EncodeMXFP8 func(codes, scales, src []byte, from Elem)
 	// EncodeAffine fills as many groups as codes holds; scales and biases are of type scale.
-	EncodeAffine func(codes, scales, biases, src []byte, from, scale Elem, bits, group int)
+	EncodeAffine func(codes, scales, biases, src []byte, from, scale Elem, bits, group int, search bool)
 
 	// DecodeNVFP4 writes len(scales) groups of 16, every value times global.
 	DecodeNVFP4 func(dst []float32, codes, scales []byte, global float32)

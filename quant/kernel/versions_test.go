@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -80,30 +81,47 @@ type encoder struct {
 	run   func(s *Set, out [][]byte, src []byte, from, scale Elem)
 }
 
+// counts are all of them, but few for a search, which is slow in Go.
+func (k encoder) counts() []int {
+	if strings.Contains(k.name, "search") {
+		return []int{1, 5, 17}
+	}
+	return counts
+}
+
 func encoders() []encoder {
 	fp := func(bits, group int) func(Elem, int) []int {
 		return func(_ Elem, n int) []int { return []int{n * bits * group / 8, n} }
 	}
 	list := []encoder{
-		{"nvfp4", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeNVFP4(o[0], o[1], src, from, 1) }},
-		{"nvfp4-global", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeNVFP4(o[0], o[1], src, from, 1/7.3e-5) }},
-		{"mxfp4", 32, fp(4, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeMXFP4(o[0], o[1], src, from) }},
+		{"nvfp4", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeNVFP4(o[0], o[1], src, from, 1, false) }},
+		{"nvfp4-search", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeNVFP4(o[0], o[1], src, from, 1, true) }},
+		{"nvfp4-global", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) {
+			s.EncodeNVFP4(o[0], o[1], src, from, 7.3e-5, false)
+		}},
+		{"nvfp4-global-search", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeNVFP4(o[0], o[1], src, from, 7.3e-5, true) }},
+		{"mxfp4", 32, fp(4, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeMXFP4(o[0], o[1], src, from, false) }},
+		{"mxfp4-search", 32, fp(4, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeMXFP4(o[0], o[1], src, from, true) }},
 		{"mxfp8", 32, fp(8, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeMXFP8(o[0], o[1], src, from) }},
 	}
 	for _, bits := range affineBits {
 		for _, group := range []int{32, 64, 128} {
-			list = append(list, encoder{
-				fmt.Sprintf("affine%d-g%d", bits, group), group,
-				func(scale Elem, n int) []int {
-					return []int{n * bits * group / 8, n * scale.Size(), n * scale.Size()}
-				},
-				func(s *Set, o [][]byte, src []byte, from, scale Elem) {
-					s.EncodeAffine(o[0], o[1], o[2], src, from, scale, bits, group)
-				},
-			})
+			list = append(list, affineEncoder(bits, group, false), affineEncoder(bits, group, true))
 		}
 	}
 	return list
+}
+
+func affineEncoder(bits, group int, search bool) encoder {
+	return encoder{
+		map[bool]string{false: "affine", true: "search-affine"}[search] + fmt.Sprintf("%d-g%d", bits, group), group,
+		func(scale Elem, n int) []int {
+			return []int{n * bits * group / 8, n * scale.Size(), n * scale.Size()}
+		},
+		func(s *Set, o [][]byte, src []byte, from, scale Elem) {
+			s.EncodeAffine(o[0], o[1], o[2], src, from, scale, bits, group, search)
+		},
+	}
 }
 
 // TestEncodeVersions holds every version to the bytes of the definition, canaries included.
@@ -112,7 +130,7 @@ func TestEncodeVersions(t *testing.T) {
 		for _, k := range encoders() {
 			t.Run(s.Name+"/"+k.name, func(t *testing.T) {
 				for name, from := range elems {
-					for _, groups := range counts {
+					for _, groups := range k.counts() {
 						for kind, src := range sources(from, groups*k.group) {
 							scale := from
 							if kind == "wide" {
