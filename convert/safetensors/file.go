@@ -127,8 +127,12 @@ func (f *File) same(now os.FileInfo) error {
 	return nil
 }
 
-// Release lets the kernel take back the whole pages within b, if b is of this file's map, and says
-// whether it is. The bytes stay valid.
+// faultAround is what the kernel maps at once, aligned, when one page of it is read.
+const faultAround = 64 << 10
+
+// Release lets the kernel take back the pages of b, if b is of this file's map, and says whether it
+// is. With them go the neighbours that were mapped on their account; without those, cutting a file
+// into pieces would leave some behind at every cut. The bytes stay valid.
 func (f *File) Release(b []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -140,10 +144,9 @@ func (f *File) Release(b []byte) bool {
 	if start < 0 || end > int64(len(f.m)) {
 		return false
 	}
-	page := int64(os.Getpagesize())
-	if first, last := (start+page-1)/page*page, end/page*page; first < last {
-		dontNeed(f.m[first:last])
-	}
+	first := start / faultAround * faultAround
+	last := min((end+faultAround-1)/faultAround*faultAround, int64(len(f.m)))
+	dontNeed(f.m[first:last])
 	return true
 }
 
