@@ -96,25 +96,43 @@ func (d *DeltaNet) Params() []*Param {
 
 // Forward runs x [B, T, H] through the layer, from the cache's states to the ones T tokens on.
 func (d *DeltaNet) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
+	mix := d.mix
+	if d.fuses(x.Shape()[1]) {
+		mix = d.fused
+	}
+	return d.out.Apply(s, mix(s, d.in.Apply(s, x), &cache.Delta))
+}
+
+// mix is all that lies between the projections: x [B, T, Cd + nv*dv + 2*nv] to [B, T, nv*dv].
+func (d *DeltaNet) mix(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Array {
 	z := d.sizes
 	b, t := x.Shape()[0], x.Shape()[1]
-	parts := split(s, d.in.Apply(s, x), z.ConvDim(), z.ValueWidth(), z.ValueHeads)
-	mixed := d.convolve(s, parts[0], &cache.Delta) // [B, T, Cd], float32
+	d.begin(s, cache, b)
+	parts := split(s, x, z.ConvDim(), z.ValueWidth(), z.ValueHeads)
+	mixed := d.convolve(s, parts[0], cache) // [B, T, Cd], float32
 	in := d.ruleInputs(s, mixed, parts[2], parts[3])
-	o := d.rule(s, in, &cache.Delta) // [B, T, nv, dv]
+	o := d.rule(s, in, cache) // [B, T, nv, dv]
 	o = d.norm.Apply(s, s.AsType(o, d.compute.Activation()))
 	gate := s.AsType(s.Reshape(parts[1], b, t, z.ValueHeads, z.ValueDim), quant.F32)
 	o = s.AsType(s.Mul(o, silu(s, gate)), d.compute.Activation())
-	return d.out.Apply(s, s.Reshape(o, b, t, z.ValueWidth()))
+	return s.Reshape(o, b, t, z.ValueWidth())
+}
+
+// begin makes the states of an empty cache, for a batch of b sequences.
+func (d *DeltaNet) begin(s *mlx.Scope, cache *DeltaCache, b int) {
+	z := d.sizes
+	if cache.conv == nil {
+		cache.conv = s.Keep(s.Zeros(d.compute.Activation(), b, z.Kernel-1, z.ConvDim()))
+	}
+	if cache.state == nil {
+		cache.state = s.Keep(s.Zeros(d.compute.State, b, z.ValueHeads, z.ValueDim, z.KeyDim))
+	}
 }
 
 // convolve is silu of the causal depthwise convolution over [state, qkv], in float32:
 // c[t] = sum over taps i of in[t+i] * w[i]. The last K-1 rows of the input become the new state.
 func (d *DeltaNet) convolve(s *mlx.Scope, qkv *mlx.Array, cache *DeltaCache) *mlx.Array {
-	b, t, k := qkv.Shape()[0], qkv.Shape()[1], d.sizes.Kernel
-	if cache.conv == nil {
-		cache.conv = s.Keep(s.Zeros(qkv.Dtype(), b, k-1, d.sizes.ConvDim()))
-	}
+	t, k := qkv.Shape()[1], d.sizes.Kernel
 	in := s.Concatenate(1, cache.conv, qkv) // [B, K-1+T, Cd]
 	replace(s, &cache.conv, s.Contiguous(s.SliceAxis(in, 1, t, t+k-1)))
 	if t == 1 {
@@ -152,11 +170,6 @@ func (d *DeltaNet) ruleInputs(s *mlx.Scope, c, b, a *mlx.Array) deltaInputs {
 
 // rule carries the state over the tokens of in, one by one or in chunks.
 func (d *DeltaNet) rule(s *mlx.Scope, in deltaInputs, cache *DeltaCache) *mlx.Array {
-	z := d.sizes
-	if cache.state == nil {
-		batch := in.q.Shape()[0]
-		cache.state = s.Keep(s.Zeros(d.compute.State, batch, z.ValueHeads, z.ValueDim, z.KeyDim))
-	}
 	state := s.AsType(cache.state, quant.F32)
 	in.decay = d.compute.Decay
 	var o, decay *mlx.Array

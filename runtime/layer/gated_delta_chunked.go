@@ -2,6 +2,7 @@ package layer
 
 import (
 	"math"
+	"sync"
 
 	"qimport/quant"
 	"qimport/runtime/mlx"
@@ -89,36 +90,50 @@ func carryState(s *mlx.Scope, state *mlx.Array, c carried) (o, next *mlx.Array) 
 	return s.Reshape(o, b, n*chunk, nk*r, dv), s.Reshape(next, b, nk*r, dv, dk)
 }
 
-// masks are the constant [C, C] matrices of the chunked form, 0 and 1 in float32.
+// masks are the constant [C, C] matrices of the chunked form.
 type masks struct {
 	identity *mlx.Array
-	strict   *mlx.Array // below the diagonal
-	above    *mlx.Array // 0 on and below the diagonal, -Inf above
-	corners  []*mlx.Array
+	strict   *mlx.Array   // 1 below the diagonal, else 0
+	above    *mlx.Array   // -Inf above the diagonal, else 0
+	corners  []*mlx.Array // for b = 1, 2, 4 ..: 1 in the lower left quarter of each diagonal block of 2b, else 0
 }
 
 func newMasks(s *mlx.Scope) masks {
-	mask := func(yes, no float32, in func(i, j int) bool) *mlx.Array {
-		m := make([]float32, chunk*chunk)
-		for at := range m {
-			if m[at] = no; in(at/chunk, at%chunk) {
-				m[at] = yes
-			}
-		}
-		return s.FromFloat32(m, chunk, chunk)
-	}
-	m := masks{
-		identity: mask(1, 0, func(i, j int) bool { return i == j }),
-		strict:   mask(1, 0, func(i, j int) bool { return i > j }),
-		above:    mask(0, float32(math.Inf(-1)), func(i, j int) bool { return i >= j }),
-	}
-	for b := 1; b < chunk; b *= 2 {
-		m.corners = append(m.corners, mask(1, 0, func(i, j int) bool {
-			return i/(2*b) == j/(2*b) && i/b%2 == 1 && j/b%2 == 0
-		}))
+	array := func(m []float32) *mlx.Array { return s.FromFloat32(m, chunk, chunk) }
+	d := maskData()
+	m := masks{identity: array(d.identity), strict: array(d.strict), above: array(d.above)}
+	for _, c := range d.corners {
+		m.corners = append(m.corners, array(c))
 	}
 	return m
 }
+
+// maskTables are the elements of masks.
+type maskTables struct {
+	identity, strict, above []float32
+	corners                 [][]float32
+}
+
+var maskData = sync.OnceValue(func() (d maskTables) {
+	table := func(value func(i, j int) bool, yes float32) []float32 {
+		m := make([]float32, chunk*chunk)
+		for at := range m {
+			if value(at/chunk, at%chunk) {
+				m[at] = yes
+			}
+		}
+		return m
+	}
+	d.identity = table(func(i, j int) bool { return i == j }, 1)
+	d.strict = table(func(i, j int) bool { return i > j }, 1)
+	d.above = table(func(i, j int) bool { return i < j }, float32(math.Inf(-1)))
+	for b := 1; b < chunk; b *= 2 {
+		d.corners = append(d.corners, table(func(i, j int) bool {
+			return i/(2*b) == j/(2*b) && i/b%2 == 1 && j/b%2 == 0
+		}, 1))
+	}
+	return d
+})
 
 // decays is exp(g_{j+1} + .. + g_i) for j <= i, and 0 above the diagonal. Sums of segments, not
 // differences of one running sum, which lose digits after a strong decay; and the mask goes in
