@@ -1,7 +1,9 @@
 # make           what `build` does
 # make setup     MLX under lib/ (runtime/mlx/setup.sh); nothing to do the second time
 # make build     bin/qimport, which finds MLX in ../lib
+# make demo      the main job on the two models that the repository ships (demo.sh)
 # make test      all tests;  make race: under the race detector
+# make bench     imports and runs beside their limits and peers: minutes, and 12 GB of scratch space
 # make check     format, vet, staticcheck, with and without cgo;  make vuln: known vulnerabilities
 # make env       what to export before calling go by hand: eval "$(make -s env)"
 #
@@ -16,7 +18,7 @@ GOVULNCHECK ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 mlx := $(if $(filter 0,$(CGO_ENABLED)),,setup)
 
-.PHONY: build setup test race check vuln env clean
+.PHONY: build setup demo test race bench check vuln env clean
 
 build: $(mlx)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/qimport ./cmd/qimport
@@ -24,11 +26,17 @@ build: $(mlx)
 setup:
 	@runtime/mlx/setup.sh
 
+demo: build
+	@./demo.sh
+
 test: $(mlx)
 	$(GO) test ./...
 
 race: $(mlx)
 	$(GO) test -race ./...
+
+bench: build
+	$(GO) run ./bench import
 
 check: $(mlx)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
@@ -45,4 +53,4 @@ env: $(mlx)
 	@echo 'export PKG_CONFIG_PATH="$(PKG_CONFIG_PATH)"'
 
 clean:
-	rm -rf bin lib .tools
+	rm -rf bin lib .tools demo-store
