@@ -26,7 +26,7 @@ func (w *writer) blob(ctx context.Context, b Blob, key blobKey) (manifest.Layer,
 	if err != nil {
 		return l, errors.Join(err, out.Abort())
 	}
-	w.count(l, false)
+	w.count(l, out.Reused())
 	w.addTensors(len(b.Tensors))
 	return l, nil
 }

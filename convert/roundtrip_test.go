@@ -1,0 +1,111 @@
+package convert
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"qimport/manifest"
+	"qimport/quant"
+)
+
+// checkpoints are the shipped checkpoints and, where they are at hand, all fixtures.
+func checkpoints(t *testing.T) []string {
+	t.Helper()
+	dirs := []string{"../testdata/qwen3.5-bf16", "../testdata/qwen3.5-moe-4bit"}
+	if fixtures := os.Getenv("QIMPORT_FIXTURES"); fixtures != "" {
+		found, err := filepath.Glob(filepath.Join(fixtures, "*", "config.json"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no fixtures in %s: %v", fixtures, err)
+		}
+		for _, f := range found {
+			dirs = append(dirs, filepath.Dir(f))
+		}
+	}
+	return dirs
+}
+
+// TestStoredModelHoldsWhatThePlanSays imports every checkpoint in several ways, opens what was stored
+// and holds each tensor to its source: exactly where the plan keeps numbers, else within the error
+// of the format.
+func TestStoredModelHoldsWhatThePlanSays(t *testing.T) {
+	for _, dir := range checkpoints(t) {
+		for _, recipe := range []string{"ollama keep", "ollama nvfp4", "uniform mxfp8", "ollama bf16"} {
+			t.Run(filepath.Base(dir)+" "+recipe, func(t *testing.T) {
+				src, err := OpenDir(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer src.Close()
+				r := recipeOf(t, recipe)
+				r.AllowRequantize = true
+				plan, err := PlanSource(context.Background(), src, r, MTPAuto)
+				if err != nil {
+					t.Fatal(err)
+				}
+				root := t.TempDir()
+				w := write(t, plan, src, root, WriteOptions{})
+				publish(t, w, "x")
+				store, err := manifest.Open(root)
+				if err != nil {
+					t.Fatal(err)
+				}
+				stored, err := OpenStored(w.manifest, store.Blob)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer stored.Close()
+				for _, b := range plan.Blobs {
+					for _, tp := range b.Tensors {
+						compareStored(t, src, stored, tp)
+					}
+				}
+			})
+		}
+	}
+}
+
+// worst is the relative error, root mean square, that encoding to a format may cost on weights.
+func worst(f quant.Format) float64 {
+	switch {
+	case f.Mode == quant.Plain && f.Dtype != quant.F32:
+		return 0.004
+	case f.Mode == quant.NVFP4, f.Mode == quant.MXFP4:
+		return 0.16
+	}
+	return 0.04
+}
+
+func compareStored(t *testing.T, src, stored *Source, tp TensorPlan) {
+	t.Helper()
+	want, err := src.Load(tp.From.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := stored.Load(tp.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Format != tp.Target || !equalShape(got.Shape, tp.Shape) {
+		t.Errorf("%s is stored as %s %v, planned as %s %v", tp.Name, got.Format, got.Shape, tp.Target, tp.Shape)
+		return
+	}
+	if tp.Transform == MoveColours {
+		return // held to its bytes in TestWriteMovesColours
+	}
+	a, b := decoded(t, want), decoded(t, got)
+	var diff, norm float64
+	for i := range a {
+		d := float64(a[i]) - float64(b[i])
+		diff, norm = diff+d*d, norm+float64(a[i])*float64(a[i])
+	}
+	limit := worst(tp.Target)
+	if tp.Transform == Copy || tp.Transform == Expand || tp.Transform == Fold {
+		limit = 0
+	}
+	if e := math.Sqrt(diff / max(norm, 1e-30)); e > limit {
+		t.Errorf("%s (%s): relative error %g, at most %g expected", tp.Name, tp.Transform, e, limit)
+	}
+}
