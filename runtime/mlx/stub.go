@@ -178,6 +178,43 @@ func (s *Scope) Triu(a *Array, k int) *Array { panic(ErrNoMLX) }
 // Eye is the n by n matrix with ones on its diagonal.
 func (s *Scope) Eye(n int, dtype quant.Dtype) *Array { panic(ErrNoMLX) }
 
+// Kernel is a function of our own that a GPU runs as one operation. MLX writes the function's head:
+// a pointer for each input and output, and the constants, under the names given here; where the
+// body says x_shape, that is the sizes of input x. It is plain data: Scope.Run has it compiled, and
+// the Thread frees what came of that when it closes. A CPU has none.
+type Kernel struct {
+	Name            string // letters, digits and _
+	Inputs, Outputs []string
+	Ints, Types     []string // constants: whole numbers, and dtypes by the backend's names
+	CUDA, Metal     KernelSource
+}
+
+// KernelSource is a Kernel in one backend's language.
+type KernelSource struct {
+	Header string // what the function uses, put before it
+	Body   string // of the function
+}
+
+// KernelRun is one use of a Kernel.
+type KernelRun struct {
+	Inputs  []*Array // those that do not lie row by row in memory are copied first
+	Outputs []KernelOutput
+	Ints    []int         // values of the constants; each combination is compiled anew
+	Types   []quant.Dtype // likewise
+	Threads [3]int        // in all, in each dimension
+	Group   [3]int        // in one group (a "block" of CUDA, a "threadgroup" of Metal)
+}
+
+// KernelOutput is an array that a Kernel fills.
+type KernelOutput struct {
+	Dtype quant.Dtype
+	Shape []int
+}
+
+// Run adds a run of the kernel to the graph and returns its outputs. Errors in the source come
+// with Eval.
+func (s *Scope) Run(k *Kernel, r KernelRun) []*Array { panic(ErrNoMLX) }
+
 // MatMul multiplies matrices in the last two axes; the axes before are broadcast.
 func (s *Scope) MatMul(a, b *Array) *Array { panic(ErrNoMLX) }
 

@@ -18,12 +18,13 @@ import (
 // Thread is one OS thread that owns MLX's work. It is safe for use by many goroutines, which take
 // turns. Threads do not share arrays.
 type Thread struct {
-	info   Info
-	stream C.mlx_stream
-	jobs   chan job
-	quit   chan struct{} // closed to ask the thread to end
-	gone   chan struct{} // closed when it has
-	once   sync.Once
+	info    Info
+	stream  C.mlx_stream
+	kernels map[*Kernel]*compiledKernel // used on the thread only
+	jobs    chan job
+	quit    chan struct{} // closed to ask the thread to end
+	gone    chan struct{} // closed when it has
+	once    sync.Once
 }
 
 // job is one call of Do on its way to the thread.
@@ -39,7 +40,7 @@ var initialize = sync.OnceFunc(func() { C.qimport_mlx_init() })
 // Start starts a Thread for a device. A device that this machine lacks is an error.
 func Start(d Device) (*Thread, error) {
 	initialize()
-	t := &Thread{jobs: make(chan job), quit: make(chan struct{}), gone: make(chan struct{})}
+	t := &Thread{kernels: map[*Kernel]*compiledKernel{}, jobs: make(chan job), quit: make(chan struct{}), gone: make(chan struct{})}
 	started := make(chan error)
 	go t.loop(d, started)
 	if err := <-started; err != nil {
@@ -87,6 +88,7 @@ func (t *Thread) loop(d Device, started chan<- error) {
 	}
 	defer C.mlx_clear_streams()
 	defer C.mlx_stream_free(t.stream)
+	defer t.freeKernels()
 	started <- nil
 	for {
 		select {
