@@ -20,11 +20,15 @@ type Case struct {
 	Think bool `yaml:"think"`
 }
 
-// DefaultCases are asked when nobody gives any: what the smallest chat model knows.
+// DefaultCases are asked when nobody gives any: what the smallest chat model knows, counts, and
+// remembers of what was just said, which is attention's and the delta state's work.
 func DefaultCases() []Case {
 	return []Case{
 		{Prompt: "What is 2+2?", Expect: `\b(4|four)\b`},
 		{Prompt: "What is the capital of France?", Expect: `Paris`},
+		{Prompt: "Count from 8 to 21.", Expect: `(?s)8\b.*\b14\b.*\b15\b.*\b20\b.*\b21`},
+		{Prompt: "The code of Ada is 41. The code of Leo is 17. The code of Mia is 93. The code of Sam is 28. " +
+			"The code of Finn is 65. What is the code of Mia?", Expect: `\b93\b`},
 	}
 }
 

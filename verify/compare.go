@@ -27,9 +27,7 @@ func (r *run) compare(ctx context.Context) (Divergence, error) {
 		return Divergence{}, fmt.Errorf("the source did not load: %w", err)
 	}
 	defer reference.Close()
-	positions, err := scored(ctx, reference, own, func(theirs, ours []float32, next int) position {
-		return comparePosition(theirs, ours, next)
-	})
+	positions, err := scored(ctx, reference, own)
 	return r.divergenceOf(positions, own, r.Provenance.Against), err
 }
 
@@ -50,19 +48,35 @@ func (r *run) compareScores(ctx context.Context, own *scores) (Divergence, error
 	return r.divergenceOf(positions, own, "scores of "+reference.metadata["model"]), nil
 }
 
-// scored runs the text through a model and compares each row of logits with the model's own.
-func scored(ctx context.Context, m *runtime.Model, own *scores, compare func(live, kept []float32, next int) position) ([]position, error) {
-	x := m.NewSession()
+// scored prefills the text through the reference, and compares each row with the model's own.
+func scored(ctx context.Context, reference *runtime.Model, own *scores) ([]position, error) {
+	x := reference.NewSession()
 	defer x.Close()
 	positions := make([]position, 0, len(own.ids)-1)
 	err := x.Score(ctx, own.ids[:len(own.ids)-1], func(i int, logits []float32) error {
 		if len(logits) != own.vocab {
 			return fmt.Errorf("the source has %d tokens in its vocabulary, the model %d", len(logits), own.vocab)
 		}
-		positions = append(positions, compare(logits, own.row(i), own.ids[i+1]))
+		positions = append(positions, comparePosition(logits, own.row(i), own.ids[i+1]))
 		return nil
 	})
 	return positions, errors.Join(err, ctx.Err())
+}
+
+// decoded runs the text through the ablated model one token at a time, since prefill rounds the
+// state between slices only, and compares each row with the float32 run's.
+func decoded(ctx context.Context, ablated *runtime.Model, own *scores) ([]position, runtime.Precision, error) {
+	x := ablated.NewSession()
+	defer x.Close()
+	positions := make([]position, 0, len(own.ids)-1)
+	for i, id := range own.ids[:len(own.ids)-1] {
+		logits, err := x.Step(ctx, id)
+		if err != nil {
+			return nil, x.Precision(), err
+		}
+		positions = append(positions, comparePosition(own.row(i), logits, own.ids[i+1]))
+	}
+	return positions, x.Precision(), nil
 }
 
 func (r *run) divergenceOf(positions []position, own *scores, reference string) Divergence {
@@ -97,11 +111,12 @@ func (r *run) checkAblation(ctx context.Context, a Ablate) Check {
 		return notRun("%s", sentences(err))
 	}
 	defer m.Close()
-	positions, err := scored(ctx, m, own, func(ablated, float32Run []float32, next int) position {
-		return comparePosition(float32Run, ablated, next)
-	})
+	positions, precision, err := decoded(ctx, m, own)
 	if err != nil {
 		return notRun("%s", sentences(err))
+	}
+	if got := a.dtype(precision); got != quant.BF16 {
+		return notRun("the ablated run kept it in %s: nothing was ablated", got)
 	}
 	d := r.divergenceOf(positions, own, "the float32 run")
 	r.report.Ablations = append(r.report.Ablations, Ablation{What: string(a), Divergence: d})
@@ -120,6 +135,14 @@ func (a Ablate) options(o runtime.Options) runtime.Options {
 		o.DecayDtype = quant.BF16
 	}
 	return o
+}
+
+// dtype is the one that the ablated value had, of a run's live arrays.
+func (a Ablate) dtype(p runtime.Precision) quant.Dtype {
+	if a == AblateDecay {
+		return p.Decay
+	}
+	return p.DeltaState
 }
 
 // checkSaved makes the file of scores, unless the comparison has.

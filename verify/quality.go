@@ -61,7 +61,7 @@ func readConfig(s *convert.Source) (model.Config, error) {
 		return model.Config{}, err
 	}
 	c, err := model.ParseConfig(b)
-	c.EOS, c.MaxPositions = nil, 0
+	c.MaxPositions = 0
 	return c, err
 }
 

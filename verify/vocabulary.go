@@ -83,6 +83,7 @@ func (r *run) checkTemplate(context.Context) Check {
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
+	r.template = template // what is wrong beyond this does not keep the model from being asked
 	end := r.tokens.Encode(rest)
 	if len(end) == 0 || !slices.Contains(r.stops, end[0]) {
 		return fail("after an answer the chat template writes %q, which begins with no stop token (%s): answers will not end", rest, r.names(r.stops))
@@ -93,7 +94,6 @@ func (r *run) checkTemplate(context.Context) Check {
 	if err := opensTurn(template); err != nil {
 		return fail("%s", sentences(err))
 	}
-	r.template = template
 	return pass("turns end with %s, which the model's files name", r.names(end[:1]))
 }
 

@@ -1,0 +1,392 @@
+package verify
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"qimport/manifest"
+	"qimport/quant"
+	"qimport/runtime"
+)
+
+// A fault is one known way in which an import goes wrong. smoke is a check that fails by name also
+// where no source is at hand, quality one that compares with the source; "" says that no check of
+// that kind sees it, which README.md lists.
+type fault struct {
+	name           string
+	good           string // the model that is damaged
+	damage         func(checkpointCopy)
+	options        func(*Options)
+	smoke, quality string
+}
+
+func faults() []fault {
+	return []fault{
+		{name: "norms shifted twice", good: dense, damage: shiftNorms(1), smoke: "blobs.tensors"},
+		{name: "norms not shifted", good: dense, damage: shiftNorms(-1), smoke: "blobs.tensors"},
+		{name: "one norm shifted twice", good: dense, damage: shiftOneNorm, quality: "quality.tensors"},
+		{name: "conv1d axis swapped", good: dense, damage: swapConvAxis, smoke: "blobs.tensors"},
+		{name: "conv1d taps reversed", good: dense, damage: reverseTaps, smoke: "smoke.answer.1", quality: "quality.tensors"},
+		{name: "query and gate halves swapped", good: dense, damage: swapQueryGate, smoke: "smoke.answer.4", quality: "quality.tensors"},
+		{name: "key heads repeated in the wrong order", good: dense, damage: tileKeyHeads, smoke: "smoke.answer.1", quality: "quality.tensors"},
+		{name: "A_log in bf16", good: dense, damage: coarseDecay, smoke: "smoke.decay"},
+		{name: "delta state in bf16", good: dense, damage: nothing, options: stateBF16, smoke: "smoke.state"},
+		{name: "decay in bf16", good: dense, damage: nothing, options: decayBF16, smoke: "smoke.decay"},
+		{name: "experts permuted", good: mixture, damage: permuteExperts, smoke: "smoke.answer.1", quality: "quality.tensors"},
+		{name: "gate and up swapped", good: dense, damage: swapGateUp, smoke: "smoke.answer.3", quality: "quality.tensors"},
+		{name: "scales of one tensor off by two", good: mixture, damage: doubleOneScale, quality: "quality.tensors"},
+		{name: "nibbles of one tensor swapped", good: mixture, damage: swapOneNibbles, smoke: "smoke.answer.3", quality: "quality.tensors"},
+		{name: "rope on all dimensions", good: dense, damage: ropeOn("partial_rotary_factor", 1), quality: "quality.config"},
+		{name: "wrong rope base", good: dense, damage: ropeOn("rope_theta", 1e7), smoke: "smoke.stops", quality: "quality.config"},
+		{name: "end token missing", good: dense, damage: loseEnd, smoke: "smoke.template"},
+		{name: "another model's tokenizer", good: dense, damage: otherTokenizer, smoke: "smoke.answer.3", quality: "quality.tokens"},
+		{name: "a larger model's tokenizer", good: dense, damage: largerTokenizer, smoke: "blobs.tensors"},
+		{name: "template lost", good: dense, damage: loseTemplate, smoke: "smoke.template", quality: "quality.tokens"},
+	}
+}
+
+// Every fault is caught by the check that is meant to catch it, and the good models pass.
+func TestFaults(t *testing.T) {
+	needMLX(t)
+	o := Options{Level: Quality, Lengths: []int{33}, TextTokens: 128}
+	for _, good := range []string{dense, mixture} {
+		if r := judge(t, against(t, Directory("good", good), good), o); !r.Passed {
+			t.Fatalf("%s is good, yet failed %v", good, ended(r, Failed))
+		}
+	}
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			c := copyCheckpoint(t, f.good)
+			f.damage(c)
+			o := o
+			if f.options != nil {
+				f.options(&o)
+			}
+			r := judge(t, against(t, Directory("damaged", c.dir), f.good), o)
+			t.Logf("failed: %v", ended(r, Failed))
+			expectFailure(t, r, f.smoke, func(check string) bool { return !strings.HasPrefix(check, "quality.") })
+			expectFailure(t, r, f.quality, func(check string) bool { return strings.HasPrefix(check, "quality.") })
+			if r.Passed {
+				t.Error("nothing caught it")
+			}
+		})
+	}
+}
+
+// expectFailure asks that this check failed; "" that none of its kind did.
+func expectFailure(t *testing.T, r Report, check string, kind func(string) bool) {
+	t.Helper()
+	failed := slices.DeleteFunc(ended(r, Failed), func(name string) bool { return !kind(name) })
+	switch {
+	case check == "" && len(failed) > 0:
+		t.Errorf("the table says that none sees it, yet it was seen by %v", failed)
+	case check != "" && !slices.Contains(failed, check):
+		t.Errorf("%s did not fail; failed %v", check, failed)
+	}
+}
+
+// Damage to the blobs of a stored model.
+func TestBlobFaults(t *testing.T) {
+	store, name := importInto(t, mixture, quant.Recipe{Policy: quant.KeepSource})
+	target, err := Stored(store, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var layer manifest.Layer
+	for _, l := range target.Blobs {
+		if strings.HasSuffix(l.Name, "layers.1.mlp.switch_mlp.down_proj.weight") {
+			layer = l
+		}
+	}
+	path := store.Blob(layer.Digest)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := slices.Clone(whole)
+	flipped[len(flipped)/2] ^= 1
+	faults := []struct {
+		name    string
+		content []byte // nil: no file
+		says    string
+	}{
+		{"undamaged", whole, ""},
+		{"one bit flipped", flipped, "has the digest"},
+		{"truncated", whole[:len(whole)-100], fmt.Sprintf("has %d bytes", len(whole)-100)},
+		{"missing", nil, "no such file"},
+	}
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if f.content != nil {
+				if err := os.WriteFile(path, f.content, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Cleanup(func() {
+				if err := os.WriteFile(path, whole, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			})
+			r := judge(t, target, Options{Level: Blobs})
+			c, _ := r.Check("blobs.digests")
+			if r.Passed != (f.says == "") || !strings.Contains(c.Detail, f.says) {
+				t.Errorf("passed %v: %s", r.Passed, c.Detail)
+			}
+			if f.says != "" && (c.Passed != Failed || !strings.Contains(c.Detail, layer.Name)) {
+				t.Errorf("blobs.digests %s does not name the layer: %s", c.Passed, c.Detail)
+			}
+		})
+	}
+}
+
+// Everything that is not JSON, or not there, is a finding of blobs.files.
+func TestFileFaults(t *testing.T) {
+	for name, damage := range map[string]func(checkpointCopy){
+		"no tokenizer":     func(c checkpointCopy) { c.must(os.Remove(c.path("tokenizer.json"))) },
+		"a file cut short": func(c checkpointCopy) { c.write("generation_config.json", []byte(`{"eos_token_id": 10`)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := copyCheckpoint(t, dense)
+			damage(c)
+			r := judge(t, Directory("damaged", c.dir), Options{Level: Blobs})
+			expectFailure(t, r, "blobs.files", func(string) bool { return true })
+		})
+	}
+}
+
+// The kinds of damage. Sizes are those of the two small models: 4 value heads over 2 key heads of
+// width 64, 4 query heads of width 64, 8 experts.
+
+func nothing(checkpointCopy) {}
+
+func stateBF16(o *Options) { o.Runtime = runtime.Options{StateDtype: quant.BF16} }
+func decayBF16(o *Options) { o.Runtime = runtime.Options{DecayDtype: quant.BF16} }
+
+// tensor finds the array whose name ends so.
+func tensor(arrays map[string]raw, suffix string) raw {
+	for name, a := range arrays {
+		if strings.HasSuffix(name, suffix) {
+			return a
+		}
+	}
+	panic("no tensor ends with " + suffix)
+}
+
+func shiftNorms(by float32) func(checkpointCopy) {
+	return func(c checkpointCopy) {
+		c.editTensors(func(arrays map[string]raw) {
+			for name, a := range arrays {
+				body := strings.TrimPrefix(name, "language_model.model.")
+				if zeroCentred(body) {
+					a.editBF16(func(v []float32) {
+						for i := range v {
+							v[i] += by
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+func shiftOneNorm(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		tensor(arrays, "layers.3.self_attn.k_norm.weight").editBF16(func(v []float32) {
+			for i := range v {
+				v[i]++
+			}
+		})
+	})
+}
+
+// swapConvAxis turns [C, K, 1] into [C, 1, K], the form of a release, and leaves the norms.
+func swapConvAxis(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		for name, a := range arrays {
+			if strings.HasSuffix(name, "conv1d.weight") {
+				arrays[name] = raw{a.dtype, []int{a.shape[0], a.shape[2], a.shape[1]}, a.data}
+			}
+		}
+	})
+}
+
+func reverseTaps(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		for name, a := range arrays {
+			if strings.HasSuffix(name, "conv1d.weight") {
+				taps := a.shape[1]
+				a.editBF16(func(v []float32) {
+					for row := 0; row < len(v); row += taps {
+						slices.Reverse(v[row : row+taps])
+					}
+				})
+			}
+		}
+	})
+}
+
+// permuteRows moves whole blocks of rows: block i of the result is block order[i].
+func permuteRows(a raw, from, rows int, order []int) {
+	row := len(a.data) / a.shape[0]
+	part := a.data[from*row:][:rows*len(order)*row]
+	old := slices.Clone(part)
+	for i, o := range order {
+		copy(part[i*rows*row:][:rows*row], old[o*rows*row:])
+	}
+}
+
+func swapQueryGate(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		for name, a := range arrays {
+			if strings.HasSuffix(name, "q_proj.weight") {
+				permuteRows(a, 0, 64, []int{1, 0, 3, 2, 5, 4, 7, 6})
+			}
+		}
+	})
+}
+
+// tileKeyHeads relabels the value heads as 0 2 1 3, all their tensors alike, so that each meets the
+// key head that it would meet were the key heads tiled rather than each repeated in a row.
+func tileKeyHeads(c checkpointCopy) {
+	order := []int{0, 2, 1, 3}
+	c.editTensors(func(arrays map[string]raw) {
+		for name, a := range arrays {
+			switch {
+			case strings.HasSuffix(name, "in_proj_qkv.weight"), strings.HasSuffix(name, "conv1d.weight"):
+				permuteRows(a, 256, 64, order)
+			case strings.HasSuffix(name, "in_proj_z.weight"):
+				permuteRows(a, 0, 64, order)
+			case strings.HasSuffix(name, "in_proj_a.weight"), strings.HasSuffix(name, "in_proj_b.weight"),
+				strings.HasSuffix(name, "A_log"), strings.HasSuffix(name, "dt_bias"):
+				permuteRows(a, 0, 1, order)
+			case strings.HasSuffix(name, "linear_attn.out_proj.weight"):
+				permuteColumns(a, 64, order)
+			}
+		}
+	})
+}
+
+// permuteColumns does to the columns of a bf16 matrix what permuteRows does to rows.
+func permuteColumns(a raw, width int, order []int) {
+	row := 2 * a.shape[1]
+	for r := 0; r < len(a.data); r += row {
+		old := slices.Clone(a.data[r : r+row])
+		for i, o := range order {
+			copy(a.data[r+2*width*i:][:2*width], old[2*width*o:])
+		}
+	}
+}
+
+func coarseDecay(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		for name, a := range arrays {
+			if strings.HasSuffix(name, "A_log") {
+				values := make([]float32, len(a.data)/4)
+				c.must(quant.ToFloat32(values, a.data, quant.F32))
+				data := make([]byte, 2*len(values))
+				c.must(quant.FromFloat32(data, quant.BF16, values))
+				arrays[name] = raw{quant.BF16, a.shape, data}
+			}
+		}
+	})
+}
+
+func permuteExperts(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		for name, a := range arrays {
+			if strings.Contains(name, ".switch_mlp.") {
+				permuteRows(a, 0, 1, []int{1, 2, 3, 4, 5, 6, 7, 0})
+			}
+		}
+	})
+}
+
+func swapGateUp(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		for name, gate := range arrays {
+			if stem, ok := strings.CutSuffix(name, "gate_proj.weight"); ok {
+				up := arrays[stem+"up_proj.weight"]
+				arrays[stem+"up_proj.weight"], arrays[name] = gate, up
+			}
+		}
+	})
+}
+
+func doubleOneScale(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		for _, part := range []string{"scales", "biases"} {
+			tensor(arrays, "layers.1.mlp.switch_mlp.down_proj."+part).editBF16(func(v []float32) {
+				for i := range v {
+					v[i] *= 2
+				}
+			})
+		}
+	})
+}
+
+func swapOneNibbles(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		data := tensor(arrays, "layers.1.linear_attn.in_proj_qkv.weight").data
+		for i, b := range data {
+			data[i] = b<<4 | b>>4
+		}
+	})
+}
+
+func ropeOn(key string, value float64) func(checkpointCopy) {
+	return func(c checkpointCopy) {
+		c.editJSON("config.json", func(config map[string]any) {
+			text := config["text_config"].(map[string]any)
+			text["rope_parameters"].(map[string]any)[key] = value
+			if _, there := text[key]; there {
+				text[key] = value
+			}
+		})
+	}
+}
+
+// loseEnd makes every file forget the token that ends a turn, as conversions have done.
+func loseEnd(c checkpointCopy) {
+	c.editJSON("generation_config.json", func(v map[string]any) { delete(v, "eos_token_id") })
+	c.editJSON("tokenizer_config.json", func(v map[string]any) { v["eos_token"] = "<|endoftext|>" })
+	c.editJSON("config.json", func(v map[string]any) {
+		delete(v, "eos_token_id")
+		v["text_config"].(map[string]any)["eos_token_id"] = 1024
+	})
+}
+
+// otherTokenizer gives the words other ids, and leaves their number and the special tokens.
+func otherTokenizer(c checkpointCopy) {
+	c.editJSON("tokenizer.json", func(v map[string]any) {
+		vocabulary := v["model"].(map[string]any)["vocab"].(map[string]any)
+		for word, id := range vocabulary {
+			if n := int(id.(float64)); n >= 256 {
+				vocabulary[word] = float64(256 + (n-256+100)%(len(vocabulary)-256))
+			}
+		}
+	})
+}
+
+func largerTokenizer(c checkpointCopy) {
+	c.editJSON("tokenizer.json", func(v map[string]any) {
+		added := v["added_tokens"].([]any)
+		last := added[len(added)-1].(map[string]any)
+		more := map[string]any{}
+		for k, value := range last {
+			more[k] = value
+		}
+		more["id"], more["content"] = 1088, "<|more|>"
+		v["added_tokens"] = append(added, more)
+	})
+}
+
+func loseTemplate(c checkpointCopy) {
+	c.must(os.Remove(c.path("chat_template.jinja")))
+	c.editJSON("tokenizer_config.json", func(v map[string]any) { delete(v, "chat_template") })
+}
