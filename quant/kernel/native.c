@@ -1,13 +1,18 @@
 //go:build cgo && (amd64 || arm64)
 
-#ifndef __clang__
-#pragma GCC optimize("no-trapping-math") // lets gcc compute both sides of a choice
+// Why C: the same source serves SSE2, AVX2, AVX-512 and NEON, and reads like the definition. Measured
+// on nvfp4 from bf16 with AVX-512, one core: these loops as gcc 12 vectorizes them 4.2 GB/s, Go
+// assembler written by hand, 50 instructions a group, 3.7 GB/s, for that one mode and element type.
+// That the NEON code gives the same bytes has been seen under qemu only, its speed not measured.
+
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF // or clang fuses a*b + c; gcc stops at -std=c11
+#else
+#pragma GCC optimize("no-trapping-math") // or gcc does not compute both sides of a choice
 #endif
 
 #include "native.h"
 #include <string.h>
-
-#pragma STDC FP_CONTRACT OFF // clang fuses a*b + c without it; gcc stops at -std=c11
 
 // Pointers into byte buffers may have any alignment and alias anything.
 typedef uint16_t __attribute__((aligned(1), may_alias)) any16;
