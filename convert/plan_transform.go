@@ -20,11 +20,14 @@ const (
 	Expand                       // FP8 with powers of two as block scales to mxfp8: the same numbers
 	Fold                         // nvfp4 with its second scale multiplied into the block scales, exactly
 	MoveColours                  // the vision patch embedding from channels last to channels first
+	ColoursLast                  // and back, for an export
+	AddOne                       // a release-form norm to the converted form, for an export
 )
 
 var transformNames = [...]string{
 	Copy: "copy", Convert: "convert", Encode: "encode", Decode: "decode", Reencode: "decode and encode again",
 	Expand: "same numbers", Fold: "second scale folded in, same numbers", MoveColours: "channels moved to the front",
+	ColoursLast: "channels moved to the end", AddOne: "1 added",
 }
 
 func (t Transform) String() string { return transformNames[t] }

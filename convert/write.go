@@ -144,32 +144,35 @@ func (w *writer) blobs(ctx context.Context, plan Plan, keys []blobKey) ([]manife
 	return layers, err
 }
 
-// files writes the config blob and the files that are carried along.
+// files writes the files that are carried along, and the config blob.
 func (w *writer) files(plan Plan) (layers []manifest.Layer, config manifest.Layer, err error) {
-	put := func(mediaType, name string, content []byte) (manifest.Layer, error) {
-		key := fmt.Sprintf("file %s %s", name, manifest.DigestOf(content))
-		l, reused := w.stage.Done(key)
-		if !reused {
-			if l, err = w.stage.Put(key, mediaType, name, content); err != nil {
-				return l, err
-			}
-		}
-		w.count(l, reused)
-		return l, nil
-	}
 	for _, name := range plan.Files {
 		content, err := w.src.File(name)
 		if err != nil {
 			return nil, config, err
 		}
-		l, err := put(manifest.MediaTypeJSON, name, content)
+		l, err := w.file(manifest.MediaTypeJSON, name, content)
 		if err != nil {
 			return nil, config, err
 		}
 		layers = append(layers, l)
 	}
-	config, err = put(manifest.MediaTypeConfig, "", plan.Config.Encode())
+	config, err = w.file(manifest.MediaTypeConfig, "", plan.Config.Encode())
 	return layers, config, err
+}
+
+// file writes one blob from bytes at hand, unless it is there already.
+func (w *writer) file(mediaType, name string, content []byte) (manifest.Layer, error) {
+	key := fmt.Sprintf("file %s %s", name, manifest.DigestOf(content))
+	if l, ok := w.stage.Done(key); ok {
+		w.count(l, true)
+		return l, nil
+	}
+	l, err := w.stage.Put(key, mediaType, name, content)
+	if err == nil {
+		w.count(l, false)
+	}
+	return l, err
 }
 
 // count adds a finished blob to the statistics.

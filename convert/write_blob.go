@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"qimport/convert/safetensors"
 	"qimport/manifest"
 )
 
@@ -58,7 +59,7 @@ func (w *writer) fill(ctx context.Context, b Blob, out *manifest.BlobWriter) (ma
 		return manifest.Layer{}, err
 	}
 	for _, t := range b.Tensors {
-		if err := w.tensor(ctx, b.Name, h, t, out); err != nil {
+		if err := w.tensor(ctx, b.Name, t, placesOf(t, h), out); err != nil {
 			return manifest.Layer{}, fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 	}
@@ -67,6 +68,19 @@ func (w *writer) fill(ctx context.Context, b Blob, out *manifest.BlobWriter) (ma
 		err = fmt.Errorf("blob %s has %d bytes where the plan says %d", b.Name, l.Size, b.Bytes)
 	}
 	return l, err
+}
+
+// placesOf finds the arrays of a tensor in the header of its blob.
+func placesOf(t TensorPlan, h safetensors.Header) map[arrayKind]place {
+	places := map[arrayKind]place{}
+	for _, a := range t.arrays() {
+		for _, e := range h.Tensors {
+			if e.Name == a.name {
+				places[a.kind] = place{at: h.DataStart + e.Begin, bytes: e.End - e.Begin}
+			}
+		}
+	}
+	return places
 }
 
 func (w *writer) addTensors(n int) {

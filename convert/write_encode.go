@@ -38,6 +38,10 @@ func (tw *tensorWriter) transform(p *piece, src quant.Tensor, data []byte, s spa
 		foldScales(tw.output(p, n).Scales, src, s)
 	case MoveColours:
 		moveColours(tw.output(p, n).Weight, src)
+	case ColoursLast:
+		coloursLast(tw.output(p, n).Weight, src)
+	case AddOne:
+		return addOne(tw.output(p, n).Weight, data, src.Format.Dtype)
 	case Encode:
 		return quant.Encode(target, tw.output(p, n), data, src.Format.Dtype)
 	case Convert:

@@ -4,41 +4,44 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
-	"qimport/convert/safetensors"
-	"qimport/manifest"
 	"qimport/quant"
 )
 
-// tensorWriter writes the arrays of one tensor, which lie in the order of their names: the elements
-// first. Scales and biases come with each piece of them and are written ahead, to their places.
+// sink is where the arrays of a tensor go: *manifest.BlobWriter, or a part of a shard.
+type sink interface {
+	Write(p []byte) (int, error)
+	// WriteAhead puts bytes at their place in the file, which Write has yet to reach.
+	WriteAhead(p []byte, offset int64) error
+	// Advance goes on over what was written ahead.
+	Advance(n int64) error
+}
+
+// place is where in its file an array lies.
+type place struct{ at, bytes int64 }
+
+// tensorWriter writes the arrays of one tensor in the order of TensorPlan.arrays: the elements first.
+// Scales and biases come with each piece of them and are written ahead, to their places.
 type tensorWriter struct {
 	*writer
 	plan   TensorPlan
-	blob   string
-	out    *manifest.BlobWriter
-	pieces []quant.Tensor      // of the source
-	at     map[arrayKind]int64 // where in the blob's file each array begins
-	length map[arrayKind]int64 // bytes of each array
+	label  string // of the blob, for progress
+	out    sink
+	pieces []quant.Tensor // of the source
+	places map[arrayKind]place
 }
 
-// tensor writes one tensor to its blob, whose header is h.
-func (w *writer) tensor(ctx context.Context, blob string, h safetensors.Header, t TensorPlan, out *manifest.BlobWriter) error {
-	tw := &tensorWriter{writer: w, plan: t, blob: blob, out: out, at: map[arrayKind]int64{}, length: map[arrayKind]int64{}}
+// tensor writes one tensor.
+func (w *writer) tensor(ctx context.Context, label string, t TensorPlan, places map[arrayKind]place, out sink) error {
+	tw := &tensorWriter{writer: w, plan: t, label: label, out: out, places: places}
 	for i := range t.From.Pieces {
 		piece, err := w.src.LoadPiece(t.From, i)
 		if err != nil {
 			return err
 		}
 		tw.pieces = append(tw.pieces, piece)
-	}
-	for _, a := range t.arrays() {
-		i := slices.IndexFunc(h.Tensors, func(e safetensors.Tensor) bool { return e.Name == a.name })
-		tw.at[a.kind] = h.DataStart + h.Tensors[i].Begin
-		tw.length[a.kind] = h.Tensors[i].End - h.Tensors[i].Begin
 	}
 	if err := tw.elements(ctx); err != nil {
 		return err
@@ -129,7 +132,7 @@ func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece) erro
 	}
 	tw.src.Release(p.read)
 	tw.giveBack(p.buffer)
-	tw.advance(tw.blob, p.source, false)
+	tw.advance(tw.label, p.source, false)
 	return nil
 }
 
@@ -137,12 +140,12 @@ func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece) erro
 func (tw *tensorWriter) writeParts(p piece) error {
 	_, scales, biases := tw.plan.Target.PartSizes(p.first, tw.plan.Scale)
 	if len(p.parts.Scales) > 0 {
-		if err := tw.out.WriteAhead(p.parts.Scales, tw.at[scaleArray]+int64(scales)); err != nil {
+		if err := tw.out.WriteAhead(p.parts.Scales, tw.places[scaleArray].at+int64(scales)); err != nil {
 			return err
 		}
 	}
 	if len(p.parts.Biases) > 0 {
-		return tw.out.WriteAhead(p.parts.Biases, tw.at[biasArray]+int64(biases))
+		return tw.out.WriteAhead(p.parts.Biases, tw.places[biasArray].at+int64(biases))
 	}
 	return nil
 }
@@ -174,7 +177,7 @@ func (tw *tensorWriter) rest() error {
 // part takes in the scales or biases that were written ahead, or copies the source's.
 func (tw *tensorWriter) part(kind arrayKind, of func(quant.Tensor) []byte) error {
 	if tw.plan.Transform != Copy {
-		return tw.out.Advance(tw.length[kind])
+		return tw.out.Advance(tw.places[kind].bytes)
 	}
 	for _, p := range tw.pieces {
 		if _, err := tw.out.Write(of(p)); err != nil {

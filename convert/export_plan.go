@@ -1,0 +1,265 @@
+package convert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"qimport/convert/arch"
+	"qimport/convert/safetensors"
+	"qimport/quant"
+)
+
+// exportShardBytes is where mlx-lm begins a new shard; a larger tensor has one of its own.
+const exportShardBytes = 5 << 30
+
+// exportPlan is what an export writes.
+type exportPlan struct {
+	shards []exportShard
+	files  map[string][]byte
+	halves map[string]half // tensors that are half of a fused stack of experts
+	notes  []string
+}
+
+// exportShard is one file: its tensors by name, and where the arrays of each lie.
+type exportShard struct {
+	name    string
+	tensors []TensorPlan
+	places  []map[arrayKind]place
+	header  safetensors.Header
+}
+
+func (x exportPlan) bytesRead() int64 {
+	var n int64
+	for _, s := range x.shards {
+		for _, t := range s.tensors {
+			n += t.From.Bytes()
+		}
+	}
+	return n
+}
+
+// planExport decides names, forms and places. Formats stay as the source has them, as nearly as MLX
+// can hold them.
+func planExport(ctx context.Context, src *Source) (exportPlan, error) {
+	facts, err := ReadFacts(ctx, src)
+	if err != nil {
+		return exportPlan{}, err
+	}
+	inv := src.Inventory()
+	x := exportPlan{halves: map[string]half{}}
+	kept, dropped := chooseTensors(inv, MTPDrop)
+	if len(dropped) > 0 {
+		x.notes = append(x.notes, fmt.Sprintf("the %d tensors of the MTP head are left out, as mlx-lm leaves them out", len(dropped)))
+	}
+	decisions, err := quant.Recipe{}.Decide(subjects(kept))
+	if err != nil {
+		return exportPlan{}, err
+	}
+	var tensors []TensorPlan
+	var errs []error
+	for i, t := range kept {
+		tp, err := planTensor(t, decisions[i], NoPatches, facts.Exact[t.Name])
+		errs = append(errs, err)
+		parts, err := x.split(exported(inv, tp))
+		errs = append(errs, err)
+		tensors = append(tensors, parts...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return exportPlan{}, err
+	}
+	slices.SortFunc(tensors, func(a, b TensorPlan) int { return strings.Compare(a.Name, b.Name) })
+	x.notes = append(x.notes, noteSecondScales(tensors)...)
+	if x.shards, err = cutShards(tensors); err != nil {
+		return exportPlan{}, err
+	}
+	x.files, err = exportFiles(src, x.shards)
+	return x, err
+}
+
+// exported gives a tensor the name and form of mlx-community.
+func exported(inv Inventory, t TensorPlan) TensorPlan {
+	t.Name = exportName(inv.Config.Family, t.From.Body)
+	if t.Global { // mlx-lm's layers have no place for a second scale
+		t.Global, t.Transform = false, Reencode
+	}
+	switch {
+	case inv.Layout == LayoutRaw && t.From.Role == arch.Norm && !strings.HasSuffix(t.From.Body, "linear_attn.norm.weight"):
+		t.Transform = AddOne
+	case inv.Layout == LayoutRaw && t.From.Role == arch.Conv && len(t.Shape) == 3: // [C, 1, K]
+		t.Shape = []int{t.Shape[0], t.Shape[2], t.Shape[1]}
+	case inv.Patches == PatchesFirst && len(t.Shape) == 5 && t.From.Role == arch.Vision:
+		s := t.Shape
+		t.Transform, t.Shape = ColoursLast, []int{s[0], s[2], s[3], s[4], s[1]}
+	}
+	return t
+}
+
+// exportName is the name that mlx-lm, and mlx-vlm for the vision tower, give a tensor.
+func exportName(f arch.Family, body string) string {
+	body = strings.Replace(body, ".mlp.experts.", ".mlp.switch_mlp.", 1)
+	nested := f == arch.Qwen35 || f == arch.Qwen35MoE
+	vision, isVision := strings.CutPrefix(body, "visual.")
+	switch {
+	case isVision:
+		return "vision_tower." + vision
+	case strings.HasPrefix(body, "lm_head.") && nested:
+		return "language_model." + body
+	case strings.HasPrefix(body, "lm_head."):
+		return body
+	case nested:
+		return "language_model.model." + body
+	}
+	return "model." + body
+}
+
+// modulePath is the path of a tensor's module, as the config names it.
+func modulePath(name string) string { return strings.TrimSuffix(name, ".weight") }
+
+// split makes two tensors of fused gate_up_proj experts, gate first, and gives expert stacks the
+// ending that modules have.
+func (x *exportPlan) split(t TensorPlan) ([]TensorPlan, error) {
+	stem, fused := strings.CutSuffix(t.Name, ".switch_mlp.gate_up_proj")
+	if !fused {
+		if t.From.Role == arch.Expert && !strings.HasSuffix(t.Name, ".weight") {
+			t.Name += ".weight"
+		}
+		return []TensorPlan{t}, nil
+	}
+	if rows := t.Shape[1] / 2; t.Source.Mode == quant.FP8 && (t.Source.BlockRows == 0 || rows%t.Source.BlockRows != 0) {
+		return nil, fmt.Errorf("%w: tensor %s: a block of scales reaches over gate and up, so that they cannot be parted; import the model and export that", ErrSource, t.From.Name)
+	}
+	var out []TensorPlan
+	for i, p := range []string{"gate_proj", "up_proj"} {
+		h := t
+		h.Name = stem + ".switch_mlp." + p + ".weight"
+		h.Shape = []int{t.Shape[0], t.Shape[1] / 2, t.Shape[2]}
+		x.halves[h.Name] = half{whole: t.From, second: i == 1}
+		h.From = halfTensor(t.From, h)
+		if layout, err := h.Target.Layout(h.Shape, h.Scale); err == nil {
+			h.Bytes = layout.Bytes()
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+// cutShards distributes tensors over files and lays each file out: of every tensor the elements,
+// then what belongs to them.
+func cutShards(tensors []TensorPlan) ([]exportShard, error) {
+	var shards []exportShard
+	var bytes int64
+	for _, t := range tensors {
+		if len(shards) == 0 || bytes+t.Bytes > exportShardBytes {
+			shards, bytes = append(shards, exportShard{}), 0
+		}
+		last := &shards[len(shards)-1]
+		last.tensors = append(last.tensors, t)
+		bytes += t.Bytes
+	}
+	for i := range shards {
+		shards[i].name = "model.safetensors"
+		if len(shards) > 1 {
+			shards[i].name = fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
+		}
+		shards[i].layOut()
+	}
+	return shards, nil
+}
+
+// exportArrays are the arrays of a tensor by MLX's names, in the order of TensorPlan.arrays.
+func exportArrays(t TensorPlan) []array {
+	arrays := t.arrays()
+	for i := range arrays {
+		switch arrays[i].kind {
+		case scaleArray:
+			arrays[i].name = modulePath(t.Name) + ".scales"
+		case biasArray:
+			arrays[i].name = modulePath(t.Name) + ".biases"
+		}
+	}
+	return arrays
+}
+
+func (s *exportShard) layOut() {
+	s.header = safetensors.Header{Metadata: map[string]string{"format": "mlx"}}
+	var end int64
+	for _, t := range s.tensors {
+		for _, a := range exportArrays(t) {
+			begin := end
+			end += a.part.Bytes()
+			s.header.Tensors = append(s.header.Tensors, safetensors.Tensor{Name: a.name, Dtype: a.part.Dtype, Shape: a.part.Shape, Begin: begin, End: end})
+		}
+	}
+	s.header.DataStart = int64(len(s.header.Append(nil)))
+	at := s.header.DataStart
+	for _, t := range s.tensors {
+		places := map[arrayKind]place{}
+		for _, a := range exportArrays(t) {
+			places[a.kind] = place{at: at, bytes: a.part.Bytes()}
+			at += a.part.Bytes()
+		}
+		s.places = append(s.places, places)
+	}
+}
+
+// exportFiles are the files beside the shards: config and index made anew, all others as they are.
+func exportFiles(src *Source, shards []exportShard) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, name := range carriedFiles(src.Files()) {
+		content, err := src.File(name)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = content
+	}
+	delete(files, "hf_quant_config.json") // said in config.json from now on
+	config, err := exportConfig(files["config.json"], shards)
+	if err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	files["config.json"] = config
+	files["model.safetensors.index.json"], err = exportIndex(shards)
+	return files, err
+}
+
+// exportIndex says which array is in which shard, as mlx-lm writes it for one shard too.
+func exportIndex(shards []exportShard) ([]byte, error) {
+	var total, parameters int64
+	weights := map[string]string{}
+	for _, s := range shards {
+		for _, a := range s.header.Tensors {
+			weights[a.Name] = s.name
+			total += a.End - a.Begin
+		}
+		for _, t := range s.tensors {
+			parameters += int64(quant.Elements(t.Shape))
+		}
+	}
+	return json.MarshalIndent(map[string]any{
+		"metadata":   map[string]int64{"total_size": total, "total_parameters": parameters},
+		"weight_map": weights,
+	}, "", "    ")
+}
+
+// noteSecondScales says how many tensors are rounded anew because mlx-lm has no place for their
+// second scale.
+func noteSecondScales(tensors []TensorPlan) []string {
+	count := map[Transform]int{}
+	for _, t := range tensors {
+		if t.Source == t.Target {
+			count[t.Transform]++
+		}
+	}
+	var notes []string
+	for _, tr := range slices.Sorted(maps.Keys(count)) {
+		if tr == Reencode {
+			notes = append(notes, fmt.Sprintf("%d nvfp4 tensors have a second scale, for which mlx-lm has no place: they are decoded and encoded again", count[tr]))
+		}
+	}
+	return notes
+}
