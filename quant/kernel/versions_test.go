@@ -73,6 +73,15 @@ func specialAt(i int) float32 {
 	return 0.01
 }
 
+// fast is every version but the definition; the test is skipped where there is none.
+func fast(t *testing.T) []*Set {
+	t.Helper()
+	if len(Versions()) == 1 {
+		t.Skip("this build has the definition only: set CGO_ENABLED=1")
+	}
+	return Versions()[1:]
+}
+
 // encoder is one encode kernel: groups of a length, with sizes of its outputs a group.
 type encoder struct {
 	name  string
@@ -146,11 +155,23 @@ func (k encoder) compare(t *testing.T, what string, src []byte, from Elem, group
 	scale := []Elem{F32, from, F16, BF16}[groups%4]
 	var want arena
 	k.run(Reference(), want.bytes(k.sizes(scale, groups)...), src, from, scale)
-	for _, s := range Versions()[1:] {
+	for _, s := range fast(t) {
 		var got arena
 		k.run(s, got.bytes(k.sizes(scale, groups)...), src, from, scale)
 		got.mustEqual(t, s.Name+", "+what, &want, true)
 	}
+}
+
+// FuzzEncodeVersions looks for bytes on which versions differ.
+func FuzzEncodeVersions(f *testing.F) {
+	for i := range encoders() {
+		f.Add(byte(i), byte(i), []byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"))
+	}
+	f.Fuzz(func(t *testing.T, kernel, elem byte, src []byte) {
+		k, from := encoders()[int(kernel)%len(encoders())], Elem(elem%3)
+		groups := len(src) / (k.group * from.Size())
+		k.compare(t, k.name, src[:groups*k.group*from.Size()], from, groups)
+	})
 }
 
 // TestDecodeVersions does so for decoding, from random bytes.
@@ -167,7 +188,7 @@ func TestDecodeVersions(t *testing.T) {
 		t.Helper()
 		var want arena
 		run(Reference(), want.values(n))
-		for _, s := range Versions()[1:] {
+		for _, s := range fast(t) {
 			var got arena
 			run(s, got.values(n))
 			got.mustEqual(t, fmt.Sprintf("%s %s, %d values", s.Name, what, n), &want, false)
@@ -195,7 +216,7 @@ func TestDecodeVersions(t *testing.T) {
 // TestFloatVersions compares Widen, Narrow and NonFinite over every 16-bit pattern, and over floats
 // around every 16-bit value and halfway between.
 func TestFloatVersions(t *testing.T) {
-	for _, s := range Versions()[1:] {
+	for _, s := range fast(t) {
 		for name, e := range elems {
 			t.Run(s.Name+"/"+name, func(t *testing.T) {
 				for kind, src := range floatSources(e) {
