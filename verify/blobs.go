@@ -2,8 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,21 +52,19 @@ func (r *run) checkDigests(ctx context.Context) Check {
 
 // checkBlob holds a file to the size and digest of its layer.
 func checkBlob(ctx context.Context, l manifest.Layer, path string) error {
-	f, err := os.Open(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("blob %s (%s): %w", l.Digest, layerName(l), err)
 	}
-	defer f.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, contextReader{ctx, f})
-	switch {
-	case err != nil:
-		return fmt.Errorf("blob %s (%s): %w", l.Digest, layerName(l), err)
-	case n != l.Size:
-		return fmt.Errorf("blob %s (%s) has %d bytes, the manifest says %d", l.Digest, layerName(l), n, l.Size)
+	if info.Size() != l.Size {
+		return fmt.Errorf("blob %s (%s) has %d bytes, the manifest says %d", l.Digest, layerName(l), info.Size(), l.Size)
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); "sha256:"+got != l.Digest.String() {
-		return fmt.Errorf("blob %s (%s) has the digest sha256:%s: its content was changed", l.Digest, layerName(l), got)
+	sum, err := hashFile(ctx, path)
+	if err != nil {
+		return fmt.Errorf("blob %s (%s): %w", l.Digest, layerName(l), err)
+	}
+	if "sha256:"+sum != l.Digest.String() {
+		return fmt.Errorf("blob %s (%s) has the digest sha256:%s: its content was changed", l.Digest, layerName(l), sum)
 	}
 	return nil
 }

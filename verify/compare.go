@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
+	"qimport/convert/arch"
 	"qimport/quant"
 	"qimport/runtime"
 )
@@ -28,7 +30,23 @@ func (r *run) compare(ctx context.Context) (Divergence, error) {
 	}
 	defer reference.Close()
 	positions, err := scored(ctx, reference, own)
-	return r.divergenceOf(positions, own, r.Provenance.Against), err
+	return r.divergenceOf(positions, own, r.referenceName()), err
+}
+
+// referenceName names the source that ran. One that is quantized itself is no original, and what
+// was lost before it does not show.
+func (r *run) referenceName() string {
+	inv := r.Against.Inventory()
+	name := r.Provenance.Against
+	if name == "" {
+		name = filepath.Base(inv.Origin)
+	}
+	for _, t := range inv.Tensors {
+		if t.Role != arch.Vision && t.Format.IsQuantized() {
+			return name + " (itself quantized)"
+		}
+	}
+	return name
 }
 
 // compareScores compares with the stored scores of the reference.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"flag"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -104,7 +103,6 @@ func TestReportJSONRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "report.json", b)
 	got, err := ParseReport(b)
 	if err != nil {
 		t.Fatal(err)
@@ -171,23 +169,20 @@ func TestNonFiniteValues(t *testing.T) {
 
 func TestWriteForms(t *testing.T) {
 	r := sample()
-	forms := []struct {
-		file  string
-		write func(io.Writer) error
-	}{
-		{"report.txt", r.WriteText},
-		{"report.xml", r.WriteJUnit},
-		{"report.html", r.WriteHTML},
-		{"report.md", func(w io.Writer) error { _, err := io.WriteString(w, r.Markdown()); return err }},
-	}
-	for _, f := range forms {
-		t.Run(f.file, func(t *testing.T) {
+	for _, f := range []Form{FormJSON, FormText, FormJUnit, FormHTML, FormMarkdown} {
+		t.Run(string(f), func(t *testing.T) {
 			var b bytes.Buffer
-			if err := f.write(&b); err != nil {
+			if err := r.Write(&b, f); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, f.file, b.Bytes())
+			golden(t, "report."+string(f), b.Bytes())
+			if got, err := FormOf("out/Report." + strings.ToUpper(string(f))); err != nil || got != f {
+				t.Errorf("a file with that ending holds %s (%v)", got, err)
+			}
 		})
+	}
+	if f, err := FormOf("report.pdf"); err == nil {
+		t.Errorf("report.pdf would hold %s", f)
 	}
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"qimport/convert"
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/runtime"
@@ -96,6 +98,53 @@ func TestNotRunIsNotPassed(t *testing.T) {
 		"quality.kl", "quality.top1", "quality.perplexity", "quality.depth", "quality.reference"} {
 		if c, ok := r.Check(n); !ok || c.Passed != NotRun || c.Detail == "" {
 			t.Errorf("%s: asked %v, %s (%s)", n, ok, c.Passed, c.Detail)
+		}
+	}
+}
+
+// A verdict stays with the manifest that it judged, whatever name points at it.
+func TestKeepVerdict(t *testing.T) {
+	store, name := importInto(t, mixture, quant.Recipe{Policy: quant.KeepSource})
+	target, err := Stored(store, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Kept(store, target.Manifest); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a verdict before there was one: %v", err)
+	}
+	r := judge(t, target, Options{Level: Blobs})
+	if err := Keep(store, r); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := Kept(store, target.Manifest)
+	if err != nil || !kept.Passed || kept.Stale(target.Manifest.String(), Blobs) != "" {
+		t.Errorf("kept %v, stale %q (%v)", kept.Passed, kept.Stale(target.Manifest.String(), Blobs), err)
+	}
+	if err := Keep(store, Report{Name: "a directory"}); err == nil {
+		t.Error("a verdict on no manifest was kept")
+	}
+}
+
+func TestSourceFiles(t *testing.T) {
+	source, err := convert.OpenDir(mixture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	for _, weights := range []bool{false, true} {
+		files, err := SourceFiles(context.Background(), source, weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(filepath.Join(mixture, f.Name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			hashed := weights || !strings.HasSuffix(f.Name, ".safetensors")
+			if want := strings.TrimPrefix(manifest.DigestOf(b).String(), "sha256:"); f.Bytes != int64(len(b)) || (f.SHA256 == want) != hashed {
+				t.Errorf("%s: %d bytes, digest %q", f.Name, f.Bytes, f.SHA256)
+			}
 		}
 	}
 }

@@ -1,0 +1,95 @@
+package verify
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"qimport/manifest"
+	"qimport/quant"
+)
+
+// readmePart holds the lines between a marker and its end to what the code says; -update writes them.
+func readmePart(t *testing.T, marker, want string) {
+	t.Helper()
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(b), "<!-- "+marker+" -->\n")
+	got, after, end := strings.Cut(rest, "<!-- end -->")
+	if !ok || !end {
+		t.Fatalf("README.md has no part %s", marker)
+	}
+	if *update {
+		file := before + "<!-- " + marker + " -->\n" + want + "<!-- end -->" + after
+		if err := os.WriteFile("README.md", []byte(file), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got != want {
+		t.Errorf("README.md, %s: says\n%swant\n%s", marker, got, want)
+	}
+}
+
+func TestReadmeFaults(t *testing.T) {
+	var b bytes.Buffer
+	for _, f := range faults() {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, code(f.smoke), code(f.quality))
+	}
+	readmePart(t, "faults", b.String())
+}
+
+func code(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "`" + s + "`"
+}
+
+func TestReadmeLimits(t *testing.T) {
+	rows := []struct {
+		name   string
+		format quant.Format
+	}{
+		{"as the source", quant.FormatF32}, {"", quant.FormatF16}, {"", quant.FormatBF16}, {"", quant.FormatInt8}, {"", quant.FormatMXFP8},
+		{"", quant.AffineFormat(6, 64)}, {"", quant.AffineFormat(5, 64)}, {"", quant.FormatNVFP4}, {"", quant.FormatInt4},
+		{"", quant.FormatMXFP4}, {"", quant.AffineFormat(3, 64)}, {"", quant.AffineFormat(2, 64)},
+	}
+	var out bytes.Buffer
+	for _, row := range rows {
+		b, err := boundsOf(row.format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.name == "" {
+			row.name = row.format.String()
+		}
+		fmt.Fprintf(&out, "| %s | %g | %g | +%.1f%% | %g |\n", row.name, b.kl, b.top1, 100*b.ppl, b.tensor)
+	}
+	readmePart(t, "limits", out.String())
+}
+
+// Every check that a run can name is in the table.
+func TestReadmeNamesChecks(t *testing.T) {
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{Options: Options{Level: Quality, Tokens: 1, Lengths: []int{1}, SaveScores: "x", Ablate: []Ablate{AblateState, AblateDecay}}}
+	r.Path = func(manifest.Digest) string { return "" }
+	for _, phase := range r.phases() {
+		for _, s := range phase() {
+			name := strings.NewReplacer("prefill.1", "prefill.N").Replace(s.name)
+			if strings.HasPrefix(name, "smoke.answer.") {
+				name = "smoke.answer.K"
+			}
+			if !strings.Contains(string(b), "`"+name+"`") {
+				t.Errorf("README.md does not tell of %s", s.name)
+			}
+		}
+	}
+}
