@@ -2,7 +2,6 @@ package runtime_test
 
 import (
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,70 +10,27 @@ import (
 	"qimport/quant"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
+	"qimport/runtime/runtimetest"
 )
-
-// fixture is one of the shared checkpoints and how far it may be from its reference.
-type fixture struct {
-	name  string
-	worst float64 // of a log-probability
-	flips int     // positions that may be off by more: where a router chooses otherwise
-}
-
-// fixtures hold MLX's forms tightly. The others' references were made from a conversion to bf16
-// that rounds norms and decoded weights; TestAsConverted shows that nothing else differs.
-var fixtures = []fixture{
-	{"tiny-qwen3.5-bf16", 2e-3, 0},
-	{"tiny-qwen3.5-3bit", 5e-3, 0},
-	{"tiny-qwen3.5-4bit", 5e-3, 0},
-	{"tiny-qwen3.5-5bit", 5e-3, 0},
-	{"tiny-qwen3.5-8bit", 5e-3, 0},
-	{"tiny-qwen3.5-mixed_4_6", 5e-3, 0},
-	{"tiny-qwen3.5-nvfp4", 5e-3, 0},
-	{"tiny-qwen3.5-mxfp4", 5e-3, 0},
-	{"tiny-qwen3.5-mxfp8", 5e-3, 0},
-	{"tiny-qwen3.5-vlm-4bit", 5e-3, 0},
-	{"tiny-qwen3.5-moe-4bit", 5e-3, 0},
-	{"tiny-qwen3.5-moe-nvfp4", 5e-3, 0},
-	{"tiny-qwen3.5-moe-mxfp8", 5e-3, 0},
-	{"tiny-qwen3-4bit", 5e-3, 0},
-	{"tiny-qwen3-nvfp4", 5e-3, 0},
-	{"tiny-qwen3-hf", 5e-3, 0}, // its norms are plain and its weights bf16
-	{"tiny-qwen3.5-hf", 0.2, 0},
-	{"tiny-qwen3.5-moe-hf", 0.2, 8},
-	{"tiny-qwen3-next", 0.2, 8},
-	{"tiny-qwen3.5-fp8", 0.2, 0},
-	{"tiny-qwen3.5-ct-nvfp4", 0.2, 0},
-	{"tiny-qwen3.5-modelopt-nvfp4", 0.2, 0},
-	{"tiny-qwen3.5-moe-fp8", 0.2, 8},
-	{"tiny-qwen3.5-moe-ct-nvfp4", 0.2, 8},
-	{"tiny-qwen3.5-moe-modelopt-nvfp4", 0.2, 8},
-}
-
-// maxNLL is by how much a mean negative log-likelihood may differ.
-const maxNLL = 1e-4
 
 // TestFixtures holds every fixture to what its README allows, computed in float32 from decoded
 // weights, with all answers, and from the weights as they are stored.
 func TestFixtures(t *testing.T) {
-	dir := os.Getenv("QIMPORT_FIXTURES")
-	if dir == "" {
-		t.Skip("QIMPORT_FIXTURES names no folder of fixtures")
-	}
-	for _, f := range fixtures {
-		text := strings.Replace(f.name, "-vlm", "", 1) // the vision tower changes nothing
-		r := readReference(t, filepath.Join(dir, text+".reference.json"))
+	dir := runtimetest.Folder(t)
+	for _, f := range runtimetest.Fixtures() {
+		r := runtimetest.Read(t, filepath.Join(dir, f.Name))
 		for _, compute := range []runtime.Compute{runtime.F32, runtime.Quantized} {
-			t.Run(f.name+"/"+compute.String(), func(t *testing.T) {
-				m := load(t, openDir(t, filepath.Join(dir, f.name)), runtime.Options{Compute: compute, Device: mlx.CPU})
-				d := deviate(t, m, r)
-				if d.over(f.worst) > f.flips || math.Abs(d.nll-r.MeanNLL) > maxNLL {
+			t.Run(f.Name+"/"+compute.String(), func(t *testing.T) {
+				m := load(t, openDir(t, filepath.Join(dir, f.Name)), runtime.Options{Compute: compute, Device: mlx.CPU})
+				d := runtimetest.Deviate(t, m, r)
+				if d.Over(f.Worst) > f.Flips || math.Abs(d.NLL-r.MeanNLL) > runtimetest.MaxNLL {
 					t.Errorf("%d log-probabilities are off by more than %g, up to %.2g; mean NLL is %.6f, want %.6f",
-						d.over(f.worst), f.worst, d.worst(), d.nll, r.MeanNLL)
+						d.Over(f.Worst), f.Worst, d.Worst(), d.NLL, r.MeanNLL)
 				}
 				if compute == runtime.F32 {
-					checkAnswers(t, m, r, len(r.Answers))
+					runtimetest.CheckAnswers(t, m, r, len(r.Answers))
 				}
-				t.Logf("off by up to %.2g, NLL by %.2g", d.worst(), d.nll-r.MeanNLL)
+				t.Logf("off by up to %.2g, NLL by %.2g", d.Worst(), d.NLL-r.MeanNLL)
 			})
 		}
 	}
@@ -117,26 +73,23 @@ func inBF16(t quant.Tensor, add float32) (quant.Tensor, error) {
 // the roundings of the conversion they were made from: with those, they are met as tightly as those
 // of MLX's own form.
 func TestAsConverted(t *testing.T) {
-	dir := os.Getenv("QIMPORT_FIXTURES")
-	if dir == "" {
-		t.Skip("QIMPORT_FIXTURES names no folder of fixtures")
-	}
-	for _, f := range fixtures {
-		if f.worst < 0.1 {
+	dir := runtimetest.Folder(t)
+	for _, f := range runtimetest.Fixtures() {
+		if f.Worst < 0.1 {
 			continue
 		}
-		t.Run(f.name, func(t *testing.T) {
-			r := readReference(t, filepath.Join(dir, f.name+".reference.json"))
-			m := load(t, asConverted{openDir(t, filepath.Join(dir, f.name))}, runtime.Options{Compute: runtime.F32, Device: mlx.CPU})
+		t.Run(f.Name, func(t *testing.T) {
+			r := runtimetest.Read(t, filepath.Join(dir, f.Name))
+			m := load(t, asConverted{openDir(t, filepath.Join(dir, f.Name))}, runtime.Options{Compute: runtime.F32, Device: mlx.CPU})
 			limit := 1e-3
-			if strings.Contains(f.name, "-ct-") {
+			if strings.Contains(f.Name, "-ct-") {
 				limit = 0.05 // a few weights round otherwise: its reference divided by the scale of which we take the inverse
 			}
-			d := deviate(t, m, r)
-			if d.worst() > limit || math.Abs(d.nll-r.MeanNLL) > maxNLL {
-				t.Errorf("log-probabilities are off by up to %.2g; mean NLL is %.6f, want %.6f", d.worst(), d.nll, r.MeanNLL)
+			d := runtimetest.Deviate(t, m, r)
+			if d.Worst() > limit || math.Abs(d.NLL-r.MeanNLL) > runtimetest.MaxNLL {
+				t.Errorf("log-probabilities are off by up to %.2g; mean NLL is %.6f, want %.6f", d.Worst(), d.NLL, r.MeanNLL)
 			}
-			t.Logf("off by up to %.2g", d.worst())
+			t.Logf("off by up to %.2g", d.Worst())
 		})
 	}
 }
