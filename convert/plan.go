@@ -67,7 +67,7 @@ type PlanOptions struct {
 // order of maps. An error wraps quant.ErrRecipe or ErrSource and holds all findings.
 func NewPlan(inv Inventory, recipe quant.Recipe, opts PlanOptions) (Plan, error) {
 	kept, dropped := chooseTensors(inv, opts.MTP)
-	decisions, err := recipe.Decide(subjects(kept))
+	decisions, err := recipe.Decide(subjects(kept, opts.Facts))
 	if err != nil {
 		return Plan{}, err
 	}
@@ -104,15 +104,27 @@ func chooseTensors(inv Inventory, mtp MTP) (kept []Tensor, dropped []string) {
 }
 
 // subjects is what a recipe sees of the tensors.
-func subjects(tensors []Tensor) []quant.Subject {
+func subjects(tensors []Tensor, facts Facts) []quant.Subject {
 	out := make([]quant.Subject, len(tensors))
 	for i, t := range tensors {
 		out[i] = quant.Subject{
-			Name: t.Name, Shape: t.Shape, Source: t.Format,
+			Name: t.Name, Shape: t.Shape, Source: t.Format, Kept: keptAs(t, facts.Exact[t.Name]),
 			Expert: t.Role == arch.Expert, Fixed: t.Role.Fixed(),
 		}
 	}
 	return out
+}
+
+// keptAs is what a tensor is stored as where its own format cannot be stored; zero for all others.
+// FP8 with powers of two as block scales is mxfp8; with any others its numbers need bf16.
+func keptAs(t Tensor, exact bool) quant.Format {
+	switch {
+	case t.Format.Mode != quant.FP8:
+		return quant.Format{}
+	case exact:
+		return quant.FormatMXFP8
+	}
+	return quant.FormatBF16
 }
 
 // planTensor joins a tensor and the decision on it.

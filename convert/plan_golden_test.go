@@ -32,6 +32,7 @@ func TestPlanGolden(t *testing.T) {
 		{"next-int4", "tiny-qwen3-next", "ollama int4"},
 		{"3bit-keep", "tiny-qwen3.5-3bit", "ollama keep"},
 		{"fp8-keep", "tiny-qwen3.5-fp8", "ollama keep"},
+		{"fp8-mxfp8", "tiny-qwen3.5-fp8", "ollama mxfp8"},
 		{"moe-fp8-bf16", "tiny-qwen3.5-moe-fp8", "ollama bf16"},
 		{"moe-ct-nvfp4-keep", "tiny-qwen3.5-moe-ct-nvfp4", "ollama keep"},
 		{"modelopt-nvfp4-mxfp8", "tiny-qwen3.5-modelopt-nvfp4", "ollama mxfp8"},

@@ -90,7 +90,7 @@ func warnTransforms(tensors []TensorPlan) []string {
 	var fp8, global, moved int
 	for _, t := range tensors {
 		switch {
-		case t.Transform == Reencode && t.Source.Mode == quant.FP8 && t.Target.Mode == quant.MXFP8:
+		case t.Source.Mode == quant.FP8 && t.Target == quant.FormatBF16 && strings.HasPrefix(t.Rule, "source"):
 			fp8++
 		case t.Transform == Reencode && t.Source == t.Target:
 			global++
@@ -99,7 +99,7 @@ func warnTransforms(tensors []TensorPlan) []string {
 		}
 	}
 	if fp8 > 0 {
-		out = append(out, fmt.Sprintf("%d FP8 tensors have block scales that are no powers of two, which mxfp8 cannot hold: they are decoded and encoded again", fp8))
+		out = append(out, fmt.Sprintf("%d FP8 tensors have block scales that are no powers of two, which mxfp8 cannot hold: they are decoded to bf16, which takes twice the room; -q mxfp8 makes 8 bits of them again, rounding once more", fp8))
 	}
 	if global > 0 {
 		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded and encoded again", global))

@@ -14,7 +14,7 @@ import (
 
 func nvfp4Plan(t *testing.T, src memory, inv Inventory) Plan {
 	t.Helper()
-	plan, err := NewPlan(inv, quant.Recipe{Type: quant.FormatNVFP4}, PlanOptions{})
+	plan, err := NewPlan(inv, quant.Recipe{Type: quant.FormatNVFP4, AllowRequantize: true}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestFingerprintFollowsSourceAndPlan(t *testing.T) {
 	if err != nil || same != first {
 		t.Errorf("the same plan has fingerprints %s and %s, %v", first, same, err)
 	}
-	other, err := NewPlan(inv, quant.Recipe{Type: quant.FormatMXFP8}, PlanOptions{})
+	other, err := NewPlan(inv, quant.Recipe{Type: quant.FormatMXFP8, AllowRequantize: true}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestIndexSavesWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	variant, err := NewPlan(inv, quant.Recipe{Type: quant.FormatNVFP4, Rules: []quant.Rule{rule}}, PlanOptions{})
+	variant, err := NewPlan(inv, quant.Recipe{Type: quant.FormatNVFP4, Rules: []quant.Rule{rule}, AllowRequantize: true}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -212,7 +212,8 @@ func TestWriteTransforms(t *testing.T) {
 		{"reencode", affine, "mxfp8", Reencode},
 		{"reencode to affine", affine, "int4", Reencode},
 		{"FP8 exactly", powers, "keep", Expand},
-		{"FP8 again", fp8(4, 1200, 1024, 0.3), "keep", Reencode},
+		{"FP8 decoded", fp8(4, 1200, 1024, 0.3), "keep", Decode},
+		{"FP8 again", fp8(4, 1200, 1024, 0.3), "mxfp8", Reencode},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -416,7 +417,7 @@ func mixedModel() memory {
 
 func TestWriteDoesNotDependOnJobs(t *testing.T) {
 	src := mixedModel()
-	plan, err := NewPlan(src.inventory(t), quant.Recipe{Policy: quant.Uniform, Type: quant.FormatNVFP4}, PlanOptions{})
+	plan, err := NewPlan(src.inventory(t), quant.Recipe{Policy: quant.Uniform, Type: quant.FormatNVFP4, AllowRequantize: true}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

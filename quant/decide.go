@@ -58,10 +58,8 @@ func (d *decider) byPolicy(s Subject) Decision {
 	if f.IsKeep() {
 		return kept
 	}
-	if s.Source.IsQuantized() && f.IsQuantized() && f != kept.Format && !d.recipe.AllowRequantize {
-		if d.blocked.IsKeep() {
-			d.blocked = s.Source
-		}
+	if f != kept.Format && !d.recipe.mayRequantize(s.Source, f) {
+		d.block(s)
 		return kept
 	}
 	d.typed = true
@@ -71,16 +69,34 @@ func (d *decider) byPolicy(s Subject) Decision {
 	return Decision{f, why}
 }
 
-// keep leaves a tensor as the source has it, as nearly as can be written: of the formats that a
-// source may have, FP8 alone is not one of the store's.
+// block notes that a quantized source keeps a tensor from the type asked for. Where it cannot even
+// stay what it is, that is an error: nobody asks for four bits to get sixteen.
+func (d *decider) block(s Subject) {
+	if !s.Kept.IsKeep() {
+		d.found.add(fmt.Sprintf("type %s: %s", d.recipe.Type, secondTime(s.Source)), s.Name)
+	}
+	if d.blocked.IsKeep() {
+		d.blocked = s.Source
+	}
+}
+
+// mayRequantize says whether a tensor of format from may become f: lossy formats become others only
+// where the loss was accepted, but for FP8, of which mxfp8 is the nearest that can be stored.
+func (r Recipe) mayRequantize(from, f Format) bool {
+	lossy := from.IsQuantized() && f.IsQuantized()
+	return !lossy || r.AllowRequantize || from.Mode == FP8 && f == FormatMXFP8
+}
+
+func secondTime(f Format) string {
+	return fmt.Sprintf("%s would be quantized a second time; --allow-requantize accepts the loss", f)
+}
+
+// keep leaves a tensor as the source has it, as nearly as can be stored.
 func keep(s Subject, why string) Decision {
-	if s.Source.Mode != FP8 {
+	if s.Kept.IsKeep() {
 		return Decision{s.Source, why}
 	}
-	if FormatMXFP8.CheckShape(s.Shape) == nil {
-		return Decision{FormatMXFP8, "source: " + s.Source.String() + " is stored as mxfp8"}
-	}
-	return Decision{FormatBF16, "source: " + s.Source.String() + " is stored as bf16, its columns do not divide by 32"}
+	return Decision{s.Kept, fmt.Sprintf("source: %s is stored as %s", s.Source, s.Kept)}
 }
 
 // byRule obeys a rule, or says why that cannot be done.
@@ -100,8 +116,8 @@ func (r Recipe) byRule(rule Rule, s Subject) (d Decision, refusal string) {
 	if err := f.CheckShape(s.Shape); err != nil {
 		return kept, err.Error()
 	}
-	if s.Source.IsQuantized() && f.IsQuantized() && !r.AllowRequantize {
-		return kept, fmt.Sprintf("%s would be quantized a second time; --allow-requantize accepts the loss", s.Source)
+	if !r.mayRequantize(s.Source, f) {
+		return kept, secondTime(s.Source)
 	}
 	return Decision{f, rule.String()}, ""
 }

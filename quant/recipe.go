@@ -15,6 +15,7 @@ type Subject struct {
 	Name   string
 	Shape  []int
 	Source Format
+	Kept   Format // what Source is stored as where it cannot be itself (FP8); else zero
 	Expert bool   // the experts of one projection as one stack [E, out, in]
 	Fixed  string // why it can never be quantized ("norm", "decay", "vision tower"); "" if it may
 }

@@ -14,7 +14,11 @@ func fixedSubject(name, why string, source Format) Subject {
 // smallModel has one tensor of every kind that recipes treat differently.
 func smallModel(source Format) []Subject {
 	matrix := func(name string, shape ...int) Subject {
-		return Subject{Name: name, Shape: shape, Source: source, Expert: len(shape) == 3}
+		s := Subject{Name: name, Shape: shape, Source: source, Expert: len(shape) == 3}
+		if source.Mode == FP8 {
+			s.Kept = FormatBF16
+		}
+		return s
 	}
 	return []Subject{
 		fixedSubject("model.layers.0.input_layernorm.weight", "norm", FormatBF16),
@@ -64,9 +68,12 @@ func TestDecide(t *testing.T) {
 		{"dequantized by type", Recipe{Type: FormatBF16}, FormatInt4, ups, FormatBF16, "policy ollama"},
 		{"dequantized by rule", Recipe{Rules: rules(t, "**.up_proj=bf16")}, FormatInt4, ups, FormatBF16, "--override '**.up_proj=bf16'"},
 		{"requantized", Recipe{Type: FormatNVFP4, AllowRequantize: true}, FormatInt4, ups, FormatNVFP4, "policy ollama"},
-		{"FP8 kept", Recipe{}, fp8, ups, FormatMXFP8, "source: fp8:128x128 is stored as mxfp8"},
-		{"FP8 named with what it becomes", Recipe{Rules: rules(t, "**.mlp.experts.*=mxfp8")}, fp8, stack, FormatMXFP8, "--override '**.mlp.experts.*=mxfp8'"},
-		{"FP8 that does not fit", Recipe{}, fp8, "model.layers.1.mlp.up_proj.weight", FormatBF16, "source: fp8:128x128 is stored as bf16, its columns do not divide by 32"},
+		{"FP8 kept", Recipe{}, fp8, ups, FormatBF16, "source: fp8:128x128 is stored as bf16"},
+		{"FP8 by type", Recipe{Type: FormatMXFP8}, fp8, ups, FormatMXFP8, "policy ollama"},
+		{"FP8 by rule", Recipe{Rules: rules(t, "**.mlp.experts.*=mxfp8")}, fp8, stack, FormatMXFP8, "--override '**.mlp.experts.*=mxfp8'"},
+		{"FP8 by rule to what it is kept as", Recipe{Rules: rules(t, "**.mlp.experts.*=bf16")}, fp8, stack, FormatBF16, "--override '**.mlp.experts.*=bf16'"},
+		{"FP8 that does not fit", Recipe{Type: FormatMXFP8}, fp8, "model.layers.1.mlp.up_proj.weight", FormatBF16, "source: fp8:128x128 is stored as bf16"},
+		{"FP8 again", Recipe{Type: FormatNVFP4, AllowRequantize: true}, fp8, ups, FormatNVFP4, "policy ollama"},
 		{"fixed under a policy", Recipe{Policy: Uniform, Type: FormatMXFP8}, FormatBF16, "model.layers.0.input_layernorm.weight", FormatBF16, "source: norm"},
 		{"fixed is not rounded", Recipe{Rules: rules(t, "layers.0.**=bf16")}, FormatInt4, "model.layers.0.linear_attn.A_log", FormatF32, "source: decay is not rounded, so --override 'layers.0.**=bf16' leaves it"},
 		{"fixed is widened", Recipe{Rules: rules(t, "**.input_layernorm=f32")}, FormatBF16, "model.layers.0.input_layernorm.weight", FormatF32, "--override '**.input_layernorm=f32'"},
@@ -105,6 +112,7 @@ func TestDecideRefuses(t *testing.T) {
 		{"experts of two types", Recipe{Rules: rules(t, "**.experts.*=mxfp8", "**.experts.3.**=nvfp4")}, FormatBF16, []string{"takes 3 of the 4 experts"}},
 		{"requantizing by rule", Recipe{Rules: rules(t, "layers.0.mlp.up_proj=nvfp4")}, FormatInt4, []string{"int4 would be quantized a second time", "--allow-requantize"}},
 		{"requantizing by type", Recipe{Type: FormatNVFP4}, FormatInt4, []string{"type nvfp4 reaches no tensor", "already quantized (int4)", "--allow-requantize"}},
+		{"requantizing FP8 by type", Recipe{Type: FormatNVFP4}, Format{Mode: FP8, Bits: 8}, []string{"type nvfp4: fp8:0x0 would be quantized a second time", "and 2 more"}},
 		{"policy keep with a type", Recipe{Policy: KeepSource, Type: FormatNVFP4}, FormatBF16, []string{"policy keep changes nothing"}},
 		{"two findings", Recipe{Rules: rules(t, "nothing.*=mxfp8", "**.up_proj=int4")}, FormatBF16, []string{"matches no tensor", "divisible by its group of 64"}},
 		{"FP8 as a target", Recipe{Rules: []Rule{{Pattern: "**", Format: Format{Mode: FP8, Bits: 8}}}}, FormatBF16, []string{"cannot give fp8"}},
