@@ -5,15 +5,24 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"qimport/quant"
 	"qimport/runtime/mlx"
 )
 
+// startMLX starts a thread for the CPU, or for the device that QIMPORT_TEST_DEVICE names.
 func startMLX(t testing.TB) *mlx.Thread {
 	t.Helper()
-	thread, err := mlx.Start(mlx.CPU)
+	device := mlx.CPU
+	if name := os.Getenv("QIMPORT_TEST_DEVICE"); name != "" {
+		var err error
+		if device, err = mlx.ParseDevice(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	thread, err := mlx.Start(device)
 	if err != nil {
 		t.Skip(err)
 	}

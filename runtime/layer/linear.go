@@ -33,11 +33,15 @@ func groupByStorage(c Compute, ms []Matrix) [][]Matrix {
 	return groups
 }
 
+// packedTile is of how many output rows MLX's fast product with a packed weight on an NVIDIA GPU
+// takes a multiple: a few rows that are none would slow down all that they are fused with.
+const packedTile = 128
+
 func sameStorage(c Compute, a, b Matrix) bool {
 	af, as := a.format()
 	bf, bs := b.format()
 	if c.packs(af) || c.packs(bf) {
-		return af == bf && as == bs
+		return af == bf && as == bs && (!c.GPU || a.Out%packedTile == 0 == (b.Out%packedTile == 0))
 	}
 	return c.dense(af) == c.dense(bf)
 }

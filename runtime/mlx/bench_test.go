@@ -56,6 +56,44 @@ func BenchmarkOp(b *testing.B) {
 	}
 }
 
+// BenchmarkGraph is the cost of one small operation in a graph of many, built and computed: MLX's
+// own, and on a GPU a kernel's.
+func BenchmarkGraph(b *testing.B) {
+	const nodes = 500
+	for _, way := range []string{"add", "kernel"} {
+		b.Run(way, func(b *testing.B) {
+			th := start(b)
+			if way == "kernel" && th.Info().Device != GPU {
+				b.Skip("a CPU has no kernels")
+			}
+			err := th.Do(b.Context(), func(s *Scope) error {
+				one := s.Full(1, quant.BF16, 1024)
+				for b.Loop() {
+					err := s.Nested(func(s *Scope) error {
+						x := one
+						for range nodes {
+							if way == "kernel" {
+								x = addScaled.addScaled(s, x, one, 1)
+							} else {
+								x = s.Add(x, one)
+							}
+						}
+						return s.Eval(x)
+					})
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N*nodes), "µs/node")
+		})
+	}
+}
+
 // benchmark times computing what the function that prepare returns builds, of so many operations.
 func benchmark(b *testing.B, flops int, prepare func(*Scope) func() *Array) {
 	th := start(b)

@@ -5,6 +5,7 @@ package mlx
 import (
 	"context"
 	"errors"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -13,7 +14,7 @@ import (
 	"qimport/quant"
 )
 
-// onThread runs f on a CPU thread of the test's own and then expects no array to be left.
+// onThread runs f on a thread of the test's own and then expects no array to be left.
 func onThread(t *testing.T, f func(*Scope) error) {
 	t.Helper()
 	th := start(t)
@@ -23,9 +24,17 @@ func onThread(t *testing.T, f func(*Scope) error) {
 	noArraysLeft(t)
 }
 
+// start starts a thread for the CPU, or for the device that QIMPORT_TEST_DEVICE names.
 func start(t testing.TB) *Thread {
 	t.Helper()
-	th, err := Start(CPU)
+	device := CPU
+	if name := os.Getenv("QIMPORT_TEST_DEVICE"); name != "" {
+		var err error
+		if device, err = ParseDevice(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	th, err := Start(device)
 	if err != nil {
 		t.Fatal(err)
 	}
