@@ -2,20 +2,14 @@ package convert
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"qimport/convert/arch"
-	"qimport/convert/safetensors"
 	"qimport/quant"
 )
-
-// exportShardBytes is where mlx-lm begins a new shard; a larger tensor has one of its own.
-const exportShardBytes = 5 << 30
 
 // exportPlan is what an export writes.
 type exportPlan struct {
@@ -23,14 +17,6 @@ type exportPlan struct {
 	files  map[string][]byte
 	halves map[string]half // tensors that are half of a fused stack of experts
 	notes  []string
-}
-
-// exportShard is one file: its tensors by name, and where the arrays of each lie.
-type exportShard struct {
-	name    string
-	tensors []TensorPlan
-	places  []map[arrayKind]place
-	header  safetensors.Header
 }
 
 func (x exportPlan) bytesRead() int64 {
@@ -74,9 +60,7 @@ func planExport(ctx context.Context, src *Source) (exportPlan, error) {
 	}
 	slices.SortFunc(tensors, func(a, b TensorPlan) int { return strings.Compare(a.Name, b.Name) })
 	x.notes = append(x.notes, noteSecondScales(tensors)...)
-	if x.shards, err = cutShards(tensors); err != nil {
-		return exportPlan{}, err
-	}
+	x.shards = cutShards(tensors)
 	x.files, err = exportFiles(src, x.shards)
 	return x, err
 }
@@ -148,65 +132,6 @@ func (x *exportPlan) split(t TensorPlan) ([]TensorPlan, error) {
 	return out, nil
 }
 
-// cutShards distributes tensors over files and lays each file out: of every tensor the elements,
-// then what belongs to them.
-func cutShards(tensors []TensorPlan) ([]exportShard, error) {
-	var shards []exportShard
-	var bytes int64
-	for _, t := range tensors {
-		if len(shards) == 0 || bytes+t.Bytes > exportShardBytes {
-			shards, bytes = append(shards, exportShard{}), 0
-		}
-		last := &shards[len(shards)-1]
-		last.tensors = append(last.tensors, t)
-		bytes += t.Bytes
-	}
-	for i := range shards {
-		shards[i].name = "model.safetensors"
-		if len(shards) > 1 {
-			shards[i].name = fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
-		}
-		shards[i].layOut()
-	}
-	return shards, nil
-}
-
-// exportArrays are the arrays of a tensor by MLX's names, in the order of TensorPlan.arrays.
-func exportArrays(t TensorPlan) []array {
-	arrays := t.arrays()
-	for i := range arrays {
-		switch arrays[i].kind {
-		case scaleArray:
-			arrays[i].name = modulePath(t.Name) + ".scales"
-		case biasArray:
-			arrays[i].name = modulePath(t.Name) + ".biases"
-		}
-	}
-	return arrays
-}
-
-func (s *exportShard) layOut() {
-	s.header = safetensors.Header{Metadata: map[string]string{"format": "mlx"}}
-	var end int64
-	for _, t := range s.tensors {
-		for _, a := range exportArrays(t) {
-			begin := end
-			end += a.part.Bytes()
-			s.header.Tensors = append(s.header.Tensors, safetensors.Tensor{Name: a.name, Dtype: a.part.Dtype, Shape: a.part.Shape, Begin: begin, End: end})
-		}
-	}
-	s.header.DataStart = int64(len(s.header.Append(nil)))
-	at := s.header.DataStart
-	for _, t := range s.tensors {
-		places := map[arrayKind]place{}
-		for _, a := range exportArrays(t) {
-			places[a.kind] = place{at: at, bytes: a.part.Bytes()}
-			at += a.part.Bytes()
-		}
-		s.places = append(s.places, places)
-	}
-}
-
 // exportFiles are the files beside the shards: config and index made anew, all others as they are.
 func exportFiles(src *Source, shards []exportShard) (map[string][]byte, error) {
 	files := map[string][]byte{}
@@ -227,39 +152,17 @@ func exportFiles(src *Source, shards []exportShard) (map[string][]byte, error) {
 	return files, err
 }
 
-// exportIndex says which array is in which shard, as mlx-lm writes it for one shard too.
-func exportIndex(shards []exportShard) ([]byte, error) {
-	var total, parameters int64
-	weights := map[string]string{}
-	for _, s := range shards {
-		for _, a := range s.header.Tensors {
-			weights[a.Name] = s.name
-			total += a.End - a.Begin
-		}
-		for _, t := range s.tensors {
-			parameters += int64(quant.Elements(t.Shape))
-		}
-	}
-	return json.MarshalIndent(map[string]any{
-		"metadata":   map[string]int64{"total_size": total, "total_parameters": parameters},
-		"weight_map": weights,
-	}, "", "    ")
-}
-
 // noteSecondScales says how many tensors are rounded anew because mlx-lm has no place for their
 // second scale.
 func noteSecondScales(tensors []TensorPlan) []string {
-	count := map[Transform]int{}
+	count := 0
 	for _, t := range tensors {
-		if t.Source == t.Target {
-			count[t.Transform]++
+		if t.Source == t.Target && t.Transform == Reencode {
+			count++
 		}
 	}
-	var notes []string
-	for _, tr := range slices.Sorted(maps.Keys(count)) {
-		if tr == Reencode {
-			notes = append(notes, fmt.Sprintf("%d nvfp4 tensors have a second scale, for which mlx-lm has no place: they are decoded and encoded again", count[tr]))
-		}
+	if count == 0 {
+		return nil
 	}
-	return notes
+	return []string{fmt.Sprintf("%d nvfp4 tensors have a second scale, for which mlx-lm has no place: they are decoded and encoded again", count)}
 }

@@ -8,6 +8,8 @@ import (
 	"hash"
 	"os"
 	"syscall"
+
+	"qimport/manifest"
 )
 
 // writerVersion counts the changes that make other bytes of the same plan. Blobs of an older version
@@ -52,6 +54,17 @@ func Fingerprint(plan Plan) (string, error) {
 		sum.Write(k[:])
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16]), nil
+}
+
+// Remaining is the bytes of blobs that the stage of a plan has not got from an earlier run.
+func Remaining(plan Plan, stage *manifest.Stage) int64 {
+	var n int64
+	for _, b := range plan.Blobs {
+		if _, done := stage.Done(b.Name); !done {
+			n += b.Bytes
+		}
+	}
+	return n
 }
 
 // blobKeys are the keys of a plan's blobs, in their order.

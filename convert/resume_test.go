@@ -37,6 +37,9 @@ func TestWriteGoesOn(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || stats.BytesWritten == 0 || stats.BytesWritten >= whole.stats.BytesWritten {
 		t.Fatalf("stopped with %v after %d of %d bytes", err, stats.BytesWritten, whole.stats.BytesWritten)
 	}
+	if got, want := Remaining(plan, stage), plan.Totals().BytesWritten-stats.BytesWritten; got != want {
+		t.Errorf("%d bytes remain, want %d", got, want)
+	}
 	if err := stage.Flush(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,9 @@ func (w *writer) blobs(ctx context.Context, plan Plan, keys []blobKey) ([]manife
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(plan.Blobs[b].Bytes, plan.Blobs[a].Bytes) })
 	layers := make([]manifest.Layer, len(plan.Blobs))
-	stop := w.flushNowAndThen(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := w.flushNowAndThen(ctx, cancel)
 	g, work := errgroup.WithContext(ctx)
 	g.SetLimit(w.jobs + 1)
 	for _, i := range order {
@@ -138,7 +140,7 @@ func (w *writer) blobs(ctx context.Context, plan Plan, keys []blobKey) ([]manife
 		})
 	}
 	err := g.Wait()
-	if flushErr := stop(); err == nil {
+	if flushErr := stop(); flushErr != nil { // then err only says that the rest was stopped
 		err = flushErr
 	}
 	return layers, err

@@ -9,9 +9,9 @@ import (
 // were finished since the last one, so that it costs little however small they are.
 const flushEvery = 2 * time.Second
 
-// flushNowAndThen brings finished blobs to the disk while others are written. The returned function
-// ends that, waits for a flush under way, and says what went wrong.
-func (w *writer) flushNowAndThen(ctx context.Context) (stop func() error) {
+// flushNowAndThen brings finished blobs to the disk while others are written, and calls failed if that
+// goes wrong. The returned function ends it, waits for a flush under way, and says what went wrong.
+func (w *writer) flushNowAndThen(ctx context.Context, failed func()) (stop func() error) {
 	enough := make(chan struct{})
 	result := make(chan error, 1)
 	go func() {
@@ -27,6 +27,7 @@ func (w *writer) flushNowAndThen(ctx context.Context) (stop func() error) {
 				return
 			}
 		}
+		failed()
 		result <- err
 	}()
 	return func() error {
