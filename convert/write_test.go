@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"qimport/convert/arch"
-	"qimport/manifest"
 	"qimport/quant"
 )
 
