@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -42,6 +43,9 @@ func faults() []fault {
 		{name: "rope on all dimensions", good: dense, damage: ropeOn("partial_rotary_factor", 1), quality: "quality.config"},
 		{name: "wrong rope base", good: dense, damage: ropeOn("rope_theta", 1e7), smoke: "smoke.stops", quality: "quality.config"},
 		{name: "end token missing", good: dense, damage: loseEnd, smoke: "smoke.template"},
+		{name: "end token of another model", good: dense, damage: otherEnd, smoke: "smoke.vocabulary"},
+		{name: "an infinity among the weights", good: dense, damage: infinity, smoke: "smoke.finite", quality: "quality.tensors"},
+		{name: "rope of an unknown type", good: dense, damage: ropeOn("type", "spiral"), smoke: "smoke.load", quality: "quality.config"},
 		{name: "another model's tokenizer", good: dense, damage: otherTokenizer, smoke: "smoke.answer.3", quality: "quality.tokens"},
 		{name: "a larger model's tokenizer", good: dense, damage: largerTokenizer, smoke: "blobs.tensors"},
 		{name: "template lost", good: dense, damage: loseTemplate, smoke: "smoke.template", quality: "quality.tokens"},
@@ -86,6 +90,70 @@ func expectFailure(t *testing.T, r Report, check string, kind func(string) bool)
 	case check != "" && !slices.Contains(failed, check):
 		t.Errorf("%s did not fail; failed %v", check, failed)
 	}
+}
+
+// A model that babbles is caught by a long generation.
+func TestGenerationFault(t *testing.T) {
+	needMLX(t)
+	c := copyCheckpoint(t, mixture)
+	permuteExperts(c)
+	o := quick(Smoke)
+	o.Tokens = 400
+	r := judge(t, Directory("damaged", c.dir), o)
+	expectFailure(t, r, "smoke.generation", func(string) bool { return true })
+}
+
+// A source whose numbers are those of the format already: nothing was quantized, whatever the
+// formats say.
+func TestEngagedFault(t *testing.T) {
+	needMLX(t)
+	c := copyCheckpoint(t, dense)
+	c.editTensors(func(arrays map[string]raw) {
+		for name, a := range arrays {
+			if a.dtype == quant.BF16 && strings.HasSuffix(name, "down_proj.weight") {
+				a.editBF16(func(v []float32) {
+					packed := encoded(t, f32Tensor(a.shape, v), quant.FormatNVFP4)
+					c.must(packed.Decode(v, 0))
+				})
+			}
+		}
+	})
+	rule, err := quant.ParseOverride("**.down_proj=nvfp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, name := importInto(t, c.dir, quant.Recipe{Policy: quant.KeepSource, Rules: []quant.Rule{rule}})
+	target, err := Stored(store, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := judge(t, against(t, target, c.dir), quick(Quality))
+	for _, check := range []string{"quality.engaged", "quality.kl"} {
+		expectFailure(t, r, check, func(string) bool { return true })
+	}
+}
+
+// A reference that is broken is found out, though the model differs from it as a broken one would.
+func TestReferenceFault(t *testing.T) {
+	needMLX(t)
+	c := copyCheckpoint(t, dense)
+	reverseTaps(c)
+	r := judge(t, against(t, Directory("good", dense), c.dir), quick(Quality))
+	check, _ := r.Check("quality.reference")
+	if check.Passed != Failed && check.Warning == "" {
+		t.Errorf("a broken reference goes unnoticed: %s", check.Detail)
+	}
+	prose := quick(Quality)
+	prose.Text = strings.Repeat("Quorum fixes jackdaw sphinx; vex my big waltz nymph. ", 20)
+	r = judge(t, against(t, Directory("good", dense), dense), prose)
+	expectFailure(t, r, "quality.reference", func(string) bool { return true })
+}
+
+func TestScoresNotSaved(t *testing.T) {
+	needMLX(t)
+	o := quick(Smoke)
+	o.SaveScores = "no such folder/scores.safetensors"
+	expectFailure(t, judge(t, Directory("good", dense), o), "scores.saved", func(string) bool { return true })
 }
 
 // Damage to the blobs of a stored model.
@@ -339,7 +407,7 @@ func swapOneNibbles(c checkpointCopy) {
 	})
 }
 
-func ropeOn(key string, value float64) func(checkpointCopy) {
+func ropeOn(key string, value any) func(checkpointCopy) {
 	return func(c checkpointCopy) {
 		c.editJSON("config.json", func(config map[string]any) {
 			text := config["text_config"].(map[string]any)
@@ -358,6 +426,17 @@ func loseEnd(c checkpointCopy) {
 	c.editJSON("config.json", func(v map[string]any) {
 		delete(v, "eos_token_id")
 		v["text_config"].(map[string]any)["eos_token_id"] = 1024
+	})
+}
+
+// otherEnd names an ordinary word as an end.
+func otherEnd(c checkpointCopy) {
+	c.editJSON("generation_config.json", func(v map[string]any) { v["eos_token_id"] = []int{1026, 500} })
+}
+
+func infinity(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		tensor(arrays, "layers.2.mlp.down_proj.weight").editBF16(func(v []float32) { v[1000] = float32(math.Inf(1)) })
 	})
 }
 

@@ -55,7 +55,7 @@ func (p plot) svg() template.HTML {
 			}
 		}
 		b.WriteString(`"/>`)
-		fmt.Fprintf(&b, `<text class="key line-%d" x="%g" y="%g">%s</text>`, i, plotLeft+10, plotTop+18+float64(i)*22, template.HTMLEscapeString(l.name))
+		fmt.Fprintf(&b, `<text class="key line-%d" x="%g" y="%g">%s</text>`, i, plotLeft+float64(i)*120, plotTop-10, template.HTMLEscapeString(l.name))
 	}
 	for _, d := range p.dots {
 		class := "dot"
@@ -101,7 +101,7 @@ func (p plot) axes(b *strings.Builder, low, high float64) {
 	}
 	for i := range 5 {
 		v := p.xFrom + (p.xTo-p.xFrom)*float64(i)/4
-		fmt.Fprintf(b, `<text class="tick" x="%.1f" y="%g" text-anchor="middle">%.4g</text>`, p.x(v), plotHeight-plotBottom+16, v)
+		fmt.Fprintf(b, `<text class="tick" x="%.1f" y="%g" text-anchor="middle">%.0f</text>`, p.x(v), plotHeight-plotBottom+18, v)
 	}
 	fmt.Fprintf(b, `<text class="label" x="%g" y="%g" text-anchor="middle">%s</text>`, plotLeft+innerWidth/2, plotHeight-4, template.HTMLEscapeString(p.xLabel))
 	fmt.Fprintf(b, `<text class="label" transform="translate(12 %g) rotate(-90)" text-anchor="middle">%s</text>`, plotTop+innerHeight/2, template.HTMLEscapeString(p.yLabel))

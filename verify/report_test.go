@@ -44,6 +44,7 @@ func sample() Report {
 		Checks: []Check{
 			{Name: "blobs.digests", Passed: Passed, Detail: "119 blobs, 3168065 bytes", Seconds: 0.012},
 			{Name: "smoke.prefill.33", Passed: Failed, Detail: "log-probabilities differ from token-by-token decoding", Value: number(0.25), Limit: number(0.005), Seconds: 1.5},
+			{Name: "quality.engaged", Passed: Passed, Detail: strings.Repeat("language_model.model.layers.1.linear_attn.in_proj_z.weight", 2)},
 			{Name: "quality.tensors", Passed: NotRun, Detail: `the source "a<b" did not open`},
 			{Name: "quality.reference", Passed: Passed, Detail: "perplexity is below the reference's", Warning: "better than its reference by 4 standard errors"},
 		},
@@ -131,7 +132,7 @@ func TestReportJSONKeys(t *testing.T) {
 	if doc.Schema != 1 || doc.Passed == nil || *doc.Passed {
 		t.Errorf("schema %d, passed %v", doc.Schema, doc.Passed)
 	}
-	for i, want := range []any{true, false, nil} {
+	for i, want := range []any{true, false, true, nil} {
 		if got, there := doc.Checks[i]["passed"]; !there || got != want {
 			t.Errorf("check %d: passed is %v, want %v", i, got, want)
 		}
@@ -197,10 +198,10 @@ func TestJUnitCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := got.Suites[0]
-	if s.Tests != 4 || s.Failures != 1 || s.Errors != 1 || len(s.Cases) != 4 {
+	if s.Tests != 5 || s.Failures != 1 || s.Errors != 1 || len(s.Cases) != 5 {
 		t.Errorf("%d tests, %d failures, %d errors, %d cases", s.Tests, s.Failures, s.Errors, len(s.Cases))
 	}
-	if s.Cases[1].Failure == nil || s.Cases[2].Error == nil || s.Cases[0].Failure != nil {
+	if s.Cases[1].Failure == nil || s.Cases[3].Error == nil || s.Cases[0].Failure != nil {
 		t.Errorf("outcomes are not where they belong: %+v", s.Cases)
 	}
 }

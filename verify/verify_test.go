@@ -34,13 +34,13 @@ func TestSmokePasses(t *testing.T) {
 	needMLX(t)
 	for _, dir := range []string{dense, mixture} {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			o := Options{Level: Smoke, Lengths: []int{1, 31, 33, 513}, Tokens: 200}
+			o := Options{Level: Smoke, Lengths: []int{1, 31, 33, 129}, Tokens: 120}
 			r := judge(t, Directory("tiny", dir), o)
 			if !r.Passed {
 				t.Errorf("failed %v, not run %v", ended(r, Failed), ended(r, NotRun))
 			}
 			want := []string{"blobs.tensors", "blobs.files", "smoke.vocabulary", "smoke.template", "smoke.load",
-				"smoke.prefill.1", "smoke.prefill.31", "smoke.prefill.33", "smoke.prefill.513",
+				"smoke.prefill.1", "smoke.prefill.31", "smoke.prefill.33", "smoke.prefill.129",
 				"smoke.answer.1", "smoke.answer.2", "smoke.answer.3", "smoke.answer.4", "smoke.stops", "smoke.repetition", "smoke.control",
 				"smoke.generation", "smoke.finite", "smoke.state", "smoke.decay"}
 			if got := names(r.Checks); !slices.Equal(got, want) {
@@ -53,7 +53,7 @@ func TestSmokePasses(t *testing.T) {
 			if len(r.Answers) != 4 || r.Answers[0].Stop != "eos" || !strings.Contains(r.Answers[0].Text, "4") {
 				t.Errorf("answers %+v", r.Answers)
 			}
-			for _, n := range []string{"smoke.prefill.31", "smoke.prefill.513"} {
+			for _, n := range []string{"smoke.prefill.31", "smoke.prefill.129"} {
 				if c, _ := r.Check(n); c.Value == nil || *c.Value == 0 || *c.Value > 1e-3 {
 					t.Errorf("%s measured %v: it must be small, yet cannot be nothing", n, c.Value)
 				}
