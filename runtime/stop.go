@@ -1,12 +1,20 @@
 package runtime
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // stopper lets text through up to the first stop string. It holds back what may be the beginning
 // of one.
 type stopper struct {
 	stops []string
 	held  string
+}
+
+// newStopper ignores empty stop strings.
+func newStopper(stops []string) *stopper {
+	return &stopper{stops: slices.DeleteFunc(slices.Clone(stops), func(s string) bool { return s == "" })}
 }
 
 // push takes a piece of text; it returns what may be shown, and whether a stop string came.

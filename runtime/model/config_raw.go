@@ -54,17 +54,27 @@ func (s *sizes) fail(format string, args ...any) {
 	s.findings = append(s.findings, fmt.Errorf(format, args...))
 }
 
-// need returns a positive size, or notes the key that lacks one.
-func (s *sizes) need(key string, v *int) int {
+// maxSize is beyond any size of a model, and small enough that two of them multiply; maxLayers and
+// maxExperts likewise, of what is made one by one.
+const (
+	maxSize    = 1 << 30
+	maxLayers  = 1 << 12
+	maxExperts = 1 << 14
+)
+
+// need returns a size above zero, or notes the key that lacks one.
+func (s *sizes) need(key string, v *int) int { return s.upTo(maxSize, key, v) }
+
+func (s *sizes) upTo(limit int, key string, v *int) int {
 	switch {
 	case v == nil:
 		s.fail("%s is missing", key)
-		return 1
-	case *v <= 0:
-		s.fail("%s is %d; it must be positive", key, *v)
-		return 1
+	case *v <= 0 || *v > limit:
+		s.fail("%s is %d; it must be from 1 to %d", key, *v, limit)
+	default:
+		return *v
 	}
-	return *v
+	return 1
 }
 
 func (s *sizes) divides(aKey string, a int, bKey string, b int) {
@@ -80,7 +90,7 @@ func (r rawText) config(f Family) (Config, error) {
 		Family:     f,
 		VocabSize:  s.need("vocab_size", r.VocabSize),
 		HiddenSize: s.need("hidden_size", r.HiddenSize),
-		Layers:     s.need("num_hidden_layers", r.Layers),
+		Layers:     s.upTo(maxLayers, "num_hidden_layers", r.Layers),
 		Heads:      s.need("num_attention_heads", r.Heads),
 		KVHeads:    s.need("num_key_value_heads", r.KVHeads),
 		NormEps:    1e-6,
@@ -163,7 +173,7 @@ func (r rawText) feedForward(s *sizes, c *Config) {
 		experts = r.LocalExperts
 	}
 	m := MoE{
-		Experts:      s.need("num_experts", experts),
+		Experts:      s.upTo(maxExperts, "num_experts", experts),
 		TopK:         s.need("num_experts_per_tok", r.TopK),
 		Intermediate: s.need("moe_intermediate_size", r.ExpertIntermediate),
 		Normalise:    c.Family != Qwen3MoE, // transformers' default where the key is absent

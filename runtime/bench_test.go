@@ -1,0 +1,86 @@
+package runtime_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"qimport/convert"
+	"qimport/runtime"
+)
+
+// benchSource is the model that QIMPORT_BENCH_MODEL names, or this repository's small one, and how
+// to load it: in the way that QIMPORT_BENCH_COMPUTE asks for.
+func benchSource(b *testing.B) (*convert.Source, runtime.Options) {
+	b.Helper()
+	dir := os.Getenv("QIMPORT_BENCH_MODEL")
+	if dir == "" {
+		dir = "../testdata/qwen3.5-bf16"
+	}
+	var o runtime.Options
+	if c := os.Getenv("QIMPORT_BENCH_COMPUTE"); c != "" {
+		var err error
+		if o.Compute, err = runtime.ParseCompute(c); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return openDir(b, dir), o
+}
+
+func benchModel(b *testing.B) *runtime.Model {
+	w, o := benchSource(b)
+	return load(b, w, o)
+}
+
+func someTokens(n int) []int {
+	ids := make([]int, n)
+	for i := range ids {
+		ids[i] = 100 + i*7919%900
+	}
+	return ids
+}
+
+func BenchmarkLoad(b *testing.B) {
+	w, o := benchSource(b)
+	var size int64
+	for b.Loop() {
+		m, err := runtime.Load(b.Context(), w, o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		size = m.Placement.WeightBytes
+		m.Close()
+	}
+	b.ReportMetric(float64(size)*float64(b.N)/1e9/b.Elapsed().Seconds(), "GB/s")
+}
+
+func BenchmarkPrefill(b *testing.B) {
+	m := benchModel(b)
+	for _, n := range []int{100, 500, 2048} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				x := m.NewSession()
+				if _, err := x.Feed(b.Context(), someTokens(n)); err != nil {
+					b.Fatal(err)
+				}
+				x.Close()
+			}
+			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	m := benchModel(b)
+	x := m.NewSession()
+	defer x.Close()
+	if _, err := x.Feed(b.Context(), someTokens(64)); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := x.Step(b.Context(), 200+x.Len()%100); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+}

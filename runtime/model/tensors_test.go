@@ -1,0 +1,227 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"qimport/quant"
+	"qimport/runtime/layer"
+)
+
+// shapes is a checkpoint of float32 zeros: names and shapes only.
+type shapes map[string][]int
+
+func (s shapes) Names() []string {
+	var names []string
+	for n := range s {
+		names = append(names, n)
+	}
+	return names
+}
+
+func (s shapes) Load(name string) (quant.Tensor, error) {
+	shape, ok := s[name]
+	if !ok {
+		return quant.Tensor{}, fmt.Errorf("no tensor %s", name)
+	}
+	return quant.Tensor{Shape: shape, Format: quant.FormatF32, Data: make([]byte, 4*quant.Elements(shape))}, nil
+}
+
+// form is how a checkpoint spells what may be spelled in several ways.
+type form struct {
+	prefix, head string
+	mlx          bool   // convolutions as MLX has them
+	fused        bool   // Qwen3-Next's fused projections
+	experts      string // "fused", "switch", "stacked", "single"
+}
+
+// checkpoint lists the tensors of the base config of a family.
+func checkpoint(family Family, f form) shapes {
+	s := shapes{f.prefix + "embed_tokens.weight": {100, 64}, f.prefix + "norm.weight": {64}, f.head: {100, 64}}
+	for i := range 4 {
+		p := fmt.Sprintf("%slayers.%d.", f.prefix, i)
+		s[p+"input_layernorm.weight"], s[p+"post_attention_layernorm.weight"] = []int{64}, []int{64}
+		query := 128
+		if family.hybrid() {
+			query = 256
+		}
+		if family.hybrid() && i != 3 {
+			s.deltaNet(p+"linear_attn.", f)
+		} else {
+			s[p+"self_attn.q_proj.weight"], s[p+"self_attn.o_proj.weight"] = []int{query, 64}, []int{64, 128}
+			s[p+"self_attn.k_proj.weight"], s[p+"self_attn.v_proj.weight"] = []int{64, 64}, []int{64, 64}
+			s[p+"self_attn.q_norm.weight"], s[p+"self_attn.k_norm.weight"] = []int{32}, []int{32}
+		}
+		if !family.mixture() {
+			s.mlp(p+"mlp.", 128)
+			continue
+		}
+		s[p+"mlp.gate.weight"] = []int{8, 64}
+		s.experts(p+"mlp.", f.experts)
+		if family != Qwen3MoE {
+			s[p+"mlp.shared_expert_gate.weight"] = []int{1, 64}
+			s.mlp(p+"mlp.shared_expert.", 32)
+		}
+	}
+	return s
+}
+
+func (s shapes) mlp(p string, inner int) {
+	s[p+"gate_proj.weight"], s[p+"up_proj.weight"], s[p+"down_proj.weight"] = []int{inner, 64}, []int{inner, 64}, []int{64, inner}
+}
+
+func (s shapes) experts(p, spelling string) {
+	switch spelling {
+	case "fused":
+		s[p+"experts.gate_up_proj"], s[p+"experts.down_proj"] = []int{8, 64, 64}, []int{8, 64, 32}
+	case "single":
+		for e := range 8 {
+			s.mlp(fmt.Sprintf("%sexperts.%d.", p, e), 32)
+		}
+	default:
+		q := p + map[string]string{"switch": "switch_mlp.", "stacked": "experts."}[spelling]
+		s[q+"gate_proj.weight"], s[q+"up_proj.weight"], s[q+"down_proj.weight"] = []int{8, 32, 64}, []int{8, 32, 64}, []int{8, 64, 32}
+	}
+}
+
+func (s shapes) deltaNet(p string, f form) {
+	s[p+"conv1d.weight"] = []int{128, 1, 4}
+	if f.mlx {
+		s[p+"conv1d.weight"] = []int{128, 4, 1}
+	}
+	s[p+"A_log"], s[p+"dt_bias"], s[p+"norm.weight"], s[p+"out_proj.weight"] = []int{4}, []int{4}, []int{16}, []int{64, 64}
+	if f.fused {
+		s[p+"in_proj_qkvz.weight"], s[p+"in_proj_ba.weight"] = []int{192, 64}, []int{8, 64}
+		return
+	}
+	s[p+"in_proj_qkv.weight"], s[p+"in_proj_z.weight"] = []int{128, 64}, []int{64, 64}
+	s[p+"in_proj_b.weight"], s[p+"in_proj_a.weight"] = []int{4, 64}, []int{4, 64}
+}
+
+func open(t *testing.T, family Family, s shapes) (*Checkpoint, error) {
+	t.Helper()
+	c, err := ParseConfig(base(t, family, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Open(c, s)
+}
+
+// elements counts those of all of a model's arrays.
+func elements(d *Decoder) (n int) {
+	for _, p := range d.Params() {
+		n += quant.Elements(p.Shape)
+	}
+	return n
+}
+
+// TestForms finds the same model in every spelling: the arrays are as large as the tensors.
+func TestForms(t *testing.T) {
+	for _, tt := range []struct {
+		family Family
+		form   form
+		raw    bool
+	}{
+		{Qwen3, form{prefix: "model.", head: "lm_head.weight"}, false},
+		{Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "single"}, false},
+		{Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "switch"}, false},
+		{Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"}, true},
+		{Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "switch", mlx: true}, false},
+		{Qwen35, form{prefix: "model.language_model.", head: "lm_head.weight"}, true},
+		{Qwen35, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", mlx: true}, false},
+		{Qwen35, form{prefix: "language_model.", head: "language_model.lm_head.weight", mlx: true}, false},
+		{Qwen35, form{prefix: "model.", head: "lm_head.weight"}, true},
+		{Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "fused"}, true},
+		{Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "stacked"}, true},
+		{Qwen35MoE, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", experts: "switch", mlx: true}, false},
+	} {
+		t.Run(fmt.Sprintf("%s/%+v", tt.family, tt.form), func(t *testing.T) {
+			s := checkpoint(tt.family, tt.form)
+			ck, err := open(t, tt.family, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ck.raw != tt.raw {
+				t.Errorf("raw is %v", ck.raw)
+			}
+			d, err := ck.Decoder(layer.Compute{State: quant.F32, Decay: quant.F32})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := 0
+			for _, shape := range s {
+				want += quant.Elements(shape)
+			}
+			if tt.family.hybrid() {
+				want += 3 * 4 // the constant scales of queries and keys
+			}
+			if got := elements(d); got != want {
+				t.Errorf("the model has %d elements, the checkpoint %d", got, want)
+			}
+		})
+	}
+}
+
+// TestTensorsRefused damages a good checkpoint.
+func TestTensorsRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		damage func(shapes)
+		words  []string
+	}{
+		{"no embedding", func(s shapes) { delete(s, "model.embed_tokens.weight") }, []string{"embed_tokens.weight", "language_model.model."}},
+		{"one missing", func(s shapes) { delete(s, "model.layers.1.linear_attn.A_log") }, []string{"model.layers.1.linear_attn.A_log, [4], is missing"}},
+		{"wrong shape", func(s shapes) { s["model.layers.3.self_attn.k_proj.weight"] = []int{65, 64} },
+			[]string{"model.layers.3.self_attn.k_proj.weight has the shape [65 64]; the config asks for [64 64]"}},
+		{"no output gate", func(s shapes) { s["model.layers.3.self_attn.q_proj.weight"] = []int{128, 64} }, []string{"[256 64]"}},
+		{"two forms", func(s shapes) { s["model.layers.0.linear_attn.conv1d.weight"] = []int{128, 4, 1} }, []string{"layers.0", "layers.2", "+1"}},
+		{"other kind of layer", func(s shapes) { s["model.layers.3.linear_attn.A_log"] = []int{4} }, []string{"layer 3", "full_attention_interval"}},
+		{"all missing", func(s shapes) {
+			for n := range s {
+				if n != "model.embed_tokens.weight" {
+					delete(s, n)
+				}
+			}
+		}, []string{"model.norm.weight", "more"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := checkpoint(Qwen35, form{prefix: "model.", head: "lm_head.weight"})
+			tt.damage(s)
+			ck, err := open(t, Qwen35, s)
+			if err == nil {
+				_, err = ck.Decoder(layer.Compute{})
+			}
+			if !errors.Is(err, ErrTensors) || slices.ContainsFunc(tt.words, func(w string) bool { return !strings.Contains(err.Error(), w) }) {
+				t.Errorf("got %v, want %q", err, tt.words)
+			}
+		})
+	}
+}
+
+// TestTied uses the embedding as the output matrix where the config says so, and where there is no other.
+func TestTied(t *testing.T) {
+	f := form{prefix: "model.", head: "lm_head.weight"}
+	with, without := checkpoint(Qwen3, f), checkpoint(Qwen3, f)
+	delete(without, f.head)
+	for _, tt := range []struct {
+		tie  bool
+		s    shapes
+		want bool
+	}{{true, with, true}, {false, with, false}, {false, without, true}} {
+		c, err := ParseConfig(base(t, Qwen3, map[string]any{"tie_word_embeddings": tt.tie}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ck, err := Open(c, tt.s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := ck.Decoder(layer.Compute{})
+		if err != nil || d.tied != tt.want {
+			t.Errorf("tie %v: tied is %v, %v", tt.tie, d.tied, err)
+		}
+	}
+}
