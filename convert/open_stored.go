@@ -12,7 +12,8 @@ import (
 )
 
 // OpenStored opens a stored model, ours or one that Ollama made, as a source: its tensor blobs and
-// the files kept beside them. path says where a blob lies. What is broken or lies about its
+// the files kept beside them. A model that Ollama stored without its chat template is given one that
+// writes the same plain turns, and a note says so. path says where a blob lies. What is broken or lies about its
 // quantization is ErrSource.
 func OpenStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source, error) {
 	s, err := openStored(m, path)
@@ -52,6 +53,13 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 	inv, err := readStored(config, blobs)
 	if err != nil {
 		return nil, err
+	}
+	note, err := files.withTemplate(m)
+	if err != nil {
+		return nil, err
+	}
+	if note != "" {
+		inv.Notes = append(inv.Notes, note)
 	}
 	inv.Origin, inv.Files = m.Digest().String(), files.names()
 	s := &Source{inv: inv, shards: blobs, file: files.read}
@@ -96,6 +104,7 @@ func readStored(config Config, blobs []*safetensors.File) (Inventory, error) {
 type storedFiles struct {
 	path   func(manifest.Digest) string
 	layers map[string]manifest.Layer // by file name, or by kind: template, system, license, params
+	made   map[string][]byte         // files that stand in for what was not stored
 }
 
 func (f storedFiles) add(l manifest.Layer) {
@@ -117,11 +126,17 @@ func (f storedFiles) names() []string {
 	for name := range f.layers {
 		names = append(names, name)
 	}
+	for name := range f.made {
+		names = append(names, name)
+	}
 	slices.Sort(names)
 	return names
 }
 
 func (f storedFiles) read(name string) ([]byte, error) {
+	if b, ok := f.made[name]; ok {
+		return b, nil
+	}
 	l, ok := f.layers[name]
 	if !ok {
 		return nil, fmt.Errorf("the stored model has no %s: %w", name, fs.ErrNotExist)

@@ -41,6 +41,7 @@ type shown struct {
 	Config       manifest.Config `json:"config"`
 	Tensors      []shownTensor   `json:"tensors"`
 	Files        []string        `json:"files"`
+	Notes        []string        `json:"notes"` // what is not as one would expect
 	Verification *verify.Report  `json:"verification"`
 	Stale        string          `json:"verification_stale,omitempty"` // why the verdict does not answer for this model
 }
@@ -66,6 +67,7 @@ func show(_ context.Context, c call) error {
 	document := shown{
 		Schema: 1, Name: e.Name, Manifest: e.Digest, Modified: e.Modified.UTC(), Bytes: e.Manifest.Bytes(),
 		Family: src.Inventory().Config.Family, Config: readConfig(store, e.Manifest), Tensors: []shownTensor{}, Files: src.Files(),
+		Notes: append([]string{}, src.Inventory().Notes...),
 	}
 	for _, t := range src.Inventory().Tensors {
 		document.Tensors = append(document.Tensors, shownTensor{t.Name, t.Shape, t.Format.String(), t.Bytes()})
@@ -110,6 +112,9 @@ func (s shown) write(w io.Writer, all bool) error {
 		return err
 	}
 	fprintln(w, "files: %s", strings.Join(s.Files, " "))
+	for _, note := range s.Notes {
+		fprintln(w, "note: %s", note)
+	}
 	if s.Verification == nil {
 		fprintln(w, "not verified")
 		return nil
