@@ -41,6 +41,7 @@ type TensorPlan struct {
 	Scale     quant.Dtype // of affine scales and biases, as written
 	Rule      string      // the rule that decided, for people
 	Transform Transform
+	Search    bool // scales are searched for the least squared error
 	Global    bool // a .global_scale is written
 	Bytes     int64
 	From      Tensor // of the source
@@ -59,8 +60,9 @@ const (
 
 // PlanOptions are choices beside the recipe, and the few facts that headers do not tell.
 type PlanOptions struct {
-	MTP   MTP
-	Facts Facts
+	MTP         MTP
+	ScaleSearch bool // search scales wherever qimport encodes, in place of MLX's plain rule
+	Facts       Facts
 }
 
 // NewPlan decides what becomes of every tensor of an inventory. It is pure: no files, no clock, no
@@ -76,6 +78,7 @@ func NewPlan(inv Inventory, recipe quant.Recipe, opts PlanOptions) (Plan, error)
 	var errs []error
 	for i, t := range kept {
 		tp, err := planTensor(t, decisions[i], inv.Patches, opts.Facts.Exact[t.Name])
+		tp.Search = opts.ScaleSearch && tp.searchable()
 		errs = append(errs, err)
 		tensors = append(tensors, tp)
 	}

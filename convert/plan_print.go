@@ -48,6 +48,10 @@ type row struct {
 // target is the format, with how it is reached where that is not plain from source and target.
 func (r row) target() string {
 	switch r.tensor.Transform {
+	case Encode:
+		if r.tensor.Search {
+			return fmt.Sprintf("%s (scale search)", r.tensor.Target)
+		}
 	case Expand, Fold, MoveColours, Reencode:
 		return fmt.Sprintf("%s (%s)", r.tensor.Target, r.tensor.Transform)
 	}

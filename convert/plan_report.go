@@ -54,6 +54,7 @@ type TensorReport struct {
 	Rule      string `json:"rule"`
 	Bytes     int64  `json:"bytes"`
 	Transform string `json:"transform"`
+	Search    bool   `json:"scale_search"`
 	Blob      string `json:"blob"`
 }
 
@@ -70,7 +71,7 @@ func (p Plan) Report(free int64, jobs int) PlanReport {
 		for _, tp := range b.Tensors {
 			r.Tensors = append(r.Tensors, TensorReport{
 				Name: tp.Name, Shape: list(tp.Shape), Source: tp.Source.String(), Target: tp.Target.String(),
-				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Blob: b.Name,
+				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Blob: b.Name,
 			})
 		}
 	}

@@ -81,7 +81,7 @@ func blobKeys(plan Plan) ([]blobKey, error) {
 		sum := sha256.New()
 		add(sum, writerVersion, b.Name, b.Metadata)
 		for _, t := range b.Tensors {
-			add(sum, t.Name, t.Shape, t.Source, t.Target, t.Scale, t.Transform, t.Global)
+			add(sum, t.Name, t.Shape, t.Source, t.Target, t.Scale, t.Transform, t.Search, t.Global)
 			add(sum, t.From.ScaleDtype, t.From.Global, t.From.Shape)
 			for _, p := range t.From.Pieces {
 				for _, part := range []Part{p.Weight, p.Scales, p.Biases, p.Global} {

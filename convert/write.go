@@ -43,9 +43,10 @@ type Progress struct {
 // Stats is what writing did.
 type Stats struct {
 	Tensors      int
-	BytesRead    int64 // of the source's tensors
-	BytesWritten int64 // of blobs, config and files included
-	BytesReused  int64 // of blobs that were there already
+	BytesRead    int64        // of the source's tensors
+	BytesWritten int64        // of blobs, config and files included
+	BytesReused  int64        // of blobs that were there already
+	Gains        []SearchGain // of the tensors whose scales were searched, the largest first
 }
 
 // Write carries a plan out: it reads, encodes, hashes and writes over all cores at once, in memory
@@ -79,6 +80,7 @@ func Write(ctx context.Context, plan Plan, src Weights, stage *manifest.Stage, o
 			opts.Index.Add(key, layers[i])
 		}
 	}
+	w.stats.Gains = w.gains(plan)
 	return manifest.New(config, append(layers, files...)), w.stats, nil
 }
 
@@ -93,9 +95,10 @@ type writer struct {
 	spare  chan []byte   // buffers for pieces
 	report func(Progress)
 
-	mu    sync.Mutex // guards what follows
-	stats Stats
-	done  Progress
+	mu       sync.Mutex // guards what follows
+	stats    Stats
+	done     Progress
+	searched map[string]losses // by tensor, where scales were searched
 }
 
 func newWriter(plan Plan, src Weights, stage *manifest.Stage, opts WriteOptions) *writer {

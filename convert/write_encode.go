@@ -43,6 +43,9 @@ func (tw *tensorWriter) transform(p *piece, src quant.Tensor, data []byte, s spa
 	case AddOne:
 		return addOne(tw.output(p, n).Weight, data, src.Format.Dtype)
 	case Encode:
+		if tw.plan.Search {
+			return tw.search(tw.output(p, n), data, src.Format.Dtype)
+		}
 		return quant.Encode(target, tw.output(p, n), data, src.Format.Dtype)
 	case Convert:
 		if err := quant.Encode(target, tw.output(p, n), data, src.Format.Dtype); err != nil {
@@ -100,6 +103,9 @@ func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, s span
 	}
 	if bad, err := quant.NonFinite(buffer[:4*n], quant.F32); bad > 0 || err != nil {
 		return fmt.Errorf("%w: %d of its values are not finite", ErrSource, bad)
+	}
+	if tw.plan.Search {
+		return quant.EncodeSearchFloat32(tw.plan.Target, out, values, tw.plan.Scale)
 	}
 	return quant.EncodeFloat32(tw.plan.Target, out, values, tw.plan.Scale)
 }

@@ -42,13 +42,14 @@ type importOptions struct {
 	name   string // "" for the source's own
 	recipe quant.Recipe
 	mtp    convert.MTP
+	search bool // scales of least squared error
 	jobs   int
 	checks verify.Options
 }
 
 // importOptions reads the flags of import and plan.
 func (c call) importOptions() (o importOptions, err error) {
-	o = importOptions{source: c.Args().First(), name: c.String("name"), jobs: c.Int("jobs")}
+	o = importOptions{source: c.Args().First(), name: c.String("name"), jobs: c.Int("jobs"), search: c.Bool("scale-search")}
 	if o.jobs < 0 {
 		return o, usagef("--jobs %d: it is a number of workers, or 0 for one a core", o.jobs)
 	}
@@ -61,16 +62,17 @@ func (c call) importOptions() (o importOptions, err error) {
 
 // importResult is the result of an import, as scripts read it.
 type importResult struct {
-	Schema       int             `json:"schema"`
-	Name         manifest.Name   `json:"name"`
-	Manifest     manifest.Digest `json:"manifest"`
-	Tensors      int             `json:"tensors"`
-	BytesRead    int64           `json:"bytes_read"`
-	BytesWritten int64           `json:"bytes_written"`
-	BytesReused  int64           `json:"bytes_reused"`
-	Seconds      float64         `json:"seconds"`
-	Published    bool            `json:"published"`
-	Verification *verify.Report  `json:"verification"`
+	Schema       int                  `json:"schema"`
+	Name         manifest.Name        `json:"name"`
+	Manifest     manifest.Digest      `json:"manifest"`
+	Tensors      int                  `json:"tensors"`
+	BytesRead    int64                `json:"bytes_read"`
+	BytesWritten int64                `json:"bytes_written"`
+	BytesReused  int64                `json:"bytes_reused"`
+	Seconds      float64              `json:"seconds"`
+	Published    bool                 `json:"published"`
+	ScaleSearch  []convert.SearchGain `json:"scale_search,omitempty"`
+	Verification *verify.Report       `json:"verification"`
 }
 
 func runImport(ctx context.Context, c call) error {
@@ -130,7 +132,7 @@ func (s stdio) importSource(ctx context.Context, store *manifest.Store, src sour
 	}
 	result := importResult{
 		Schema: 1, Name: name, Manifest: m.Digest(), Tensors: stats.Tensors,
-		BytesRead: stats.BytesRead, BytesWritten: stats.BytesWritten, BytesReused: stats.BytesReused,
+		BytesRead: stats.BytesRead, BytesWritten: stats.BytesWritten, BytesReused: stats.BytesReused, ScaleSearch: stats.Gains,
 	}
 	target := verify.Staged(name.String(), m, stage.Path)
 	target.Against, target.Provenance = src.Source, src.provenance(plan, o.recipe)
@@ -219,6 +221,7 @@ func (r importResult) write(w io.Writer) error {
 			return err
 		}
 	}
+	writeGains(w, r.ScaleSearch)
 	state := "published, not verified"
 	switch {
 	case !r.Published:
@@ -229,4 +232,18 @@ func (r importResult) write(w io.Writer) error {
 	fprintln(w, "%s  %s  %s: %d tensors, %s read, %s written, %s reused, %.1f s", r.Name, r.Manifest.Short(), state,
 		r.Tensors, size(r.BytesRead), size(r.BytesWritten), size(r.BytesReused), r.Seconds)
 	return nil
+}
+
+// gainsShown is how many tensors a text names; the JSON has them all.
+const gainsShown = 5
+
+// writeGains says what searching the scales was worth.
+func writeGains(w io.Writer, gains []convert.SearchGain) {
+	for i, g := range gains {
+		if i == gainsShown {
+			fprintln(w, "  … %d more in the JSON", len(gains)-gainsShown)
+			break
+		}
+		fprintln(w, "scale search: %.1f%% less squared error (%.3g → %.3g)  %s  %s", 100*g.Share(), g.Plain, g.Search, g.Format, g.Tensor)
+	}
 }

@@ -50,7 +50,7 @@ func makePlan(ctx context.Context, src source, o importOptions) (convert.Plan, e
 	if err != nil {
 		return convert.Plan{}, err
 	}
-	return convert.NewPlan(src.Inventory(), o.recipe, convert.PlanOptions{MTP: o.mtp, Facts: facts})
+	return convert.NewPlan(src.Inventory(), o.recipe, convert.PlanOptions{MTP: o.mtp, ScaleSearch: o.search, Facts: facts})
 }
 
 // printPlan prints a plan, and whether the store has room for it.

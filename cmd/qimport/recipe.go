@@ -17,6 +17,7 @@ func recipeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "recipe", Usage: "`FILE` (YAML) with policy, type and overrides"},
 		&cli.StringFlag{Name: "policy", Usage: "`POLICY` for tensors that no pattern names: ollama, uniform or keep", DefaultText: "ollama"},
 		&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
+		&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error, not by MLX's plain rule: slower, and other bytes than MLX's"},
 		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
 		&cli.IntFlag{Name: "jobs", Usage: "work on `N` pieces at a time", DefaultText: "one a core"},
 	}

@@ -1,0 +1,86 @@
+package convert
+
+import (
+	"cmp"
+	"slices"
+
+	"qimport/quant"
+)
+
+// SearchGain is what searching the scales of a tensor was worth: its relative squared error by MLX's
+// plain rule, and as written. Blobs that were there already are not measured again.
+type SearchGain struct {
+	Tensor string  `json:"tensor"`
+	Format string  `json:"format"`
+	Plain  float64 `json:"plain"`
+	Search float64 `json:"search"`
+}
+
+// Share is the part of the squared error that the search took away.
+func (g SearchGain) Share() float64 {
+	if g.Plain == 0 {
+		return 0
+	}
+	return 1 - g.Search/g.Plain
+}
+
+// losses are the squared errors of one tensor, summed over its pieces.
+type losses struct{ plain, search quant.Loss }
+
+// searchable says whether the encoder has scales to choose among. mxfp8's are given by the largest
+// value, and what is copied keeps its own.
+func (tp TensorPlan) searchable() bool {
+	encoded := tp.Transform == Encode || tp.Transform == Reencode
+	return encoded && (tp.Target.Mode == quant.NVFP4 || tp.Target.Mode == quant.MXFP4 || tp.Target.Mode == quant.Affine)
+}
+
+// search encodes a piece with searched scales, and by the plain rule to know the gain.
+func (tw *tensorWriter) search(out quant.Packed, data []byte, from quant.Dtype) error {
+	buffer := tw.buffer(len(out.Weight) + len(out.Scales) + len(out.Biases))
+	defer tw.giveBack(buffer)
+	plain := quant.Packed{
+		Weight: buffer[:len(out.Weight)],
+		Scales: buffer[len(out.Weight):][:len(out.Scales)],
+		Biases: buffer[len(out.Weight)+len(out.Scales):][:len(out.Biases)],
+	}
+	if err := quant.Encode(tw.plan.Target, plain, data, from); err != nil {
+		return err
+	}
+	if err := quant.EncodeSearch(tw.plan.Target, out, data, from); err != nil {
+		return err
+	}
+	before, err := quant.MeasureLoss(tw.plan.Target, plain, data, from)
+	if err != nil {
+		return err
+	}
+	after, err := quant.MeasureLoss(tw.plan.Target, out, data, from)
+	if err != nil {
+		return err
+	}
+	tw.addLosses(losses{before, after})
+	return nil
+}
+
+func (tw *tensorWriter) addLosses(l losses) {
+	tw.mu.Lock()
+	defer tw.mu.Unlock()
+	if tw.searched == nil {
+		tw.searched = map[string]losses{}
+	}
+	sum := tw.searched[tw.plan.Name]
+	tw.searched[tw.plan.Name] = losses{sum.plain.Add(l.plain), sum.search.Add(l.search)}
+}
+
+// gains lists what the search was worth, by tensor, the largest gain first.
+func (w *writer) gains(plan Plan) []SearchGain {
+	var out []SearchGain
+	for _, b := range plan.Blobs {
+		for _, t := range b.Tensors {
+			if l, ok := w.searched[t.Name]; ok {
+				out = append(out, SearchGain{t.Name, t.Target.String(), l.plain.Relative(), l.search.Relative()})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b SearchGain) int { return cmp.Compare(b.Share(), a.Share()) })
+	return out
+}

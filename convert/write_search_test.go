@@ -1,0 +1,90 @@
+package convert
+
+import (
+	"testing"
+
+	"qimport/quant"
+)
+
+// TestScaleSearch holds what is written, cut into pieces, to the search over the whole tensor at
+// once, and the gain that is reported to the two errors measured there.
+func TestScaleSearch(t *testing.T) {
+	source := floats(1, quant.BF16, 1200, 1024)
+	src := memory{tensors: map[string][]quant.Tensor{linear: {source}}, files: map[string][]byte{"config.json": []byte("{}")}}
+	for _, f := range []quant.Format{quant.FormatNVFP4, quant.FormatMXFP4, quant.FormatInt4} {
+		t.Run(f.String(), func(t *testing.T) {
+			plan, err := NewPlan(src.inventory(t), quant.Recipe{Type: f}, PlanOptions{ScaleSearch: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := write(t, plan, src, t.TempDir(), WriteOptions{Jobs: 3})
+			want, plain := whole(t, f, source, quant.EncodeSearch), whole(t, f, source, quant.Encode)
+			got, _ := w.arrays(t, linear)
+			checkArrays(t, map[string][]byte{"": got[linear]}, map[string][]byte{"": want.Weight})
+			if len(w.stats.Gains) != 1 {
+				t.Fatalf("%d gains are reported, want 1", len(w.stats.Gains))
+			}
+			gain := w.stats.Gains[0]
+			near(t, "plain", gain.Plain, measured(t, f, plain, source))
+			near(t, "search", gain.Search, measured(t, f, want, source))
+			if gain.Share() <= 0 {
+				t.Errorf("the search is reported to gain %g", gain.Share())
+			}
+		})
+	}
+}
+
+// TestScaleSearchPlan says that mxfp8 has nothing to search, and that a searched blob is another one.
+func TestScaleSearchPlan(t *testing.T) {
+	src := memory{tensors: map[string][]quant.Tensor{linear: {floats(1, quant.BF16, 64, 128)}}}
+	inv := src.inventory(t)
+	keys := map[bool]blobKey{}
+	for _, search := range []bool{false, true} {
+		for f, want := range map[quant.Format]bool{quant.FormatMXFP8: false, quant.FormatNVFP4: search, quant.FormatBF16: false} {
+			plan, err := NewPlan(inv, quant.Recipe{Type: f}, PlanOptions{ScaleSearch: search})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := plan.Blobs[0].Tensors[0].Search; got != want {
+				t.Errorf("%s with search %t: the plan searches: %t, want %t", f, search, got, want)
+			}
+			if f == quant.FormatNVFP4 {
+				k, err := blobKeys(plan)
+				if err != nil {
+					t.Fatal(err)
+				}
+				keys[search] = k[0]
+			}
+		}
+	}
+	if keys[true] == keys[false] {
+		t.Error("a searched blob has the key of the plain one, and would be reused for it")
+	}
+}
+
+func whole(t *testing.T, f quant.Format, x quant.Tensor, encode func(quant.Format, quant.Packed, []byte, quant.Dtype) error) quant.Packed {
+	t.Helper()
+	w, s, b := f.PartSizes(quant.Elements(x.Shape), quant.BF16)
+	p := quant.Packed{Weight: make([]byte, w), Scales: make([]byte, s), Biases: make([]byte, b)}
+	if err := encode(f, p, x.Data, quant.BF16); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func measured(t *testing.T, f quant.Format, p quant.Packed, x quant.Tensor) float64 {
+	t.Helper()
+	l, err := quant.MeasureLoss(f, p, x.Data, quant.BF16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Relative()
+}
+
+// near allows for the order in which pieces are summed.
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if d := got/want - 1; d > 1e-9 || d < -1e-9 {
+		t.Errorf("%s: relative squared error %g is reported, %g is measured", what, got, want)
+	}
+}
