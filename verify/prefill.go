@@ -49,7 +49,7 @@ type stepped struct {
 // steppingTime bounds decoding one token at a time where the options do not. Past it, the tokens up
 // to each length are prefilled but for the last steppedTail; the report says how many were stepped.
 const (
-	steppingTime = 10 * time.Second
+	steppingTime = 5 * time.Second
 	steppedTail  = 16
 )
 

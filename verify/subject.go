@@ -10,7 +10,6 @@ import (
 
 	"qimport/convert"
 	"qimport/runtime"
-	"qimport/runtime/chat"
 	"qimport/runtime/mlx"
 )
 
@@ -113,25 +112,13 @@ func (r *run) textIDs() ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.ids = ids[:min(len(ids), max(r.context(), minTextTokens))]
+		r.ids = r.fit(ids)
 	}
 	return r.ids, nil
 }
 
-// encodeText reads the text as a language does: the caller's, or the built-in one in its chat form.
-func (o Options) encodeText(l language) ([]int, error) {
-	if o.Text != "" {
-		return readText(o.Text, o.TextTokens, l.tokens)
-	}
-	if l.template == nil {
-		return nil, chat.ErrNoTemplate
-	}
-	text, err := dialogue(l.template)
-	if err != nil {
-		return nil, err
-	}
-	return readText(text, o.TextTokens, l.tokens)
-}
+// fit cuts a text to the model's context.
+func (r *run) fit(ids []int) []int { return ids[:min(len(ids), max(r.context(), minTextTokens))] }
 
 // context is how many positions the model was made for.
 func (r *run) context() int {

@@ -18,7 +18,7 @@ type Options struct {
 	Cases   []Case // nil means DefaultCases
 	Tokens  int    // length of a generation watched for loops; 0 means none is asked for
 	Lengths []int  // prompt lengths at which prefill is held to decoding; nil means DefaultLengths
-	// Stepping bounds the time for decoding one token at a time; 0 means 10 seconds. What of a
+	// Stepping bounds the time for decoding one token at a time; 0 means 5 seconds. What of a
 	// prompt lies beyond it is prefilled but for its last tokens, and the report says so.
 	Stepping time.Duration
 

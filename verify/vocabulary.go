@@ -7,19 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"qimport/convert"
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
 )
-
-// language is how text goes into a model and comes out: what the smoke checks read of its files.
-type language struct {
-	tokens   *tokenizer.Tokenizer
-	template *chat.Template
-	stops    []int // every token that ends an answer
-}
 
 // checkVocabulary holds tokenizer, stop tokens and embedding to each other.
 func (r *run) checkVocabulary(context.Context) Check {
@@ -58,15 +50,6 @@ func checkStops(t *tokenizer.Tokenizer, stops []int) error {
 		}
 	}
 	return errors.Join(findings...)
-}
-
-// names spells token ids out.
-func (l *language) names(ids []int) string {
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = l.tokens.Decode([]int{id}, false)
-	}
-	return strings.Join(names, " ")
 }
 
 // checkTemplate renders a conversation: the template must be there, carry the messages, end each
@@ -156,23 +139,4 @@ func tokenizerEOS(s *convert.Source) (string, error) {
 		return token.Content, nil
 	}
 	return "", nil
-}
-
-// control are the tokens that an answer must not hold: every special one, and the marks of
-// thinking where the model was told not to think.
-func (l *language) control(thinking bool) map[int]string {
-	marks := map[int]string{}
-	for id := range l.tokens.Size() {
-		if l.tokens.Special(id) {
-			marks[id] = l.tokens.Decode([]int{id}, false)
-		}
-	}
-	if !thinking {
-		for _, mark := range []string{"<think>", "</think>"} {
-			if id, ok := l.tokens.ID(mark); ok {
-				marks[id] = mark
-			}
-		}
-	}
-	return marks
 }

@@ -1,0 +1,188 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"qimport/convert/arch"
+	"qimport/quant"
+)
+
+// checkTokens asks that both models read the text as the same tokens.
+func (r *run) checkTokens(ctx context.Context) Check {
+	if r.tokens == nil {
+		return notRun("the tokenizer did not load")
+	}
+	ids, err := r.textIDs()
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	switch {
+	case r.Scores != "":
+		return r.checkScoreTokens(ids)
+	case r.Against == nil:
+		return notRun("%s", r.noReference())
+	}
+	theirs, err := readLanguage(r.Against)
+	if err != nil {
+		return notRun("in the source: %s", sentences(err))
+	}
+	want, err := r.encodeText(theirs)
+	if err != nil {
+		return notRun("in the source: %s", sentences(err))
+	}
+	if want = r.fit(want); !slices.Equal(ids, want) {
+		return fail("the model's tokenizer and template read the text otherwise than the source's: %s", firstDifference(ids, want))
+	}
+	return pass("%d tokens, %s", len(ids), shortDigest(textDigest(ids)))
+}
+
+// checkScoreTokens holds stored scores to the text and vocabulary.
+func (r *run) checkScoreTokens(ids []int) Check {
+	s, err := openScores(r.Scores)
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	defer s.close()
+	if rows := r.source.Inventory().Config.VocabSize; s.vocab != rows {
+		return fail("the stored scores are over %d tokens, the model over %d: they are of another model", s.vocab, rows)
+	}
+	if !slices.Equal(ids, s.ids) {
+		return fail("the stored scores are of another text, or of another tokenizer: %s", firstDifference(ids, s.ids))
+	}
+	return pass("%d tokens, %s, as the stored scores have them", len(ids), shortDigest(textDigest(ids)))
+}
+
+func firstDifference(ours, theirs []int) string {
+	for i := range min(len(ours), len(theirs)) {
+		if ours[i] != theirs[i] {
+			return fmt.Sprintf("token %d is %d, there %d", i, ours[i], theirs[i])
+		}
+	}
+	return fmt.Sprintf("%d tokens, there %d", len(ours), len(theirs))
+}
+
+// checkKL runs the comparison that the checks after it read.
+func (r *run) checkKL(ctx context.Context) Check {
+	if c, ok := r.report.Check("quality.tokens"); !ok || c.Passed != Passed {
+		return notRun("the two do not read the same tokens")
+	}
+	d, err := r.compare(ctx)
+	if errors.Is(err, errNotFinite) {
+		return fail("%s", sentences(err))
+	}
+	if err != nil {
+		return notRun("%s", sentences(err))
+	}
+	r.report.Divergence = &d
+	if d.NonFinite > 0 {
+		return fail("%d of %d positions are not finite", d.NonFinite, d.Positions)
+	}
+	if d.MaxKL < roundingKL && r.changed() {
+		return fail("no difference at all from the reference, though formats differ: the reference was not what ran, or quantization never engaged")
+	}
+	return atMost(d.MeanKL, r.bounds().kl, fmt.Sprintf("mean KL divergence from the reference, ± %.1g nats; p99 %.3g, max %.3g", d.StdErr, d.P99KL, d.MaxKL))
+}
+
+// roundingKL is more than two runs of the same numbers differ by, where scores are kept in float32.
+const roundingKL = 1e-12
+
+// changed says whether any text tensor has another format than in the reference, as far as known.
+func (r *run) changed() bool {
+	for _, t := range r.report.Tensors {
+		if t.quantized {
+			return true
+		}
+	}
+	return false
+}
+
+// bounds are the limits in force: of the coarsest format that differs from the reference's.
+func (r *run) bounds() bounds {
+	b := identical
+	for f := range r.lossy() {
+		if of, err := boundsOf(f); err == nil {
+			b = b.wider(of)
+		}
+	}
+	return b.with(r.Limits)
+}
+
+// lossy are the formats that the model has and the reference has not in the same place. Where the
+// reference is a file of scores, every format of the model counts.
+func (r *run) lossy() map[quant.Format]bool {
+	found := map[quant.Format]bool{}
+	before := map[string]quant.Format{}
+	if r.Against != nil {
+		for _, t := range r.Against.Inventory().Tensors {
+			before[canonical(t.Body)] = t.Format
+		}
+	}
+	for _, t := range r.source.Inventory().Tensors {
+		if t.Role != arch.Vision && !t.MTP && !holds(t.Format, before[canonical(t.Body)]) {
+			found[t.Format] = true
+		}
+	}
+	return found
+}
+
+// divergence is what checkKL measured, or nil with the check that says so.
+func (r *run) divergence() (*Divergence, Check) {
+	if r.report.Divergence == nil {
+		return nil, notRun("nothing was compared")
+	}
+	return r.report.Divergence, Check{}
+}
+
+func (r *run) checkTop1(context.Context) Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
+	}
+	return atLeast(d.Top1, r.bounds().top1, "share of positions where both hold the same token likeliest")
+}
+
+func (r *run) checkPerplexity(context.Context) Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
+	}
+	return atMost(d.PerplexityChange, r.bounds().ppl,
+		fmt.Sprintf("relative increase of perplexity, %.4g to %.4g, ± %.1g", d.ReferencePerplexity, d.Perplexity, d.PerplexityStdErr))
+}
+
+// checkDepth holds the deepest bucket of the text to the limit of the whole: drift with position
+// would hide in the mean.
+func (r *run) checkDepth(context.Context) Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
+	}
+	first, last := d.ByDepth[0], d.ByDepth[len(d.ByDepth)-1]
+	return atMost(last.MeanKL-2*last.StdErr, r.bounds().kl, fmt.Sprintf(
+		"mean KL of positions %d to %d less two standard errors; the first %d have %.3g", last.From, last.To-1, first.To, first.MeanKL))
+}
+
+// checkReference asks whether the reference is one. It must do better than guessing, and where the
+// copy does better than it beyond noise, it is the reference that is broken, or was read wrongly.
+func (r *run) checkReference(context.Context) Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
+	}
+	guessing := float64(r.source.Inventory().Config.VocabSize)
+	if !(d.ReferencePerplexity < guessing) {
+		return atMost(d.ReferencePerplexity, guessing, "perplexity of the reference is no better than guessing: it is broken, or the text is not of its kind and says nothing; name another with --text")
+	}
+	c := pass("the reference's perplexity is %.4g, and the model's does not fall below it beyond noise", d.ReferencePerplexity)
+	const beyond = 3 // standard errors
+	if d.PerplexityChange < -0.01 && -d.PerplexityChange > beyond*d.PerplexityStdErr {
+		c.Warning = fmt.Sprintf("the model's perplexity is %.2f%% lower than its reference's, %.0f standard errors: a copy that is better than its original means that the original is broken or was read wrongly",
+			-100*d.PerplexityChange, math.Abs(d.PerplexityChange/d.PerplexityStdErr))
+		c.Detail = "perplexity is below the reference's"
+	}
+	return c
+}
