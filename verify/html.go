@@ -76,7 +76,7 @@ func (r *Report) errorPlot() template.HTML {
 	}
 	for _, t := range r.Tensors {
 		if t.Error > 0 {
-			p.dots = append(p.dots, plotDot{plotPoint{t.Bits, t.Error}, t.summary(), t.Error > t.Limit})
+			p.dots = append(p.dots, plotDot{plotPoint{t.Bits, t.Error}, t.summary(), t.over()})
 		}
 		p.xTo = max(p.xTo, t.Bits+1)
 	}

@@ -27,7 +27,9 @@ func pairs(ours, reference *convert.Source) (matched []tensorPair, alone []strin
 		}
 		key, e := canonical(t.Body), elementsOf(ours, t)
 		if from, ok := source[key]; ok {
-			matched = append(matched, tensorPair{t.Name, e, from, shift(t, ourInv.Layout, refInv.Layout)})
+			p := tensorPair{name: t.Name, ours: e, source: from}
+			p.ourShift, p.sourceShift = shifts(t, ourInv.Layout, refInv.Layout)
+			matched = append(matched, p)
 			continue
 		}
 		stem, fused := strings.CutSuffix(key, "gate_up_proj")
@@ -36,8 +38,8 @@ func pairs(ours, reference *convert.Source) (matched []tensorPair, alone []strin
 			alone = append(alone, t.Name)
 			continue
 		}
-		matched = append(matched, tensorPair{t.Name + " (gate)", e.half(0), gate, 0},
-			tensorPair{t.Name + " (up)", e.half(1), source[stem+"up_proj"], 0})
+		matched = append(matched, tensorPair{name: t.Name + " (gate)", ours: e.half(0), source: gate},
+			tensorPair{name: t.Name + " (up)", ours: e.half(1), source: source[stem+"up_proj"]})
 	}
 	return matched, alone
 }
@@ -76,18 +78,18 @@ func (e elements) half(h int) elements {
 	return apart
 }
 
-// shift is what the model's norms have in them that the reference's have not.
-func shift(t convert.Tensor, ours, reference convert.Layout) float32 {
+// shifts are what the gains of a norm lack on either side: 1 where they are stored without it.
+func shifts(t convert.Tensor, ours, reference convert.Layout) (ourShift, sourceShift float32) {
 	if t.MTP || !zeroCentred(t.Body) || ours == reference {
-		return 0
+		return 0, 0
 	}
-	switch {
-	case ours == convert.LayoutConverted && reference == convert.LayoutRaw:
-		return 1
-	case ours == convert.LayoutRaw && reference == convert.LayoutConverted:
-		return -1
+	if ours == convert.LayoutRaw {
+		ourShift = 1
 	}
-	return 0
+	if reference == convert.LayoutRaw {
+		sourceShift = 1
+	}
+	return ourShift, sourceShift
 }
 
 // zeroCentred says whether a release stores the gain of this norm without its 1.

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -33,9 +34,9 @@ type TensorErr struct {
 type tensorPair struct {
 	name         string
 	ours, source elements
-	// shift is added to every value of the source: 1 where the model has the norm's +1 in it and
-	// the source has not, -1 the other way round.
-	shift float32
+	// ourShift and sourceShift are added to the values before they are compared: 1 where one side
+	// has a norm's gain without its 1, and the other with it.
+	ourShift, sourceShift float32
 }
 
 // elements are the values of one tensor in row-major order, in pieces of equal size: one piece, or
@@ -49,7 +50,7 @@ type elements struct {
 	load   func(i int) (t quant.Tensor, start int, err error)
 }
 
-// tensorErrors measures every pair over all cores, worst (by Error over Limit) first.
+// tensorErrors measures every pair over all cores, worst first.
 func tensorErrors(ctx context.Context, pairs []tensorPair) ([]TensorErr, error) {
 	errs := make([]TensorErr, len(pairs))
 	g, ctx := errgroup.WithContext(ctx)
@@ -68,15 +69,19 @@ func tensorErrors(ctx context.Context, pairs []tensorPair) ([]TensorErr, error) 
 	return errs, nil
 }
 
+// worstFirst puts those over their limit before the others, then goes by error and name.
 func worstFirst(a, b TensorErr) int {
 	switch {
-	case a.Error > b.Error:
+	case a.over() && !b.over():
 		return -1
-	case a.Error < b.Error:
+	case b.over() && !a.over():
 		return 1
 	}
-	return strings.Compare(a.Name, b.Name)
+	return cmp.Or(cmp.Compare(b.Error, a.Error), strings.Compare(a.Name, b.Name))
 }
+
+// over says whether the tensor differs from the source by more than its format costs.
+func (t TensorErr) over() bool { return t.Error > t.Limit }
 
 // tensorError decodes both sides some rows at a time, so that memory stays the same however large
 // the tensor is.
@@ -123,16 +128,16 @@ func squaredError(ctx context.Context, p tensorPair) (diff, energy float64, err 
 			return 0, 0, fmt.Errorf("in the source: %w", errB)
 		}
 		both := min(len(a), len(b))
-		d, e := sumSquares(a[:both], b[:both], p.shift)
+		d, e := p.sumSquares(a[:both], b[:both])
 		diff, energy, at = diff+d, energy+e, at+both
 	}
 	return diff, energy, nil
 }
 
-func sumSquares(ours, source []float32, shift float32) (diff, energy float64) {
+func (p tensorPair) sumSquares(ours, source []float32) (diff, energy float64) {
 	for i, v := range source {
-		want := float64(v + shift)
-		d := float64(ours[i]) - want
+		want := float64(v) + float64(p.sourceShift)
+		d := float64(ours[i]) + float64(p.ourShift) - want
 		diff += d * d
 		energy += want * want
 	}
@@ -196,23 +201,18 @@ func (r *elementReader) decode(at int) error {
 // tensorLimit is the error that the model's format may cost over the source's: none where both
 // have the same format, or the model's holds every value of the source's.
 func tensorLimit(p tensorPair) (float64, error) {
-	if holds(p.ours.format, p.source.format) && p.shift == 0 {
+	if p.ourShift != p.sourceShift {
+		return addedOneError, nil
+	}
+	if holds(p.ours.format, p.source.format) {
 		return 0, nil
 	}
 	b, err := boundsOf(p.ours.format)
-	if err != nil {
-		return 0, err
-	}
-	return max(b.tensor, shiftError(p)), nil
+	return b.tensor, err
 }
 
-// shiftError is what adding 1 to a norm in bf16 may cost: 2^-8 of a value near 1, squared.
-func shiftError(p tensorPair) float64 {
-	if p.shift == 0 {
-		return 0
-	}
-	return math.Ldexp(1, -16)
-}
+// addedOneError is what adding 1 to a gain in bf16 may cost: 2^-8 of a value near 1, squared.
+const addedOneError = 1.0 / (1 << 16)
 
 // holds says whether every value that source can hold has a place in ours.
 func holds(ours, source quant.Format) bool {

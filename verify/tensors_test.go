@@ -135,13 +135,17 @@ func TestTensorErrorExact(t *testing.T) {
 func TestTensorErrorShift(t *testing.T) {
 	source := f32Tensor([]int{4}, []float32{0, 0.5, -0.25, 1})
 	ours := f32Tensor([]int{4}, []float32{1, 1.5, 0.75, 2})
-	got, err := tensorError(context.Background(), tensorPair{name: "n", ours: whole(ours), source: whole(source), shift: 1})
+	got, err := tensorError(context.Background(), tensorPair{name: "n", ours: whole(ours), source: whole(source), sourceShift: 1})
 	if err != nil || got.Error != 0 {
 		t.Errorf("a norm with its 1 added differs by %v (%v)", got.Error, err)
 	}
-	got, err = tensorError(context.Background(), tensorPair{name: "n", ours: whole(source), source: whole(source), shift: 1})
+	got, err = tensorError(context.Background(), tensorPair{name: "n", ours: whole(source), source: whole(source), sourceShift: 1})
 	if err != nil || got.Error <= got.Limit {
 		t.Errorf("a norm without its 1 has error %v, limit %v (%v)", got.Error, got.Limit, err)
+	}
+	got, err = tensorError(context.Background(), tensorPair{name: "n", ours: whole(source), source: whole(ours), ourShift: 1})
+	if err != nil || got.Error != 0 {
+		t.Errorf("the other way round it differs by %v (%v)", got.Error, err)
 	}
 }
 
