@@ -97,7 +97,7 @@ func (d *DeltaNet) Params() []*Param {
 // Forward runs x [B, T, H] through the layer, from the cache's states to the ones T tokens on.
 func (d *DeltaNet) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
 	mix := d.mix
-	if d.fuses(x.Shape()[1]) {
+	if d.fuses() {
 		mix = d.fused
 	}
 	return d.out.Apply(s, mix(s, d.in.Apply(s, x), &cache.Delta))

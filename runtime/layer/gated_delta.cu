@@ -1,19 +1,31 @@
 // The middle of a Gated DeltaNet layer for CUDA: everything between its input projections and its
-// output projection, for T tokens one after the other (T is small; one, in decoding). Convolution,
-// gates, norms, decay and the state in between are float32 whatever the dtypes around it.
-// gated_delta.metal is the same for Metal.
+// output projection, for T tokens one after the other. Convolution, gates, norms, decay and the
+// state in between are float32 whatever the dtypes around it. gated_delta.metal is the same for
+// Metal.
 //
-// A block works on one value head of one sequence. Each of its warps has ROWS rows of the head's
-// state [DV, DK] in registers, each lane the columns lane, lane+32, ... of them; what a row needs
-// is a sum over the lanes:
+// A block works on one value head of one sequence and keeps the head's state S [DV, DK] in
+// registers: LANES neighbouring threads share ROWS rows of it, thread lane having their columns
+// lane, lane+LANES, ... For every token, with q and k of length 1/sqrt(DK) and 1,
 //
-//	S = decay S;  d = beta (v - S k);  S = S + d k^T;  o = S q;  y = RMSNorm(o) * silu(z)
+//	S' = decay S;  d = beta (v - S' k);  o = S' q + d (k q);  S = S' + d k^T;  y = RMSNorm(o) silu(z)
+//
+// where o is S q of the new S, written so that all sums over a row are taken at once. What lies
+// ahead of the next token's turn (loads, convolution, gates) is done beside the current one's.
 namespace qimport {
 
-constexpr int LANES = 32;
+constexpr int LANES = 8;
+constexpr int WARP = 32;
 
-__device__ inline float lane_sum(float x) {
-  for (int step = LANES / 2; step > 0; step /= 2) {
+// The sum over the LANES threads of a row, or over the rows of a warp.
+__device__ inline float row_sum(float x) {
+  for (int step = 1; step < LANES; step *= 2) {
+    x += __shfl_xor_sync(0xffffffff, x, step);
+  }
+  return x;
+}
+
+__device__ inline float rows_sum(float x) {
+  for (int step = LANES; step < WARP; step *= 2) {
     x += __shfl_xor_sync(0xffffffff, x, step);
   }
   return x;
@@ -29,41 +41,43 @@ __device__ inline float softplus(float x) {
 // and values of all heads (CONV of them), then z of all value heads, b of each and a of each.
 template <
     typename Act, typename State, typename Decay,
-    int NK, int NV, int DK, int DV, int KERNEL, int ROWS>
+    int NK, int NV, int DK, int DV, int KERNEL, int ROWS, int THREADS,
+    typename Weight>
 __device__ void gated_delta(
-    const Act* x,        // [B, T, WIDTH]
+    const Act* x,         // [B, T, WIDTH]
     int T,
-    const Act* past,     // [B, KERNEL-1, CONV]: the rows before x
-    const State* state,  // [B, NV, DV, DK]
-    const float* taps,   // [KERNEL, CONV]
-    const float* rate,   // [NV]: -exp(A_log)
-    const float* bias,   // [NV]: dt_bias
-    const float* weight, // [DV]: of the norm
-    float eps,           // of the norm
-    Act* y,              // [B, T, NV, DV]
+    const Act* past,      // [B, KERNEL-1, CONV]: the rows before x
+    const State* state,   // [B, NV, DV, DK]
+    const float* taps,    // [KERNEL, CONV]
+    const float* rate,    // [NV]: -exp(A_log)
+    const float* bias,    // [NV]: dt_bias
+    const Weight* weight, // [DV]: of the norm
+    float eps,            // of the norm
+    Act* y,               // [B, T, NV, DV]
     Act* next_past,
     State* next_state,
-    Decay* decays) {     // [B, T, NV]: what the state was multiplied by
+    Decay* decays) {      // [B, T, NV]: what the state was multiplied by
   constexpr int CONV = 2 * NK * DK + NV * DV;
   constexpr int WIDTH = CONV + NV * DV + 2 * NV;
-  constexpr int WARPS = (DV + ROWS - 1) / ROWS;
-  constexpr int COLUMNS = (DK + LANES - 1) / LANES;
+  constexpr int WARPS = THREADS / WARP;
+  constexpr int COLUMNS = (DK + LANES - 1) / LANES; // of a thread
   constexpr int MIXED = 2 * DK + DV; // channels of this block: its query, key and value
+  constexpr int CHANNELS = (MIXED + THREADS - 1) / THREADS; // of a thread
   constexpr float L2_EPS = 1e-6f;
 
-  // Two of each, so that a token's need not wait for all to have read the last one's.
+  // Two of each: one is read while the next token's is written.
   __shared__ float mixed[2][MIXED];
   __shared__ float squares[2][WARPS];
 
   const int thread = threadIdx.x;
   const int lane = thread % LANES;
-  const int warp = thread / LANES;
+  const int first = thread / LANES * ROWS; // of this thread's rows
   const int head = blockIdx.x % NV;
   const int sequence = blockIdx.x / NV;
   const int key_head = head / (NV / NK);
-  const int first = warp * ROWS;
-  const int row = first + lane; // whose output this lane writes, if it is one of the warp's
+  const int row = first + lane; // whose output this thread writes, if it is one of its own
   const bool writes = lane < ROWS && row < DV;
+  const float norm_weight = writes ? static_cast<float>(weight[row]) : 0.0f;
 
   x += (size_t)sequence * T * WIDTH;
   past += (size_t)sequence * (KERNEL - 1) * CONV;
@@ -83,6 +97,16 @@ __device__ void gated_delta(
     return at < KERNEL - 1 ? past[at * CONV + ch] : x[(size_t)(at - (KERNEL - 1)) * WIDTH + ch];
   };
 
+  float tap[CHANNELS][KERNEL];
+#pragma unroll
+  for (int c = 0; c < CHANNELS; c++) {
+    const int i = c * THREADS + thread;
+#pragma unroll
+    for (int n = 0; n < KERNEL; n++) {
+      tap[c][n] = i < MIXED ? taps[n * CONV + channel(i)] : 0.0f;
+    }
+  }
+
   float s[ROWS][COLUMNS];
 #pragma unroll
   for (int r = 0; r < ROWS; r++) {
@@ -93,81 +117,104 @@ __device__ void gated_delta(
     }
   }
 
-  for (int t = 0; t < T; t++) {
-    float* const qkv = mixed[t % 2];
-    for (int i = thread; i < MIXED; i += WARPS * LANES) {
-      const int ch = channel(i);
-      float sum = 0;
+  // Turn t works on token t, if there is one yet, and makes token t+1 ready, if there is one more:
+  // its loads first, and what becomes of them last, when they have arrived.
+  float gate = 0, beta = 0, decay = 0;
+  for (int t = -1; t < T; t++) {
+    const bool works = t >= 0;
+    const bool readies = t + 1 < T;
+
+    float loaded[CHANNELS][KERNEL];
+    float z = 0, b = 0, a = 0;
+    if (readies) {
 #pragma unroll
-      for (int tap = 0; tap < KERNEL; tap++) {
-        sum += static_cast<float>(input(t + tap, ch)) * taps[tap * CONV + ch];
+      for (int c = 0; c < CHANNELS; c++) {
+        const int i = c * THREADS + thread;
+#pragma unroll
+        for (int n = 0; n < KERNEL; n++) {
+          loaded[c][n] = i < MIXED ? static_cast<float>(input(t + 1 + n, channel(i))) : 0.0f;
+        }
       }
-      qkv[i] = silu(sum);
+      const Act* const gates = x + (size_t)(t + 1) * WIDTH + CONV;
+      z = writes ? static_cast<float>(gates[head * DV + row]) : 0.0f;
+      b = static_cast<float>(gates[NV * DV + head]);
+      a = static_cast<float>(gates[NV * DV + NV + head]);
     }
-    const Act* const gates = x + (size_t)t * WIDTH + CONV;
-    const float z = writes ? static_cast<float>(gates[head * DV + row]) : 0.0f;
-    const float b = static_cast<float>(gates[NV * DV + head]);
-    const float a = static_cast<float>(gates[NV * DV + NV + head]);
-    const float beta = 1 / (1 + expf(-b));
-    const Decay rounded = static_cast<Decay>(expf(rate[head] * softplus(a + bias[head])));
-    const float decay = static_cast<float>(rounded);
-    if (thread == 0) {
-      decays[t * NV] = rounded;
+
+    float mine = 0; // the output of this thread's row
+    if (works) {
+      const float* const qkv = mixed[t % 2];
+      float q[COLUMNS], k[COLUMNS];
+      float qq = 0, kk = 0, kq = 0;
+#pragma unroll
+      for (int c = 0; c < COLUMNS; c++) {
+        const int column = c * LANES + lane;
+        q[c] = column < DK ? qkv[column] : 0.0f;
+        k[c] = column < DK ? qkv[DK + column] : 0.0f;
+        qq += q[c] * q[c];
+        kk += k[c] * k[c];
+        kq += k[c] * q[c];
+      }
+      const float q_scale = 1 / sqrtf((row_sum(qq) + L2_EPS) * DK);
+      const float k_scale = 1 / sqrtf(row_sum(kk) + L2_EPS);
+      kq = row_sum(kq) * k_scale * q_scale;
+      float square = 0;
+#pragma unroll
+      for (int r = 0; r < ROWS; r++) {
+        float sk = 0, sq = 0;
+#pragma unroll
+        for (int c = 0; c < COLUMNS; c++) {
+          s[r][c] *= decay;
+          sk += s[r][c] * k[c];
+          sq += s[r][c] * q[c];
+        }
+        const float v = first + r < DV ? qkv[2 * DK + first + r] : 0.0f;
+        const float d = beta * (v - row_sum(sk) * k_scale);
+        const float o = row_sum(sq) * q_scale + d * kq;
+#pragma unroll
+        for (int c = 0; c < COLUMNS; c++) {
+          s[r][c] += d * k_scale * k[c];
+        }
+        mine = lane == r ? o : mine;
+        square += o * o;
+      }
+      square = rows_sum(square);
+      if (thread % WARP == 0) {
+        squares[t % 2][thread / WARP] = square;
+      }
+    }
+
+    const float open = gate; // token t's; the next one's follows
+    if (readies) {
+#pragma unroll
+      for (int c = 0; c < CHANNELS; c++) {
+        const int i = c * THREADS + thread;
+        float sum = 0;
+#pragma unroll
+        for (int n = 0; n < KERNEL; n++) {
+          sum += loaded[c][n] * tap[c][n];
+        }
+        if (i < MIXED) {
+          mixed[(t + 1) % 2][i] = silu(sum);
+        }
+      }
+      gate = silu(z);
+      beta = 1 / (1 + expf(-b));
+      const Decay rounded = static_cast<Decay>(expf(rate[head] * softplus(a + bias[head])));
+      decay = static_cast<float>(rounded);
+      if (thread == 0) {
+        decays[(t + 1) * NV] = rounded;
+      }
     }
     __syncthreads();
 
-    float q[COLUMNS], k[COLUMNS];
-    float q_square = 0, k_square = 0;
+    if (works && writes) {
+      float total = 0;
 #pragma unroll
-    for (int c = 0; c < COLUMNS; c++) {
-      const int column = c * LANES + lane;
-      q[c] = column < DK ? qkv[column] : 0.0f;
-      k[c] = column < DK ? qkv[DK + column] : 0.0f;
-      q_square += q[c] * q[c];
-      k_square += k[c] * k[c];
-    }
-    const float q_scale = 1 / sqrtf((lane_sum(q_square) + L2_EPS) * DK);
-    const float k_scale = 1 / sqrtf(lane_sum(k_square) + L2_EPS);
-#pragma unroll
-    for (int c = 0; c < COLUMNS; c++) {
-      q[c] *= q_scale;
-      k[c] *= k_scale;
-    }
-    float mine = 0; // the output of this lane's row
-    float square = 0;
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-      float seen = 0;
-#pragma unroll
-      for (int c = 0; c < COLUMNS; c++) {
-        s[r][c] *= decay;
-        seen += s[r][c] * k[c];
+      for (int w = 0; w < WARPS; w++) {
+        total += squares[t % 2][w];
       }
-      const float v = first + r < DV ? qkv[2 * DK + first + r] : 0.0f;
-      const float d = beta * (v - lane_sum(seen));
-      float out = 0;
-#pragma unroll
-      for (int c = 0; c < COLUMNS; c++) {
-        s[r][c] += d * k[c];
-        out += s[r][c] * q[c];
-      }
-      out = lane_sum(out);
-      mine = lane == r ? out : mine;
-      square += out * out;
-    }
-    if (lane == 0) {
-      squares[t % 2][warp] = square;
-    }
-    __syncthreads();
-
-    float total = 0;
-#pragma unroll
-    for (int w = 0; w < WARPS; w++) {
-      total += squares[t % 2][w];
-    }
-    if (writes) {
-      const float normed = mine / sqrtf(total / DV + eps) * weight[row];
-      y[(size_t)t * NV * DV + row] = static_cast<Act>(normed * silu(z));
+      y[(size_t)t * NV * DV + row] = static_cast<Act>(mine / sqrtf(total / DV + eps) * norm_weight * open);
     }
   }
 
@@ -182,13 +229,11 @@ __device__ void gated_delta(
     }
   }
   // Queries and keys belong to all value heads of a key head: the first of them writes theirs.
-  for (int i = thread; i < MIXED; i += WARPS * LANES) {
-    if (i < 2 * DK && head % (NV / NK) != 0) {
-      continue;
-    }
-    const int ch = channel(i);
-    for (int at = 0; at < KERNEL - 1; at++) {
-      next_past[at * CONV + ch] = input(T + at, ch);
+  for (int i = thread; i < MIXED; i += THREADS) {
+    if (i >= 2 * DK || head % (NV / NK) == 0) {
+      for (int at = 0; at < KERNEL - 1; at++) {
+        next_past[at * CONV + channel(i)] = input(T + at, channel(i));
+      }
     }
   }
 }

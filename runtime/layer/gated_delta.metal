@@ -1,13 +1,25 @@
 // The middle of a Gated DeltaNet layer for Metal: everything between its input projections and its
-// output projection, for T tokens one after the other (T is small; one, in decoding). Convolution,
-// gates, norms, decay and the state in between are float32 whatever the dtypes around it.
-// gated_delta.cu is the same for CUDA, and says more.
-//
-// A threadgroup works on one value head of one sequence, each of its SIMD groups on ROWS rows of
-// the head's state, each lane on the columns lane, lane+32, ... of them.
+// output projection, for T tokens one after the other. gated_delta.cu is the same for CUDA, and
+// says how it works; a block there is a threadgroup here, and a warp a SIMD group.
 namespace qimport {
 
-constant constexpr int LANES = 32;
+constant constexpr int LANES = 8;
+constant constexpr int WARP = 32;
+
+// The sum over the LANES threads of a row, or over the rows of a SIMD group.
+inline float row_sum(float x) {
+  for (int step = 1; step < LANES; step *= 2) {
+    x += metal::simd_shuffle_xor(x, ushort(step));
+  }
+  return x;
+}
+
+inline float rows_sum(float x) {
+  for (int step = LANES; step < WARP; step *= 2) {
+    x += metal::simd_shuffle_xor(x, ushort(step));
+  }
+  return x;
+}
 
 inline float silu(float x) { return x / (1 + metal::precise::exp(-x)); }
 
@@ -35,44 +47,44 @@ inline Act input(const device Act* past, const device Act* x, int at, int ch) {
 }
 
 // NK key heads of size DK, NV value heads of size DV, KERNEL taps. A row of x holds queries, keys
-// and values of all heads (CONV of them), then z of all value heads, b of each and a of each.
-// mixed and squares are the group's memory, two of each, so that a token's need not wait for all to
-// have read the last one's. PerHead is a pointer, in the constant address space if there are few
-// heads.
+// and values of all heads (CONV of them), then z of all value heads, b of each and a of each. Rate,
+// Bias and Weight are pointers: small arrays come in another address space than large ones.
 template <
     typename Act, typename State, typename Decay,
-    int NK, int NV, int DK, int DV, int KERNEL, int ROWS,
-    typename PerHead>
+    int NK, int NV, int DK, int DV, int KERNEL, int ROWS, int THREADS,
+    typename Rate, typename Bias, typename Weight>
 inline void gated_delta(
-    const device Act* x,        // [B, T, WIDTH]
+    const device Act* x,       // [B, T, WIDTH]
     int T,
-    const device Act* past,     // [B, KERNEL-1, CONV]: the rows before x
-    const device State* state,  // [B, NV, DV, DK]
-    const device float* taps,   // [KERNEL, CONV]
-    PerHead rate,               // [NV]: -exp(A_log)
-    PerHead bias,               // [NV]: dt_bias
-    const device float* weight, // [DV]: of the norm
-    float eps,                  // of the norm
-    device Act* y,              // [B, T, NV, DV]
+    const device Act* past,    // [B, KERNEL-1, CONV]: the rows before x
+    const device State* state, // [B, NV, DV, DK]
+    const device float* taps,  // [KERNEL, CONV]
+    Rate rate,                 // [NV]: -exp(A_log)
+    Bias bias,                 // [NV]: dt_bias
+    Weight weight,             // [DV]: of the norm
+    float eps,                 // of the norm
+    device Act* y,             // [B, T, NV, DV]
     device Act* next_past,
     device State* next_state,
-    device Decay* decays,       // [B, T, NV]: what the state was multiplied by
-    threadgroup float* mixed,   // [2, 2*DK + DV]
-    threadgroup float* squares, // [2, SIMD groups]
-    int group, int simd, int lane) {
+    device Decay* decays,      // [B, T, NV]: what the state was multiplied by
+    threadgroup float* mixed,   // [2, MIXED]
+    threadgroup float* squares, // [2, WARPS]
+    int group, int thread_index) {
   constexpr int CONV = 2 * NK * DK + NV * DV;
   constexpr int WIDTH = CONV + NV * DV + 2 * NV;
-  constexpr int SIMDS = (DV + ROWS - 1) / ROWS;
-  constexpr int COLUMNS = (DK + LANES - 1) / LANES;
-  constexpr int MIXED = 2 * DK + DV;
+  constexpr int WARPS = THREADS / WARP;
+  constexpr int COLUMNS = (DK + LANES - 1) / LANES; // of a thread
+  constexpr int MIXED = 2 * DK + DV; // channels of this group: its query, key and value
+  constexpr int CHANNELS = (MIXED + THREADS - 1) / THREADS; // of a thread
   constexpr float L2_EPS = 1e-6f;
 
-  const int thread_index = simd * LANES + lane;
+  const int lane = thread_index % LANES;
+  const int first = thread_index / LANES * ROWS; // of this thread's rows
   const int head = group % NV;
   const int sequence = group / NV;
-  const int first = simd * ROWS;
-  const int row = first + lane; // whose output this lane writes, if it is one of the SIMD group's
+  const int row = first + lane; // whose output this thread writes, if it is one of its own
   const bool writes = lane < ROWS && row < DV;
+  const float norm_weight = writes ? static_cast<float>(weight[row]) : 0.0f;
 
   x += size_t(sequence) * T * WIDTH;
   past += size_t(sequence) * (KERNEL - 1) * CONV;
@@ -82,6 +94,13 @@ inline void gated_delta(
   y += (size_t(sequence) * T * NV + head) * DV;
   decays += size_t(sequence) * T * NV + head;
 
+  float tap[CHANNELS][KERNEL];
+  for (int c = 0; c < CHANNELS; c++) {
+    const int i = c * THREADS + thread_index;
+    for (int n = 0; n < KERNEL; n++) {
+      tap[c][n] = i < MIXED ? taps[n * CONV + channel<NK, NV, DK, DV>(i, head)] : 0.0f;
+    }
+  }
   float s[ROWS][COLUMNS];
   for (int r = 0; r < ROWS; r++) {
     for (int c = 0; c < COLUMNS; c++) {
@@ -90,75 +109,95 @@ inline void gated_delta(
     }
   }
 
-  for (int t = 0; t < T; t++) {
-    threadgroup float* qkv = mixed + t % 2 * MIXED;
-    threadgroup float* partial = squares + t % 2 * SIMDS;
-    for (int i = thread_index; i < MIXED; i += SIMDS * LANES) {
-      const int ch = channel<NK, NV, DK, DV>(i, head);
-      float sum = 0;
-      for (int tap = 0; tap < KERNEL; tap++) {
-        sum += static_cast<float>(input<Act, CONV, WIDTH, KERNEL>(past, x, t + tap, ch)) * taps[tap * CONV + ch];
-      }
-      qkv[i] = silu(sum);
-    }
-    const device Act* gates = x + size_t(t) * WIDTH + CONV;
-    const float z = writes ? static_cast<float>(gates[head * DV + row]) : 0.0f;
-    const float b = static_cast<float>(gates[NV * DV + head]);
-    const float a = static_cast<float>(gates[NV * DV + NV + head]);
-    const float beta = 1 / (1 + metal::precise::exp(-b));
-    const Decay rounded = static_cast<Decay>(metal::precise::exp(rate[head] * softplus(a + bias[head])));
-    const float decay = static_cast<float>(rounded);
-    if (thread_index == 0) {
-      decays[t * NV] = rounded;
-    }
-    threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+  // Turn t works on token t, if there is one yet, and makes token t+1 ready, if there is one more.
+  float gate = 0, beta = 0, decay = 0;
+  for (int t = -1; t < T; t++) {
+    const bool works = t >= 0;
+    const bool readies = t + 1 < T;
 
-    float q[COLUMNS], k[COLUMNS];
-    float q_square = 0, k_square = 0;
-    for (int c = 0; c < COLUMNS; c++) {
-      const int column = c * LANES + lane;
-      q[c] = column < DK ? qkv[column] : 0.0f;
-      k[c] = column < DK ? qkv[DK + column] : 0.0f;
-      q_square += q[c] * q[c];
-      k_square += k[c] * k[c];
-    }
-    const float q_scale = 1 / metal::precise::sqrt((simd_sum(q_square) + L2_EPS) * DK);
-    const float k_scale = 1 / metal::precise::sqrt(simd_sum(k_square) + L2_EPS);
-    for (int c = 0; c < COLUMNS; c++) {
-      q[c] *= q_scale;
-      k[c] *= k_scale;
-    }
-    float mine = 0; // the output of this lane's row
-    float square = 0;
-    for (int r = 0; r < ROWS; r++) {
-      float seen = 0;
-      for (int c = 0; c < COLUMNS; c++) {
-        s[r][c] *= decay;
-        seen += s[r][c] * k[c];
+    float loaded[CHANNELS][KERNEL];
+    float z = 0, b = 0, a = 0;
+    if (readies) {
+      for (int c = 0; c < CHANNELS; c++) {
+        const int i = c * THREADS + thread_index;
+        const int ch = i < MIXED ? channel<NK, NV, DK, DV>(i, head) : 0;
+        for (int n = 0; n < KERNEL; n++) {
+          loaded[c][n] = static_cast<float>(input<Act, CONV, WIDTH, KERNEL>(past, x, t + 1 + n, ch));
+        }
       }
-      const float v = first + r < DV ? qkv[2 * DK + first + r] : 0.0f;
-      const float d = beta * (v - simd_sum(seen));
-      float out = 0;
-      for (int c = 0; c < COLUMNS; c++) {
-        s[r][c] += d * k[c];
-        out += s[r][c] * q[c];
-      }
-      out = simd_sum(out);
-      mine = lane == r ? out : mine;
-      square += out * out;
+      const device Act* gates = x + size_t(t + 1) * WIDTH + CONV;
+      z = writes ? static_cast<float>(gates[head * DV + row]) : 0.0f;
+      b = static_cast<float>(gates[NV * DV + head]);
+      a = static_cast<float>(gates[NV * DV + NV + head]);
     }
-    if (lane == 0) {
-      partial[simd] = square;
-    }
-    threadgroup_barrier(metal::mem_flags::mem_threadgroup);
 
-    float total = 0;
-    for (int i = 0; i < SIMDS; i++) {
-      total += partial[i];
+    float mine = 0; // the output of this thread's row
+    if (works) {
+      const threadgroup float* qkv = mixed + t % 2 * MIXED;
+      float q[COLUMNS], k[COLUMNS];
+      float qq = 0, kk = 0, kq = 0;
+      for (int c = 0; c < COLUMNS; c++) {
+        const int column = c * LANES + lane;
+        q[c] = column < DK ? qkv[column] : 0.0f;
+        k[c] = column < DK ? qkv[DK + column] : 0.0f;
+        qq += q[c] * q[c];
+        kk += k[c] * k[c];
+        kq += k[c] * q[c];
+      }
+      const float q_scale = 1 / metal::precise::sqrt((row_sum(qq) + L2_EPS) * DK);
+      const float k_scale = 1 / metal::precise::sqrt(row_sum(kk) + L2_EPS);
+      kq = row_sum(kq) * k_scale * q_scale;
+      float square = 0;
+      for (int r = 0; r < ROWS; r++) {
+        float sk = 0, sq = 0;
+        for (int c = 0; c < COLUMNS; c++) {
+          s[r][c] *= decay;
+          sk += s[r][c] * k[c];
+          sq += s[r][c] * q[c];
+        }
+        const float v = first + r < DV ? qkv[2 * DK + first + r] : 0.0f;
+        const float d = beta * (v - row_sum(sk) * k_scale);
+        const float o = row_sum(sq) * q_scale + d * kq;
+        for (int c = 0; c < COLUMNS; c++) {
+          s[r][c] += d * k_scale * k[c];
+        }
+        mine = lane == r ? o : mine;
+        square += o * o;
+      }
+      square = rows_sum(square);
+      if (thread_index % WARP == 0) {
+        squares[t % 2 * WARPS + thread_index / WARP] = square;
+      }
     }
-    if (writes) {
-      const float normed = mine / metal::precise::sqrt(total / DV + eps) * weight[row];
-      y[size_t(t) * NV * DV + row] = static_cast<Act>(normed * silu(z));
+
+    const float open = gate; // token t's; the next one's follows
+    if (readies) {
+      for (int c = 0; c < CHANNELS; c++) {
+        const int i = c * THREADS + thread_index;
+        float sum = 0;
+        for (int n = 0; n < KERNEL; n++) {
+          sum += loaded[c][n] * tap[c][n];
+        }
+        if (i < MIXED) {
+          mixed[(t + 1) % 2 * MIXED + i] = silu(sum);
+        }
+      }
+      gate = silu(z);
+      beta = 1 / (1 + metal::precise::exp(-b));
+      const Decay rounded = static_cast<Decay>(metal::precise::exp(rate[head] * softplus(a + bias[head])));
+      decay = static_cast<float>(rounded);
+      if (thread_index == 0) {
+        decays[(t + 1) * NV] = rounded;
+      }
+    }
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+
+    if (works && writes) {
+      float total = 0;
+      for (int w = 0; w < WARPS; w++) {
+        total += squares[t % 2 * WARPS + w];
+      }
+      y[size_t(t) * NV * DV + row] = static_cast<Act>(mine / metal::precise::sqrt(total / DV + eps) * norm_weight * open);
     }
   }
 
@@ -171,13 +210,12 @@ inline void gated_delta(
     }
   }
   // Queries and keys belong to all value heads of a key head: the first of them writes theirs.
-  for (int i = thread_index; i < MIXED; i += SIMDS * LANES) {
-    if (i < 2 * DK && head % (NV / NK) != 0) {
-      continue;
-    }
-    const int ch = channel<NK, NV, DK, DV>(i, head);
-    for (int at = 0; at < KERNEL - 1; at++) {
-      next_past[at * CONV + ch] = input<Act, CONV, WIDTH, KERNEL>(past, x, T + at, ch);
+  for (int i = thread_index; i < MIXED; i += THREADS) {
+    if (i >= 2 * DK || head % (NV / NK) == 0) {
+      const int ch = channel<NK, NV, DK, DV>(i, head);
+      for (int at = 0; at < KERNEL - 1; at++) {
+        next_past[at * CONV + ch] = input<Act, CONV, WIDTH, KERNEL>(past, x, T + at, ch);
+      }
     }
   }
 }

@@ -8,8 +8,9 @@ import (
 	"qimport/runtime/mlx"
 )
 
-// Decoding is bound by the number of operations, each a launch on a GPU, not by what they do. So
-// there all that lies between a Gated DeltaNet layer's projections is one operation of our own.
+// A GPU waits longer for the start of a small operation than for its end, and the gated delta rule
+// is made of many. So there, all that lies between a Gated DeltaNet layer's projections is one
+// operation of our own.
 
 //go:embed gated_delta.cu
 var gatedDeltaCUDA string
@@ -17,16 +18,22 @@ var gatedDeltaCUDA string
 //go:embed gated_delta.metal
 var gatedDeltaMetal string
 
-// fusedTokens is up to how many tokens go through the kernel, one after the other. For more, the
-// chunked form has products that keep a GPU busy.
-const fusedTokens = 32
-
 // fusedMaxDim is the largest head that the kernel's registers and threads are made for.
 const fusedMaxDim = 128
 
-// fusedRows is how many rows of the state a warp of 32 lanes holds: 8 of 128 columns are 32
-// registers a lane, and 128 rows are 512 threads, which every GPU takes with that many registers.
-const fusedRows = 8
+// fusedRows is how many rows of the state a thread has a part of, fusedLanes how many threads share
+// them. 4 rows of 128 columns over 8 threads are 64 registers each, in 256 threads for 128 rows:
+// every GPU has the registers for that.
+const (
+	fusedRows  = 4
+	fusedLanes = 8
+)
+
+// fusedThreads is the size of a group, which works on one value head: whole warps.
+func (z DeltaSizes) fusedThreads() int {
+	rows := (z.ValueDim + fusedRows - 1) / fusedRows
+	return (rows*fusedLanes + 31) / 32 * 32
+}
 
 // gatedDeltaKernel is everything from the input projections x to the gated norm y, with the
 // convolution's past and the delta state before and after; see the sources.
@@ -34,26 +41,24 @@ var gatedDeltaKernel = &mlx.Kernel{
 	Name:    "gated_delta",
 	Inputs:  []string{"x", "past", "state", "taps", "rate", "bias", "weight"},
 	Outputs: []string{"y", "next_past", "next_state", "decays"},
-	Ints:    []string{"NK", "NV", "DK", "DV", "KERNEL", "ROWS", "EPS"},
+	Ints:    []string{"NK", "NV", "DK", "DV", "KERNEL", "ROWS", "THREADS", "EPS"},
 	Types:   []string{"Act", "State", "Decay"},
 	CUDA: mlx.KernelSource{Header: gatedDeltaCUDA, Body: `
-  qimport::gated_delta<Act, State, Decay, NK, NV, DK, DV, KERNEL, ROWS>(
+  qimport::gated_delta<Act, State, Decay, NK, NV, DK, DV, KERNEL, ROWS, THREADS>(
       x, x_shape[1], past, state, taps, rate, bias, weight, __int_as_float(EPS),
       y, next_past, next_state, decays);`},
 	Metal: mlx.KernelSource{Header: gatedDeltaMetal, Body: `
   threadgroup float mixed[2 * (2 * DK + DV)];
-  threadgroup float squares[2 * ((DV + ROWS - 1) / ROWS)];
-  qimport::gated_delta<Act, State, Decay, NK, NV, DK, DV, KERNEL, ROWS>(
+  threadgroup float squares[2 * (THREADS / 32)];
+  qimport::gated_delta<Act, State, Decay, NK, NV, DK, DV, KERNEL, ROWS, THREADS>(
       x, x_shape[1], past, state, taps, rate, bias, weight, as_type<float>(EPS),
       y, next_past, next_state, decays, mixed, squares,
-      int(threadgroup_position_in_grid.x), int(simdgroup_index_in_threadgroup),
-      int(thread_index_in_simdgroup));`},
+      int(threadgroup_position_in_grid.x), int(thread_position_in_threadgroup.x));`},
 }
 
-// fuses says whether that many tokens go through the kernel.
-func (d *DeltaNet) fuses(tokens int) bool {
-	z := d.sizes
-	return d.compute.GPU && tokens <= fusedTokens && z.KeyDim <= fusedMaxDim && z.ValueDim <= fusedMaxDim
+// fuses says whether the layer runs as the kernel.
+func (d *DeltaNet) fuses() bool {
+	return d.compute.GPU && d.sizes.KeyDim <= fusedMaxDim && d.sizes.ValueDim <= fusedMaxDim
 }
 
 // fused is mix as one operation on a GPU.
@@ -62,7 +67,7 @@ func (d *DeltaNet) fused(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Arr
 	b, t := x.Shape()[0], x.Shape()[1]
 	d.begin(s, cache, b)
 	past, state := cache.conv.Shape(), cache.state.Shape()
-	group := 32 * ((z.ValueDim + fusedRows - 1) / fusedRows)
+	group := z.fusedThreads()
 	out := s.Run(gatedDeltaKernel, mlx.KernelRun{
 		Inputs: []*mlx.Array{x, cache.conv, cache.state, d.conv.Array, d.rate.Array, d.bias.Array, d.norm.weight.Array},
 		Outputs: []mlx.KernelOutput{
@@ -71,7 +76,7 @@ func (d *DeltaNet) fused(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Arr
 			{Dtype: c.State, Shape: state},
 			{Dtype: c.Decay, Shape: []int{b, t, z.ValueHeads}},
 		},
-		Ints:    []int{z.KeyHeads, z.ValueHeads, z.KeyDim, z.ValueDim, z.Kernel, fusedRows, int(int32(math.Float32bits(d.norm.eps)))},
+		Ints:    []int{z.KeyHeads, z.ValueHeads, z.KeyDim, z.ValueDim, z.Kernel, fusedRows, group, int(int32(math.Float32bits(d.norm.eps)))},
 		Types:   []quant.Dtype{c.Activation(), c.State, c.Decay},
 		Threads: [3]int{b * z.ValueHeads * group, 1, 1},
 		Group:   [3]int{group, 1, 1},

@@ -289,8 +289,7 @@ func TestMixOnGPU(t *testing.T) {
 	})
 }
 
-// BenchmarkMix is the layer's middle by form and number of tokens, at the sizes of a 0.8B model:
-// where the two forms meet is where fusedTokens should be.
+// BenchmarkMix is the layer's middle by form and number of tokens, at the sizes of a 0.8B model.
 func BenchmarkMix(b *testing.B) {
 	z := DeltaSizes{KeyHeads: 16, ValueHeads: 16, KeyDim: 128, ValueDim: 128, Kernel: 4}
 	thread := startGPU(b)

@@ -5,6 +5,7 @@ package mlx
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"qimport/quant"
 )
@@ -66,11 +67,13 @@ func BenchmarkGraph(b *testing.B) {
 			if way == "kernel" && th.Info().Device != GPU {
 				b.Skip("a CPU has no kernels")
 			}
+			var build time.Duration
 			err := th.Do(b.Context(), func(s *Scope) error {
 				one := s.Full(1, quant.BF16, 1024)
 				for b.Loop() {
 					err := s.Nested(func(s *Scope) error {
 						x := one
+						begin := time.Now()
 						for range nodes {
 							if way == "kernel" {
 								x = addScaled.addScaled(s, x, one, 1)
@@ -78,6 +81,7 @@ func BenchmarkGraph(b *testing.B) {
 								x = s.Add(x, one)
 							}
 						}
+						build += time.Since(begin)
 						return s.Eval(x)
 					})
 					if err != nil {
@@ -90,7 +94,31 @@ func BenchmarkGraph(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N*nodes), "µs/node")
+			b.ReportMetric(build.Seconds()*1e6/float64(b.N*nodes), "µs/build")
 		})
+	}
+}
+
+// BenchmarkRead is computing the logits of one token of a wide vocabulary and fetching them.
+func BenchmarkRead(b *testing.B) {
+	th := start(b)
+	err := th.Do(b.Context(), func(s *Scope) error {
+		x := s.Full(0.5, quant.BF16, 248320)
+		for b.Loop() {
+			err := s.Nested(func(s *Scope) error {
+				y := s.AsType(s.Add(x, x), quant.F32)
+				err := s.Eval(y)
+				s.Float32s(y)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
 	}
 }
 

