@@ -119,15 +119,16 @@ func subjects(tensors []Tensor, facts Facts) []quant.Subject {
 }
 
 // keptAs is what a tensor is stored as where its own format cannot be stored; zero for all others.
-// FP8 with powers of two as block scales is mxfp8; with any others its numbers need bf16.
+// FP8 with powers of two as block scales is mxfp8. With any others its numbers need bf16, and so do
+// those of nvfp4 experts whose second scale cannot be folded into the block scales.
 func keptAs(t Tensor, exact bool) quant.Format {
 	switch {
-	case t.Format.Mode != quant.FP8:
-		return quant.Format{}
-	case exact:
+	case t.Format.Mode == quant.FP8 && exact:
 		return quant.FormatMXFP8
+	case (t.Format.Mode == quant.FP8 || dropsGlobal(t)) && !exact:
+		return quant.FormatBF16
 	}
-	return quant.FormatBF16
+	return quant.Format{}
 }
 
 // planTensor joins a tensor and the decision on it.

@@ -35,6 +35,7 @@ func TestPlanGolden(t *testing.T) {
 		{"fp8-mxfp8", "tiny-qwen3.5-fp8", "ollama mxfp8"},
 		{"moe-fp8-bf16", "tiny-qwen3.5-moe-fp8", "ollama bf16"},
 		{"moe-ct-nvfp4-keep", "tiny-qwen3.5-moe-ct-nvfp4", "ollama keep"},
+		{"moe-ct-nvfp4-again", "tiny-qwen3.5-moe-ct-nvfp4", "ollama nvfp4"},
 		{"modelopt-nvfp4-mxfp8", "tiny-qwen3.5-modelopt-nvfp4", "ollama mxfp8"},
 		{"vlm-4bit-keep", "tiny-qwen3.5-vlm-4bit", "ollama keep"},
 	}

@@ -87,13 +87,15 @@ func warnNames(tensors []TensorPlan) []string {
 // warnTransforms says which tensors lose numbers without having been asked to.
 func warnTransforms(tensors []TensorPlan) []string {
 	var out []string
-	var fp8, global, moved int
+	var fp8, decoded, again, moved int
 	for _, t := range tensors {
 		switch {
 		case t.Source.Mode == quant.FP8 && t.Target == quant.FormatBF16 && strings.HasPrefix(t.Rule, "source"):
 			fp8++
+		case dropsGlobal(t.From) && t.Target == quant.FormatBF16 && strings.HasPrefix(t.Rule, "source"):
+			decoded++
 		case t.Transform == Reencode && t.Source == t.Target:
-			global++
+			again++
 		case t.Transform == MoveColours:
 			moved++
 		}
@@ -101,8 +103,11 @@ func warnTransforms(tensors []TensorPlan) []string {
 	if fp8 > 0 {
 		out = append(out, fmt.Sprintf("%d FP8 tensors have block scales that are no powers of two, which mxfp8 cannot hold: they are decoded to bf16, which takes twice the room; -q mxfp8 makes 8 bits of them again, rounding once more", fp8))
 	}
-	if global > 0 {
-		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded and encoded again", global))
+	if decoded > 0 {
+		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded to bf16, which takes 3.6 times the room; -q nvfp4 makes 4 bits of them again, rounding the block scales once more", decoded))
+	}
+	if again > 0 {
+		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded and encoded again", again))
 	}
 	if moved > 0 {
 		out = append(out, "the vision patch embedding is moved to channels first, as Ollama reads it")

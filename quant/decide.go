@@ -81,10 +81,11 @@ func (d *decider) block(s Subject) {
 }
 
 // mayRequantize says whether a tensor of format from may become f: lossy formats become others only
-// where the loss was accepted, but for FP8, of which mxfp8 is the nearest that can be stored.
+// where the loss was accepted, but for the nearest that can be stored of what cannot be stored as it
+// is: mxfp8 of FP8, and the same format without what kept it from being stored.
 func (r Recipe) mayRequantize(from, f Format) bool {
 	lossy := from.IsQuantized() && f.IsQuantized()
-	return !lossy || r.AllowRequantize || from.Mode == FP8 && f == FormatMXFP8
+	return !lossy || r.AllowRequantize || from == f || from.Mode == FP8 && f == FormatMXFP8
 }
 
 func secondTime(f Format) string {

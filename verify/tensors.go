@@ -47,6 +47,7 @@ type elements struct {
 	format quant.Format
 	bytes  int64 // stored size, scales included
 	pieces int
+	global bool // a second scale multiplies it
 	load   func(i int) (t quant.Tensor, start int, err error)
 }
 
@@ -199,12 +200,13 @@ func (r *elementReader) decode(at int) error {
 }
 
 // tensorLimit is the error that the model's format may cost over the source's: none where both
-// have the same format, or the model's holds every value of the source's.
+// have the same format, or the model's holds every value of the source's. A format is not the same
+// without the second scale that the source has.
 func tensorLimit(p tensorPair) (float64, error) {
 	if p.ourShift != p.sourceShift {
 		return addedOneError, nil
 	}
-	if holds(p.ours.format, p.source.format) {
+	if holds(p.ours.format, p.source.format) && !(p.source.global && !p.ours.global) {
 		return 0, nil
 	}
 	b, err := boundsOf(p.ours.format)
