@@ -29,6 +29,9 @@ setup:
 demo: build
 	@./demo.sh
 
+# The models of the tests are so small that more threads of BLAS would only wait for each other.
+test race: export OPENBLAS_NUM_THREADS := 1
+
 test: $(mlx)
 	$(GO) test ./...
 
