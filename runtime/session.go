@@ -13,9 +13,9 @@ import (
 // ErrContext marks tokens past the positions that a model was made for.
 var ErrContext = errors.New("context too long")
 
-// sliceTokens is how many tokens of a prompt are run at a time, which bounds the memory of
-// activations and the wait after an interrupt.
-const sliceTokens = 1024
+// sliceTokens is how many tokens of a prompt are run at a time: enough for matrix products to be at
+// their fastest, few enough that activations stay small and an interrupt is noticed soon.
+const sliceTokens = 256
 
 // scoreRows is how many rows of logits are made at a time: a vocabulary is wide.
 const scoreRows = 64

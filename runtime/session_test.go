@@ -31,7 +31,7 @@ func furthest(a, b []float32) float64 {
 // end in the same logits.
 func TestSessionForms(t *testing.T) {
 	m := small(t, runtime.Options{})
-	ids := someTokens(1100) // more than one slice
+	ids := someTokens(1100) // several slices
 	x := m.NewSession()
 	defer x.Close()
 	want, err := x.Feed(t.Context(), ids)

@@ -97,8 +97,11 @@ func (d *DeltaNet) Params() []*Param {
 // Forward runs x [B, T, H] through the layer, from the cache's states to the ones T tokens on.
 func (d *DeltaNet) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
 	mix := d.mix
-	if d.fuses() {
+	switch {
+	case d.fuses():
 		mix = d.fused
+	case d.compute.onHost(x.Shape()[1]):
+		mix = d.mixOnHost
 	}
 	return d.out.Apply(s, mix(s, d.in.Apply(s, x), &cache.Delta))
 }

@@ -4,14 +4,15 @@ import "qimport/runtime/mlx"
 
 // MLP is the SwiGLU feed-forward part: down(silu(gate(x)) * up(x)).
 type MLP struct {
-	gateUp *Linear // rows of gate, then of up
-	down   *Linear
-	inner  int
+	compute Compute
+	gateUp  *Linear // rows of gate, then of up
+	down    *Linear
+	inner   int
 }
 
 // NewMLP describes the part from gate and up [inner, H] and down [H, inner].
 func NewMLP(c Compute, gate, up, down Matrix) *MLP {
-	return &MLP{gateUp: NewLinear(c, gate, up), down: NewLinear(c, down), inner: gate.Out}
+	return &MLP{gateUp: NewLinear(c, gate, up), down: NewLinear(c, down), inner: gate.Out, compute: c}
 }
 
 // Params lists the part's arrays.
@@ -19,11 +20,14 @@ func (m *MLP) Params() []*Param { return concat(m.gateUp.Params(), m.down.Params
 
 // Forward maps x [.., H] to [.., H].
 func (m *MLP) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
-	return m.down.Apply(s, swiglu(s, m.gateUp.Apply(s, x), m.inner))
+	return m.down.Apply(s, m.compute.swiglu(s, m.gateUp.Apply(s, x), m.inner))
 }
 
 // swiglu is silu(y[.., :n]) * y[.., n:].
-func swiglu(s *mlx.Scope, y *mlx.Array, n int) *mlx.Array {
+func (c Compute) swiglu(s *mlx.Scope, y *mlx.Array, n int) *mlx.Array {
+	if c.onHost(y.Size() / (2 * n)) {
+		return hostSwiGLU(s, y, n)
+	}
 	parts := split(s, y, n)
 	return s.Mul(silu(s, parts[0]), parts[1])
 }

@@ -87,7 +87,7 @@ func (m *MoE) gathered(s *mlx.Scope, x, chosen *mlx.Array) *mlx.Array {
 	n, k, h := x.Shape()[0], m.topK, x.Shape()[1]
 	if n*k < sortFrom {
 		rows := s.Reshape(x, n, 1, 1, h)
-		inner := swiglu(s, m.gateUp.multiply(s, rows, chosen, false), m.inner) // [N, k, 1, Im]
+		inner := m.compute.swiglu(s, m.gateUp.multiply(s, rows, chosen, false), m.inner) // [N, k, 1, Im]
 		return s.Reshape(m.down.multiply(s, inner, chosen, false), n, k, h)
 	}
 	flat := s.Reshape(chosen, n*k)
@@ -95,7 +95,7 @@ func (m *MoE) gathered(s *mlx.Scope, x, chosen *mlx.Array) *mlx.Array {
 	sorted := s.Take(flat, order, 0)
 	tokens := s.Repeat(s.Arange(0, float64(n), 1, quant.I32), k, 0)
 	rows := s.ExpandDims(s.Take(x, s.Take(tokens, order, 0), 0), 1) // [N*k, 1, H]
-	inner := swiglu(s, m.gateUp.multiply(s, rows, sorted, true), m.inner)
+	inner := m.compute.swiglu(s, m.gateUp.multiply(s, rows, sorted, true), m.inner)
 	y := s.Reshape(m.down.multiply(s, inner, sorted, true), n*k, h)
 	return s.Reshape(s.Take(y, s.ArgSort(order, -1), 0), n, k, h)
 }
@@ -105,21 +105,29 @@ func (m *MoE) gathered(s *mlx.Scope, x, chosen *mlx.Array) *mlx.Array {
 // is evaluated.
 func (m *MoE) oneByOne(s *mlx.Scope, x, chosen *mlx.Array) *mlx.Array {
 	n, k, h := x.Shape()[0], m.topK, x.Shape()[1]
+	groups := groupByExpert(s.Int32s(chosen), m.gateUp.count)
 	back := make([]int32, n*k) // where the output of each choice lies among those of all experts
-	at := 0
-	var outs []*mlx.Array
-	for e, picks := range groupByExpert(s.Int32s(chosen), m.gateUp.count) {
+	at := int32(0)
+	var both []*mlx.Array // of each expert that was chosen, gate and up
+	for e, picks := range groups {
 		if len(picks) == 0 {
 			continue
 		}
 		tokens := make([]int32, len(picks))
 		for i, pick := range picks {
-			tokens[i], back[pick] = int32(pick/k), int32(at+i)
+			tokens[i], back[pick] = int32(pick/k), at
+			at++
 		}
-		at += len(picks)
-		rows := s.Take(x, s.FromInt32(tokens, len(tokens)), 0)
-		inner := swiglu(s, m.gateUp.one(s, rows, e), m.inner)
-		outs = append(outs, m.down.one(s, inner, e))
+		both = append(both, m.gateUp.one(s, s.Take(x, s.FromInt32(tokens, len(tokens)), 0), e))
+	}
+	inner := m.compute.swiglu(s, s.Concatenate(0, both...), m.inner) // [N*k, Im]
+	var outs []*mlx.Array
+	from := 0
+	for e, picks := range groups {
+		if to := from + len(picks); to > from {
+			outs = append(outs, m.down.one(s, s.SliceAxis(inner, 0, from, to), e))
+			from = to
+		}
 	}
 	y := s.Take(s.Concatenate(0, outs...), s.FromInt32(back, n*k), 0)
 	return s.Reshape(y, n, k, h)

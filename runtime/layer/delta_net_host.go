@@ -1,0 +1,132 @@
+package layer
+
+import (
+	"math"
+
+	"qimport/quant"
+	"qimport/runtime/mlx"
+)
+
+// mixOnHost is mix with everything but the chunked rule computed by this file, in float32.
+func (d *DeltaNet) mixOnHost(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Array {
+	z := d.sizes
+	b, t := x.Shape()[0], x.Shape()[1]
+	d.begin(s, cache, b)
+	rows := deltaRows{sizes: z, tokens: t, width: x.Shape()[2], x: s.Float32s(x), taps: s.Float32s(d.conv.Array),
+		past: s.Float32s(cache.conv), rate: s.Float32s(d.rate.Array), bias: s.Float32s(d.bias.Array)}
+	replace(s, &cache.conv, s.Contiguous(s.SliceAxis(s.Concatenate(1, cache.conv, s.SliceAxis(x, 2, 0, z.ConvDim())), 1, t, t+z.Kernel-1)))
+	o := d.rule(s, rows.inputs(s, b), cache) // [B, T, nv, dv]
+	weight := s.Float32s(d.norm.weight.Array)
+	values := s.Float32s(o)
+	return hostArray(s, func(dst []float32) { rows.gate(dst, values, weight, d.norm.eps) }, b, t, z.ValueWidth())
+}
+
+// deltaRows is the output of the input projections, [B*T, width] with rows of queries, keys, values,
+// z, b and a, and what else the functions on it take.
+type deltaRows struct {
+	sizes         DeltaSizes
+	tokens, width int
+	x             []float32
+	past          []float32 // [B, K-1, Cd]: the rows before the first
+	taps          []float32 // [K, Cd]
+	rate, bias    []float32 // [nv]
+}
+
+// inputs is the convolution with its silu, the l2 norms, decay and beta.
+func (r deltaRows) inputs(s *mlx.Scope, b int) deltaInputs {
+	z, t := r.sizes, r.tokens
+	keys, values := z.KeyHeads*z.KeyDim, z.ValueWidth()
+	q, k := make([]float32, b*t*keys), make([]float32, b*t*keys)
+	g, beta := make([]float32, b*t*z.ValueHeads), make([]float32, b*t*z.ValueHeads)
+	v := hostArray(s, func(v []float32) {
+		parallel(b*t, func(from, to int) {
+			mixed := make([]float32, z.ConvDim())
+			for row := from; row < to; row++ {
+				r.convolve(mixed, row)
+				z.normalise(q[row*keys:][:keys], mixed[:keys], 1/math.Sqrt(float64(z.KeyDim)))
+				z.normalise(k[row*keys:][:keys], mixed[keys:2*keys], 1)
+				copy(v[row*values:][:values], mixed[2*keys:])
+				r.gates(g[row*z.ValueHeads:][:z.ValueHeads], beta[row*z.ValueHeads:][:z.ValueHeads], row)
+			}
+		})
+	}, b, t, z.ValueHeads, z.ValueDim)
+	return deltaInputs{
+		q: s.FromFloat32(q, b, t, z.KeyHeads, z.KeyDim), k: s.FromFloat32(k, b, t, z.KeyHeads, z.KeyDim), v: v,
+		g: s.FromFloat32(g, b, t, z.ValueHeads), beta: s.FromFloat32(beta, b, t, z.ValueHeads), decay: quant.F32,
+	}
+}
+
+// convolve writes silu of the convolution at one row.
+func (r deltaRows) convolve(dst []float32, row int) {
+	clear(dst)
+	n, last := len(dst), r.sizes.Kernel-1
+	for tap := range r.sizes.Kernel {
+		in := r.before(row, last-tap)
+		w := r.taps[tap*n:][:n]
+		for i := range dst {
+			dst[i] += in[i] * w[i]
+		}
+	}
+	for i, y := range dst {
+		dst[i] = silu32(y)
+	}
+}
+
+// before is the convolution's input that lies n tokens before that row of its sequence.
+func (r deltaRows) before(row, n int) []float32 {
+	cd := r.sizes.ConvDim()
+	if at := row%r.tokens - n; at < 0 {
+		kept := r.sizes.Kernel - 1
+		return r.past[(row/r.tokens*kept+kept+at)*cd:][:cd]
+	}
+	return r.x[(row-n)*r.width:][:cd]
+}
+
+// normalise gives each key head the length 1, times scale.
+func (z DeltaSizes) normalise(dst, x []float32, scale float64) {
+	for at := 0; at < len(x); at += z.KeyDim {
+		head := x[at:][:z.KeyDim]
+		factor := float32(scale / math.Sqrt(squares(head)+l2Eps))
+		for i, y := range head {
+			dst[at+i] = y * factor
+		}
+	}
+}
+
+// squares is the sum of the squares.
+func squares(x []float32) float64 {
+	sum := 0.0
+	for _, y := range x {
+		sum += float64(y) * float64(y)
+	}
+	return sum
+}
+
+// gates writes the log decay -exp(A_log) softplus(a + dt_bias) and beta = sigmoid(b) of one row.
+func (r deltaRows) gates(g, beta []float32, row int) {
+	nv := len(g)
+	tail := r.x[(row+1)*r.width-2*nv : (row+1)*r.width] // b, then a
+	for h := range nv {
+		y := float64(tail[nv+h] + r.bias[h])
+		softplus := max(y, 0) + math.Log1p(math.Exp(-math.Abs(y)))
+		g[h] = r.rate[h] * float32(softplus)
+		beta[h] = float32(1 / (1 + math.Exp(-float64(tail[h]))))
+	}
+}
+
+// gate writes the RMS norm of o [B*T, nv, dv] times silu(z).
+func (r deltaRows) gate(dst, o, weight []float32, eps float32) {
+	z, width := r.sizes, r.sizes.ValueWidth()
+	parallel(len(dst)/width, func(from, to int) {
+		for row := from; row < to; row++ {
+			gates := r.x[row*r.width+z.ConvDim():][:width]
+			for h := 0; h < width; h += z.ValueDim {
+				head, out := o[row*width+h:][:z.ValueDim], dst[row*width+h:][:z.ValueDim]
+				factor := float32(1 / math.Sqrt(squares(head)/float64(z.ValueDim)+float64(eps)))
+				for i, y := range head {
+					out[i] = y * factor * weight[i] * silu32(gates[h+i])
+				}
+			}
+		}
+	})
+}
