@@ -12,6 +12,10 @@
 export PKG_CONFIG_PATH := $(CURDIR)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 export CGO_ENABLED ?= 1
 
+# Go's build cache does not see what pkg-config answers, and a build with -trimpath not where it
+# stands: without this, two clones would take each other's library paths from the cache.
+export CGO_CFLAGS := -O2 -g -I$(CURDIR)/lib/include
+
 GO ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0

@@ -8,11 +8,17 @@
 // A product with one row, which is what decoding a token consists of, goes to
 // gemv: OpenBLAS's gemm copies the weights into panels first, which makes it
 // three to seven times slower there (measured on 3584x1024 to 248320x1024).
+//
+// A small product runs on the calling thread alone: up to some two million
+// multiplications a second thread gains nothing, and its waiting in a loop costs
+// dearly on a busy machine. The chunked delta rule consists of such products.
 
 enum { RowMajor = 101, NoTrans = 111, Trans = 112 };
 
 void scipy_cblas_sgemv(int, int, int, int, float, const float*, int,
                        const float*, int, float, float*, int);
+int scipy_openblas_get_num_threads(void);
+void scipy_openblas_set_num_threads(int);
 
 void scipy_cblas_sgemm(int, int, int, int, int, int, float, const float*, int,
                        const float*, int, float, float*, int);
@@ -21,9 +27,18 @@ void scipy_cblas_dgemm(int, int, int, int, int, int, double, const double*, int,
 void scipy_cblas_cgemm(int, int, int, int, int, int, const void*, const void*,
                        int, const void*, int, const void*, void*, int);
 
+// share_out sets how many threads the next product takes. MLX's CPU stream is one
+// thread, which is the only caller; the setting is a store, not a start of threads.
+static void share_out(double multiplications) {
+  static int all;
+  if (all == 0) all = scipy_openblas_get_num_threads();
+  scipy_openblas_set_num_threads(multiplications < (1 << 21) ? 1 : all);
+}
+
 void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha,
                  const float* a, int lda, const float* b, int ldb, float beta,
                  float* c, int ldc) {
+  share_out((double)m * n * k);
   if (order == RowMajor && m == 1 && k > 0) {
     int step = ta == NoTrans ? 1 : lda;
     if (tb == NoTrans)  // b is [k, n]
