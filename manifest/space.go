@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,7 +34,7 @@ func (s *Store) Preflight(bytesNeeded int64) (Space, error) {
 	for _, dir := range []string{s.blobsDir(), s.manifestsDir(), s.stagingDir()} {
 		existing, info, err := nearestFolder(dir)
 		if err != nil {
-			return space, err
+			return space, explain(s.root, err)
 		}
 		if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
 			return space, explain(s.root, &fs.PathError{Op: "write to", Path: existing, Err: err})
@@ -46,7 +47,7 @@ func (s *Store) Preflight(bytesNeeded int64) (Space, error) {
 	}
 	existing, info, err := nearestFolder(s.stagingDir())
 	if err != nil {
-		return space, err
+		return space, explain(s.root, err)
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(existing, &st); err != nil {
@@ -55,8 +56,8 @@ func (s *Store) Preflight(bytesNeeded int64) (Space, error) {
 	space.Free = int64(st.Bavail) * int64(st.Bsize)
 	space.Advice = s.ownerAdvice(info)
 	if space.Free < bytesNeeded {
-		return space, fmt.Errorf("%w: %s has %d bytes free, the import needs %d: free some, or choose another store with --store",
-			ErrNoSpace, s.root, space.Free, bytesNeeded)
+		return space, fmt.Errorf("%w: %s has %s free, the import needs %s: free some, or choose another store with --store",
+			ErrNoSpace, s.root, humanize.Bytes(uint64(space.Free)), humanize.Bytes(uint64(bytesNeeded)))
 	}
 	return space, nil
 }
@@ -72,7 +73,7 @@ func nearestFolder(dir string) (string, os.FileInfo, error) {
 	case errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir):
 		return nearestFolder(filepath.Dir(dir))
 	}
-	return "", nil, explain(dir, err)
+	return "", nil, err
 }
 
 // ownerAdvice is for root writing into another user's store: that user could not remove the files.
@@ -101,7 +102,7 @@ func explain(root string, err error) error {
 func permissionAdvice(root string) string {
 	_, info, err := nearestFolder(root)
 	if err != nil || errors.Is(unix.Access(root, unix.W_OK), unix.EROFS) {
-		return "the store " + root + " cannot be written: choose another with --store"
+		return "the store " + root + " cannot be read or written by this user: choose another with --store"
 	}
 	return fmt.Sprintf("the store %s belongs to %s: run this as that user, or take the store over with: sudo chown -R %s %s",
 		root, ownerOf(info.Sys().(*syscall.Stat_t)), me(), root)

@@ -68,6 +68,11 @@ func TestForeignChild(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	for _, dir := range []string{"closed", filepath.Join("closed", "within")} { // they cannot even be looked at
+		if _, err := openStore(t, filepath.Join(root, dir)).Preflight(0); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
 }
 
 // copySelf makes a copy of this test that other users can run.
@@ -90,7 +95,7 @@ func TestForeignStore(t *testing.T) {
 	}
 	defer os.RemoveAll(root)
 	self := filepath.Join(root, "test")
-	if err := errors.Join(os.Chmod(root, 0o755), copySelf(self)); err != nil {
+	if err := errors.Join(os.Chmod(root, 0o755), os.Mkdir(filepath.Join(root, "closed"), 0o700), copySelf(self)); err != nil {
 		t.Fatal(err)
 	}
 	child := exec.Command(self, "-test.run=^TestForeignChild$")
