@@ -3,36 +3,39 @@ module qimport
 go 1.26.0
 
 require (
-	github.com/agnivade/levenshtein v1.2.2 // indirect
+	github.com/agnivade/levenshtein v1.2.2 // the nearest names of a pattern that matches nothing
+	github.com/dlclark/regexp2 v1.12.0 // the tokenizer's own pattern, with its lookahead
+	github.com/dustin/go-humanize v1.1.0 // sizes for people
+	github.com/edsrzf/mmap-go v1.2.0 // shards as mapped memory
+	github.com/gobwas/glob v1.1.0 // patterns of tensor names
+	github.com/goccy/go-yaml v1.19.2 // recipes, batches, cases; errors with line numbers
+	github.com/gofrs/flock v0.13.2 // one import a staging folder
+	github.com/gomlx/go-huggingface v0.3.1 // the Hugging Face cache
+	github.com/google/go-cmp v0.7.0 // differences in tests
+	github.com/google/renameio/v2 v2.0.2 // small files, replaced whole
+	github.com/json-iterator/go v1.1.12 // how gonja names objects in templates
+	github.com/nikolalohinski/gonja/v2 v2.9.1 // chat templates
+	github.com/nlpodyssey/safetensors v0.0.0-20250209183917-bfb01cc25f7c // checkpoints
+	github.com/rogpeppe/go-internal v1.16.0 // scripts that run the program
+	github.com/schollz/progressbar/v3 v3.19.1 // the bar
+	github.com/urfave/cli/v2 v2.27.7 // commands and flags
+	golang.org/x/sync v0.24.0 // workers that stop together
+	golang.org/x/sys v0.49.0 // free space, syncfs, madvise, CPU features
+	golang.org/x/term v0.47.0 // is this a terminal
+	golang.org/x/text v0.43.0 // NFC
+)
+
+require (
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect
-	github.com/dlclark/regexp2 v1.12.0 // indirect
-	github.com/dustin/go-humanize v1.1.0 // indirect
-	github.com/edsrzf/mmap-go v1.2.0 // indirect
-	github.com/gobwas/glob v1.1.0 // indirect
-	github.com/goccy/go-yaml v1.19.2 // indirect
-	github.com/gofrs/flock v0.13.2 // indirect
-	github.com/gomlx/go-huggingface v0.3.1 // indirect
-	github.com/google/go-cmp v0.7.0 // indirect
-	github.com/google/renameio/v2 v2.0.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
-	github.com/nikolalohinski/gonja/v2 v2.9.1 // indirect
-	github.com/nlpodyssey/safetensors v0.0.0-20250209183917-bfb01cc25f7c // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
-	github.com/rogpeppe/go-internal v1.16.0 // indirect
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
-	github.com/schollz/progressbar/v3 v3.19.1 // indirect
 	github.com/sirupsen/logrus v1.9.3 // indirect
-	github.com/urfave/cli/v2 v2.27.7 // indirect
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
 	golang.org/x/exp v0.0.0-20240719175910-8a7402abbf56 // indirect
-	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/term v0.47.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 )
