@@ -44,6 +44,7 @@ race: $(mlx)
 
 bench: build
 	$(GO) run ./bench import
+	$(GO) run ./bench runtime
 
 check: $(mlx)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \

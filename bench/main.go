@@ -3,6 +3,7 @@
 //
 //	go run ./bench synth SHAPE DIR [-layers N]   write a checkpoint
 //	go run ./bench import [-n RUNS] [-dir DIR]   imports against hashing and writing alone
+//	go run ./bench runtime [-n RUNS] [-dir DIR]  first token, prefill and decode, beside mlx-lm's
 //	go run ./bench limit STORE DIR               one run of that limit, as a process of its own
 //
 // It must not be imported, and measures the built binary only, never its packages.
@@ -21,7 +22,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: bench synth SHAPE DIR | import | limit STORE DIR")
+var errUsage = errors.New("usage: bench synth SHAPE DIR | import | runtime | limit STORE DIR")
 
 func run(args []string) error {
 	if len(args) == 0 {
@@ -32,6 +33,8 @@ func run(args []string) error {
 		return synthCommand(args[1:])
 	case "import":
 		return importCommand(args[1:])
+	case "runtime":
+		return runtimeCommand(args[1:])
 	case "limit":
 		return limitCommand(args[1:])
 	}

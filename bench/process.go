@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,6 +28,20 @@ func timed(env []string, name string, args ...string) (usage, error) {
 	}
 	r := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	return usage{seconds: took, peak: r.Maxrss << 10}, nil
+}
+
+// output is what a command prints to stdout, and the seconds it took.
+func output(name string, args ...string) ([]byte, float64, error) {
+	began := time.Now()
+	out, err := exec.Command(name, args...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w\n%s", err, exit.Stderr)
+		}
+		return nil, 0, fmt.Errorf("%s %q: %w", name, args, err)
+	}
+	return out, time.Since(began).Seconds(), nil
 }
 
 func median(runs []usage) float64 {
