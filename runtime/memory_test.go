@@ -37,6 +37,16 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// TestUnreadable fails while the arrays are filled, and leaves none of them.
+func TestUnreadable(t *testing.T) {
+	if _, err := runtime.Load(t.Context(), unread{openDir(t, "../testdata/qwen3.5-moe-4bit")}, runtime.Options{Device: mlx.CPU}); err == nil {
+		t.Error("weights without bytes were loaded")
+	}
+	if n := mlx.LiveArrays(); n != 0 {
+		t.Errorf("%d arrays are alive", n)
+	}
+}
+
 // TestPlacement gives a model ever less memory: it takes less exact ways to compute.
 func TestPlacement(t *testing.T) {
 	w := openDir(t, "../testdata/qwen3.5-moe-4bit")

@@ -25,7 +25,7 @@ func (m Matrix) fill(dst []byte, rowBytes int, write func(dst []byte, t quant.Te
 		t, ok := loaded[r.Stored]
 		if !ok {
 			var err error
-			if t, err = r.Stored.Load(); err != nil {
+			if t, err = r.Stored.read(); err != nil {
 				return errors.Join(err, work.Wait())
 			}
 			loaded[r.Stored] = t

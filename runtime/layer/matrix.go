@@ -14,6 +14,18 @@ type Stored struct {
 	Load   func() (quant.Tensor, error)
 }
 
+// read loads the tensor and checks that its bytes are as many as its shape and format need.
+func (t *Stored) read() (quant.Tensor, error) {
+	loaded, err := t.Load()
+	if err != nil {
+		return loaded, err
+	}
+	if err := loaded.Validate(); err != nil {
+		return loaded, fmt.Errorf("tensor %s: %w", t.Name, err)
+	}
+	return loaded, nil
+}
+
 // Rows are N consecutive rows of a stored tensor from row From on, counted over all its leading
 // dimensions.
 type Rows struct {

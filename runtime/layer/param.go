@@ -36,7 +36,7 @@ func vectorParam(t *Stored, value func(float32) float32) *Param {
 
 // decode reads the whole tensor.
 func (t *Stored) decode(dst []float32) error {
-	loaded, err := t.Load()
+	loaded, err := t.read()
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type Config struct {
 	NormEps          float32
 	MaxPositions     int
 	TieEmbeddings    bool
+	AttentionBias    bool // the attention's projections must have biases; they may in any case
 	RoPE             layer.RoPE
 	Linear           []bool // one per layer: Gated DeltaNet rather than attention
 	Delta            layer.DeltaSizes

@@ -26,6 +26,7 @@ type rawText struct {
 	HeadDim            *int     `json:"head_dim"`
 	NormEps            *float64 `json:"rms_norm_eps"`
 	Activation         string   `json:"hidden_act"`
+	AttentionBias      bool     `json:"attention_bias"`
 	MaxPositions       *int     `json:"max_position_embeddings"`
 	Tie                *bool    `json:"tie_word_embeddings"`
 	UseSlidingWindow   bool     `json:"use_sliding_window"`
@@ -97,6 +98,7 @@ func (r rawText) config(f Family) (Config, error) {
 
 		MaxPositions:  s.need("max_position_embeddings", r.MaxPositions),
 		TieEmbeddings: r.Tie != nil && *r.Tie,
+		AttentionBias: r.AttentionBias,
 	}
 	c.HeadDim = c.HiddenSize / c.Heads // only where head_dim is absent
 	if r.HeadDim != nil {

@@ -131,9 +131,9 @@ func (b *builder) matrix(path string, out, in int) layer.Matrix {
 	return layer.NewMatrix(b.load(path+".weight", out, in))
 }
 
-// bias is the bias [out] of a linear map of the body, or nil if it has none.
+// bias is the bias [out] of a projection of an attention layer, or nil if it has none.
 func (b *builder) bias(path string, out int) *layer.Matrix {
-	if !b.has(path + ".bias") {
+	if !b.Config.AttentionBias && !b.has(path+".bias") {
 		return nil
 	}
 	m := layer.NewColumn(b.load(path+".bias", out))

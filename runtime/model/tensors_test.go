@@ -201,6 +201,43 @@ func TestTensorsRefused(t *testing.T) {
 	}
 }
 
+// TestBiases wants those of the attention layers where the config says so.
+func TestBiases(t *testing.T) {
+	s := checkpoint(Qwen3, form{prefix: "model.", head: "lm_head.weight"})
+	for i := range 4 {
+		p := fmt.Sprintf("model.layers.%d.self_attn.", i)
+		s[p+"q_proj.bias"], s[p+"k_proj.bias"], s[p+"v_proj.bias"] = []int{128}, []int{64}, []int{64}
+	}
+	c, err := ParseConfig(base(t, Qwen3, map[string]any{"attention_bias": true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ck, err := Open(c, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ck.Decoder(layer.Compute{}); err == nil || !strings.Contains(err.Error(), "model.layers.0.self_attn.o_proj.bias, [64], is missing") {
+		t.Errorf("got %v", err)
+	}
+	for i := range 4 {
+		s[fmt.Sprintf("model.layers.%d.self_attn.o_proj.bias", i)] = []int{64}
+	}
+	if ck, err = Open(c, s); err != nil {
+		t.Fatal(err)
+	}
+	d, err := ck.Decoder(layer.Compute{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 0
+	for _, shape := range s {
+		want += quant.Elements(shape)
+	}
+	if got := elements(d); got != want {
+		t.Errorf("the model has %d elements, the checkpoint %d", got, want)
+	}
+}
+
 // TestTied uses the embedding as the output matrix where the config says so, and where there is no other.
 func TestTied(t *testing.T) {
 	f := form{prefix: "model.", head: "lm_head.weight"}
@@ -222,6 +259,63 @@ func TestTied(t *testing.T) {
 		d, err := ck.Decoder(layer.Compute{})
 		if err != nil || d.tied != tt.want {
 			t.Errorf("tie %v: tied is %v, %v", tt.tie, d.tied, err)
+		}
+	}
+}
+
+// numbered is a checkpoint whose matrices hold, in every column, the number of the row.
+type numbered struct{ shapes }
+
+func (n numbered) Load(name string) (quant.Tensor, error) {
+	t, err := n.shapes.Load(name)
+	if err != nil || len(t.Shape) < 2 {
+		return t, err
+	}
+	f, cols := make([]float32, quant.Elements(t.Shape)), quant.Columns(t.Shape)
+	for i := range f {
+		f[i] = float32(i / cols)
+	}
+	return t, quant.FromFloat32(t.Data, quant.F32, f)
+}
+
+// TestInterleaved parts Qwen3-Next's fused projections: 2 key heads, each with the rows of its query
+// (16) and key (16), and of the values (2*16) and gates (2*16) of its 2 value heads; then 2 of beta
+// and 2 of the decay.
+func TestInterleaved(t *testing.T) {
+	s := checkpoint(Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"})
+	ck, err := open(t, Qwen3Next, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ck.weights = numbered{s}
+	d, err := ck.Decoder(layer.Compute{State: quant.F32, Decay: quant.F32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := d.Blocks[0].Mixer.Params()[0]
+	b := make([]byte, in.Bytes())
+	if err := in.Fill(b); err != nil {
+		t.Fatal(err)
+	}
+	f := make([]float32, len(b)/4)
+	if err := quant.ToFloat32(f, b, quant.F32); err != nil {
+		t.Fatal(err)
+	}
+	var want []float32
+	for _, span := range [][2]int{
+		{0, 16}, {96, 112}, // queries
+		{16, 32}, {112, 128}, // keys
+		{32, 64}, {128, 160}, // values
+		{64, 96}, {160, 192}, // gates
+		{0, 2}, {4, 6}, {2, 4}, {6, 8}, // beta and decay, of the other matrix
+	} {
+		for row := span[0]; row < span[1]; row++ {
+			want = append(want, float32(row))
+		}
+	}
+	for row, number := range want {
+		if got := f[row*64]; got != number {
+			t.Fatalf("row %d is row %g of what is stored, want %g", row, got, number)
 		}
 	}
 }
