@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"qimport/runtime/chat"
+	"qimport/runtime/mlx"
 )
 
 // GenerateOptions is one request. Of Messages, Prompt and Tokens one is given.
@@ -109,12 +110,8 @@ func (g *generation) decode(ctx context.Context, logits []float32, limit int) er
 	begin := time.Now()
 	defer func() { g.answer.Decode.Seconds = time.Since(begin).Seconds() }()
 	stream := g.model.Tokenizer.NewStream(true)
+	id, err := g.choose(logits)
 	for {
-		if len(g.answer.Tokens) == limit {
-			g.answer.Stop = StopLength
-			break
-		}
-		id, err := g.choose(logits)
 		if err != nil {
 			return err
 		}
@@ -128,17 +125,28 @@ func (g *generation) decode(ctx context.Context, logits []float32, limit int) er
 			g.answer.Stop = StopText
 			return nil
 		}
-		if len(g.answer.Tokens) == limit {
-			continue // no need to read what nothing follows
+		if len(g.answer.Tokens) == limit { // no need to read what nothing follows
+			g.answer.Stop = StopLength
+			break
 		}
-		if logits, err = g.session.Step(ctx, id); err != nil {
-			return err
-		}
+		id, err = g.follow(ctx, id)
 	}
 	if !g.show(stream.Flush()) {
 		g.out(g.stopper.flush())
 	}
 	return nil
+}
+
+// follow reads a token and picks the one after it.
+func (g *generation) follow(ctx context.Context, id int) (int, error) {
+	if g.sampler.greedy() && g.model.Info().Device == mlx.GPU {
+		return g.session.StepGreedy(ctx, id, g.model.Tokenizer.Size())
+	}
+	logits, err := g.session.Step(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return g.choose(logits)
 }
 
 // choose picks the next token. Rows of the vocabulary that the tokenizer has no token for are

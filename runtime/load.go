@@ -79,7 +79,8 @@ func (m *Model) readFiles(w Weights) error {
 	return err
 }
 
-// fill makes the arrays of all params, one after the other; each is filled on all cores.
+// fill makes the arrays of all params, one after the other; each is filled on all cores. The memory
+// that they passed through on their way to a GPU is given back.
 func fill(ctx context.Context, s *mlx.Scope, params []*layer.Param) error {
 	for _, p := range params {
 		if err := ctx.Err(); err != nil {
@@ -90,6 +91,9 @@ func fill(ctx context.Context, s *mlx.Scope, params []*layer.Param) error {
 			return err
 		}
 		p.Array = s.Keep(a)
+	}
+	if s.Device() == mlx.GPU {
+		mlx.ClearCache()
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package layer
 import (
 	_ "embed"
 	"math"
+	"strings"
 
 	"qimport/quant"
 	"qimport/runtime/mlx"
@@ -17,6 +18,18 @@ var gatedDeltaCUDA string
 
 //go:embed gated_delta.metal
 var gatedDeltaMetal string
+
+// lean is a source without comments and indentation: MLX puts it together anew for every run.
+func lean(source string) string {
+	var b strings.Builder
+	for line := range strings.Lines(source) {
+		code, _, _ := strings.Cut(line, "//")
+		if code = strings.TrimSpace(code); code != "" {
+			b.WriteString(code + "\n")
+		}
+	}
+	return b.String()
+}
 
 // fusedMaxDim is the largest head that the kernel's registers and threads are made for.
 const fusedMaxDim = 128
@@ -43,11 +56,11 @@ var gatedDeltaKernel = &mlx.Kernel{
 	Outputs: []string{"y", "next_past", "next_state", "decays"},
 	Ints:    []string{"NK", "NV", "DK", "DV", "KERNEL", "ROWS", "THREADS", "EPS"},
 	Types:   []string{"Act", "State", "Decay"},
-	CUDA: mlx.KernelSource{Header: gatedDeltaCUDA, Body: `
+	CUDA: mlx.KernelSource{Header: lean(gatedDeltaCUDA), Body: `
   qimport::gated_delta<Act, State, Decay, NK, NV, DK, DV, KERNEL, ROWS, THREADS>(
       x, x_shape[1], past, state, taps, rate, bias, weight, __int_as_float(EPS),
       y, next_past, next_state, decays);`},
-	Metal: mlx.KernelSource{Header: gatedDeltaMetal, Body: `
+	Metal: mlx.KernelSource{Header: lean(gatedDeltaMetal), Body: `
   threadgroup float mixed[2 * (2 * DK + DV)];
   threadgroup float squares[2 * (THREADS / 32)];
   qimport::gated_delta<Act, State, Decay, NK, NV, DK, DV, KERNEL, ROWS, THREADS>(

@@ -331,7 +331,6 @@ func (d mixData) time(s *mlx.Scope, b *testing.B, fused bool) error {
 	if err := once(); err != nil { // compiles
 		return err
 	}
-	b.ResetTimer()
 	for b.Loop() {
 		if err := once(); err != nil {
 			return err

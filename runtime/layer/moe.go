@@ -94,7 +94,8 @@ func (m *MoE) gathered(s *mlx.Scope, x, chosen *mlx.Array) *mlx.Array {
 	order := s.ArgSort(flat, -1)
 	sorted := s.Take(flat, order, 0)
 	tokens := s.Repeat(s.Arange(0, float64(n), 1, quant.I32), k, 0)
-	rows := s.ExpandDims(s.Take(x, s.Take(tokens, order, 0), 0), 1) // [N*k, 1, H]
+	// Not ExpandDims: MLX's sorted product on a GPU takes the stride of the axis that it adds for a row's.
+	rows := s.Reshape(s.Take(x, s.Take(tokens, order, 0), 0), n*k, 1, h)
 	inner := m.compute.swiglu(s, m.gateUp.multiply(s, rows, sorted, true), m.inner)
 	y := s.Reshape(m.down.multiply(s, inner, sorted, true), n*k, h)
 	return s.Reshape(s.Take(y, s.ArgSort(order, -1), 0), n, k, h)

@@ -7,7 +7,7 @@ import (
 
 // Norm is RMSNorm over the last axis: x / sqrt(mean(x^2) + eps) * weight.
 type Norm struct {
-	weight *Param // float32 [n]
+	weight *Param // float32 [n]; bf16 where it is stored so and so are activations
 	eps    float32
 	act    quant.Dtype
 }
@@ -20,7 +20,22 @@ func NewNorm(c Compute, t *Stored, eps float32, shifted bool) *Norm {
 		shift = 1
 	}
 	p := vectorParam(t, func(w float32) float32 { return w + shift })
+	if c.GPU && c.Activation() == quant.BF16 && t.Tensor.Format == quant.FormatBF16 && !shifted {
+		p = p.inBF16()
+	}
 	return &Norm{weight: p, eps: eps, act: c.Activation()}
+}
+
+// inBF16 is a float32 Param in the dtype of bf16 activations, with which it need not be brought
+// together at every use: on a GPU, two more operations around a small one.
+func (p *Param) inBF16() *Param {
+	return &Param{Name: p.Name, Shape: p.Shape, Dtype: quant.BF16, Fill: func(dst []byte) error {
+		f := make([]float32, len(dst)/2)
+		if err := p.Fill(floatBytes(f)); err != nil {
+			return err
+		}
+		return quant.FromFloat32(dst, quant.BF16, f)
+	}}
 }
 
 // Params lists the norm's array.

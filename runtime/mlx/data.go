@@ -48,7 +48,7 @@ func (s *Scope) Fill(dtype quant.Dtype, shape []int, fill func(dst []byte) error
 		if err := fill(buf); err != nil {
 			return nil, err
 		}
-		return s.FromBytes(buf, dtype, shape...), nil
+		return s.inDeviceMemory(s.FromBytes(buf, dtype, shape...))
 	}
 	a := s.Zeros(dtype, shape...)
 	if err := s.Eval(a); err != nil {
@@ -59,6 +59,18 @@ func (s *Scope) Fill(dtype quant.Dtype, shape []int, fill func(dst []byte) error
 		return nil, err
 	}
 	return a, nil
+}
+
+// inDeviceMemory is an array of data from here in the memory of an NVIDIA GPU itself. As it comes it
+// is in memory that moves between the two, page by page; what a GPU computes is not. a is freed.
+func (s *Scope) inDeviceMemory(a *Array) (*Array, error) {
+	if s.thread.info.Backend != "cuda" || a.Size() == 0 {
+		return a, nil
+	}
+	moved := s.Mul(a, s.ScalarLike(1, a)) // a copy that MLX does not see through; a is kept from being reused by its handle
+	err := s.Eval(moved)
+	a.Free()
+	return moved, err
 }
 
 // Scalar is a float32 scalar. As an operand of a bf16 or f16 array it makes the result float32;
