@@ -36,9 +36,6 @@ demo: build
 # The models of the tests are so small that more threads of BLAS would only wait for each other.
 test race: export OPENBLAS_NUM_THREADS := 1
 
-# Packages are tested side by side: with one BLAS thread each they do not wait for one another.
-test race: export OPENBLAS_NUM_THREADS := 1
-
 test: $(mlx)
 	$(GO) test ./...
 
