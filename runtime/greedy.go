@@ -8,11 +8,6 @@ import (
 	"qimport/runtime/mlx"
 )
 
-// greedy says whether the likeliest token is always the one chosen.
-func (s *sampler) greedy() bool {
-	return s.Temperature == 0 && (s.RepetitionPenalty == 0 || s.RepetitionPenalty == 1)
-}
-
 // StepGreedy reads one token and returns the likeliest of the first size tokens of the vocabulary
 // after it, the first of equals. It is chosen where the model runs: from a GPU, fetching the logits
 // of a whole vocabulary takes as long as a good part of the step.
