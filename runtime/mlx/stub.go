@@ -199,7 +199,7 @@ type KernelSource struct {
 type KernelRun struct {
 	Inputs  []*Array // those that do not lie row by row in memory are copied first
 	Outputs []KernelOutput
-	Ints    []int         // values of the constants; each combination is compiled anew
+	Ints    []int         // values of the constants, not negative; each combination is compiled anew
 	Types   []quant.Dtype // likewise
 	Threads [3]int        // in all, in each dimension
 	Group   [3]int        // in one group (a "block" of CUDA, a "threadgroup" of Metal)
