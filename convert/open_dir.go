@@ -31,6 +31,9 @@ func refused(origin string, err error) error { return fmt.Errorf("%w: %s: %w", E
 // readCheckpoint makes the inventory of a directory.
 func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 	raw, err := c.File("config.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return Inventory{}, fmt.Errorf("there is no config.json beside the shards: %w", checkpoint.ErrBadCheckpoint)
+	}
 	if err != nil {
 		return Inventory{}, err
 	}

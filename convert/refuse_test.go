@@ -258,7 +258,7 @@ func TestOpenDirRefusesBrokenFiles(t *testing.T) {
 		want   string
 	}{
 		{"truncated shard", func(t *testing.T, dir string) { truncate(t, filepath.Join(dir, "model-00002-of-00002.safetensors")) }, "model-00002-of-00002.safetensors: tensor"},
-		{"no config", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "config.json")) }, "config.json"},
+		{"no config", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "config.json")) }, "there is no config.json"},
 		{"config no JSON", func(t *testing.T, dir string) { os.WriteFile(filepath.Join(dir, "config.json"), []byte("{"), 0o644) }, "config.json"},
 		{"config null", func(t *testing.T, dir string) { os.WriteFile(filepath.Join(dir, "config.json"), []byte("null"), 0o644) }, "config.json"},
 	} {

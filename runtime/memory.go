@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dustin/go-humanize"
+
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
 	"qimport/runtime/model"
@@ -20,15 +22,15 @@ type Placement struct {
 	TotalBytes  int64 // of the machine, or of the GPU
 }
 
-// String is a sentence for a report: "f32 weights, 3.0 GB of at most 11.8 GB".
+// String is a sentence for a report: "f32 weights, 3.0 GB of at most 12 GB".
 func (p Placement) String() string {
 	if p.LimitBytes == 0 {
-		return fmt.Sprintf("%s weights, %s", p.Mode, gigabytes(p.WeightBytes))
+		return fmt.Sprintf("%s weights, %s", p.Mode, size(p.WeightBytes))
 	}
-	return fmt.Sprintf("%s weights, %s of at most %s", p.Mode, gigabytes(p.WeightBytes), gigabytes(p.LimitBytes))
+	return fmt.Sprintf("%s weights, %s of at most %s", p.Mode, size(p.WeightBytes), size(p.LimitBytes))
 }
 
-func gigabytes(n int64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
+func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
 // place describes the model in the first mode whose weights fit. No weight has been read yet.
 func place(ck *model.Checkpoint, o Options, info mlx.Info) (*model.Decoder, Placement, error) {
@@ -51,10 +53,10 @@ func place(ck *model.Checkpoint, o Options, info mlx.Info) (*model.Decoder, Plac
 		if p.LimitBytes == 0 || p.WeightBytes <= p.LimitBytes {
 			return d, p, nil
 		}
-		tried = append(tried, fmt.Sprintf("%s as %s", gigabytes(p.WeightBytes), mode))
+		tried = append(tried, fmt.Sprintf("%s as %s", size(p.WeightBytes), mode))
 	}
 	return nil, p, fmt.Errorf("%w: its weights take %s, and may take %s, which is %.0f %% of %s; give more with --memory, or use a smaller type",
-		ErrTooLarge, list(tried), gigabytes(p.LimitBytes), 100*o.Memory, gigabytes(p.TotalBytes))
+		ErrTooLarge, list(tried), size(p.LimitBytes), 100*o.Memory, size(p.TotalBytes))
 }
 
 // list joins words as in a sentence.

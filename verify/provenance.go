@@ -26,6 +26,9 @@ type SourceFile struct {
 	Name   string `json:"name"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256,omitempty"`
+	// HeaderSHA256 is of a shard's header with the length before it, which tells two checkpoints
+	// apart that differ in more than values. It stands where hashing a shard was not asked for.
+	HeaderSHA256 string `json:"header_sha256,omitempty"`
 }
 
 // Stale says why a verdict kept from earlier does not answer for this manifest at this level, or

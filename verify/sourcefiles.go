@@ -6,16 +6,19 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	goruntime "runtime"
 
 	"golang.org/x/sync/errgroup"
 
 	"qimport/convert"
+	"qimport/convert/safetensors"
 )
 
-// SourceFiles lists a source's files for a report's provenance: the weights first, then the others
-// with their digests. Weights are hashed too if asked, which reads all of them.
+// SourceFiles lists a source's files for a report's provenance: the weights first, in the order of
+// the inventory's shards, then the others with their digests. Weights are hashed too if asked, which
+// reads all of them; else their headers are.
 func SourceFiles(ctx context.Context, s *convert.Source, weights bool) ([]SourceFile, error) {
 	shards := s.Inventory().Shards
 	files := make([]SourceFile, len(shards))
@@ -23,12 +26,15 @@ func SourceFiles(ctx context.Context, s *convert.Source, weights bool) ([]Source
 	g.SetLimit(goruntime.GOMAXPROCS(0))
 	for i, shard := range shards {
 		files[i] = SourceFile{Name: shard.Name, Bytes: shard.Size}
-		if !weights {
-			continue
-		}
-		g.Go(func() error {
-			var err error
-			files[i].SHA256, err = hashFile(ctx, shard.Path)
+		g.Go(func() (err error) {
+			if weights {
+				files[i].SHA256, err = hashFile(ctx, shard.Path)
+				return err
+			}
+			n, err := headerBytes(shard)
+			if err == nil {
+				files[i].HeaderSHA256, err = hashFirst(ctx, shard.Path, n)
+			}
 			return err
 		})
 	}
@@ -46,14 +52,35 @@ func SourceFiles(ctx context.Context, s *convert.Source, weights bool) ([]Source
 	return files, nil
 }
 
+// headerBytes is how long a shard's header is, with the length before it.
+func headerBytes(shard convert.Shard) (int64, error) {
+	f, err := os.Open(shard.Path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	first := make([]byte, 8)
+	if _, err := io.ReadFull(f, first); err != nil {
+		return 0, fmt.Errorf("%s: %w", shard.Path, err)
+	}
+	n, err := safetensors.HeaderLength(first, shard.Size)
+	return int64(len(first)) + n, err
+}
+
+// hashFile is the SHA-256 of a file.
 func hashFile(ctx context.Context, path string) (string, error) {
+	return hashFirst(ctx, path, math.MaxInt64)
+}
+
+// hashFirst is the SHA-256 of a file's first n bytes, or of all if it has fewer.
+func hashFirst(ctx context.Context, path string, n int64) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, contextReader{ctx, f}); err != nil {
+	if _, err := io.Copy(h, io.LimitReader(contextReader{ctx, f}, n)); err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

@@ -121,6 +121,9 @@ func TestSourceFiles(t *testing.T) {
 			if want := strings.TrimPrefix(manifest.DigestOf(b).String(), "sha256:"); f.Bytes != int64(len(b)) || (f.SHA256 == want) != hashed {
 				t.Errorf("%s: %d bytes, digest %q", f.Name, f.Bytes, f.SHA256)
 			}
+			if (f.HeaderSHA256 == "") != hashed {
+				t.Errorf("%s: digest %q, of its header %q", f.Name, f.SHA256, f.HeaderSHA256)
+			}
 		}
 	}
 }

@@ -159,7 +159,7 @@ func (c call) unchanged(ctx context.Context, store *manifest.Store, src source, 
 	if err != nil {
 		return importResult{}, err
 	}
-	same := kept.Provenance.Plan == src.provenance(plan, o.recipe).Plan
+	same := kept.Provenance.Plan == planDigest(plan)
 	return importResult{Schema: 1, Name: name, Manifest: e.Digest, Tensors: plan.Totals().Tensors, Published: same, Verification: kept}, nil
 }
 

@@ -59,7 +59,7 @@ func outcomes() []outcome {
 		{mlx.ErrNoMLX, exitFailed, "everything but running a model works without MLX: --verify none, verify --level blobs"},
 		{safetensors.ErrTruncated, exitFailed, "fetch that file again; what is finished is kept"},
 		{checkpoint.ErrBadCheckpoint, exitFailed, "compare the directory with the published one; a download may have stopped halfway"},
-		{convert.ErrSource, exitFailed, ""},
+		{convert.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
 		{manifest.ErrDamaged, exitFailed, "import the models named again; qimport import writes only what is missing"},
 		{fs.ErrPermission, exitFailed, "the store belongs to another user (Ollama's own, often): change its owner, or choose --store"},
 	}

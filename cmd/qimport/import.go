@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -118,6 +119,9 @@ func (s stdio) importSource(ctx context.Context, store *manifest.Store, src sour
 	if err != nil {
 		return importResult{}, err
 	}
+	if o.checks.Level != verify.None && !slices.Contains(plan.Files, "tokenizer.json") {
+		return importResult{}, fmt.Errorf("%s: there is no tokenizer.json, without which no model can be verified: fetch it too, or import with --verify none", src.Inventory().Origin)
+	}
 	for _, warning := range plan.Warnings {
 		s.note("warning: %s", warning)
 	}
@@ -135,7 +139,10 @@ func (s stdio) importSource(ctx context.Context, store *manifest.Store, src sour
 		BytesRead: stats.BytesRead, BytesWritten: stats.BytesWritten, BytesReused: stats.BytesReused, ScaleSearch: stats.Gains,
 	}
 	target := verify.Staged(name.String(), m, stage.Path)
-	target.Against, target.Provenance = src.Source, src.provenance(plan, o.recipe)
+	target.Against = src.Source
+	if target.Provenance, err = src.provenance(ctx, plan, o.recipe); err != nil {
+		return importResult{}, err
+	}
 	err = s.judgeAndPublish(ctx, store, stage, m, target, o.checks, &result)
 	result.Seconds = time.Since(start).Seconds()
 	return result, err

@@ -1,17 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"qimport/convert"
 	"qimport/manifest"
+	"qimport/quant"
 )
 
 func listCommand(s stdio) *cli.Command {
@@ -29,7 +35,7 @@ type listed struct {
 	Name     manifest.Name   `json:"name"`
 	Manifest manifest.Digest `json:"manifest"`
 	Bytes    int64           `json:"bytes"`
-	Type     string          `json:"type"` // the one quantization type, or ""
+	Type     string          `json:"type"` // as Ollama has it, else what typeOf says
 	Modified time.Time       `json:"modified"`
 }
 
@@ -46,7 +52,7 @@ func list(_ context.Context, c call) error {
 	for _, e := range entries {
 		document.Models = append(document.Models, listed{
 			Name: e.Name, Manifest: e.Digest, Bytes: e.Manifest.Bytes(),
-			Type: readConfig(store, e.Manifest).FileType, Modified: e.Modified.UTC(),
+			Type: storedType(store, e.Manifest), Modified: e.Modified.UTC(),
 		})
 	}
 	err = c.print(document, func(w io.Writer) error {
@@ -58,6 +64,42 @@ func list(_ context.Context, c call) error {
 		return table.Flush()
 	})
 	return errors.Join(err, damage)
+}
+
+// storedType is the type that the config blob names, which is none for mixed and unquantized models;
+// then what their tensors say. A model of another kind, or a damaged one, has none.
+func storedType(store *manifest.Store, m manifest.Manifest) string {
+	if named := readConfig(store, m).FileType; named != "" {
+		return named
+	}
+	src, err := convert.OpenStored(m, store.Blob)
+	if err != nil {
+		return ""
+	}
+	defer src.Close()
+	return typeOf(src.Inventory())
+}
+
+// typeOf lists the formats of the quantized tensors, those with most weights first: "int4, int8".
+// Where none is quantized it is the format of most weights.
+func typeOf(inv convert.Inventory) string {
+	weights := map[quant.Format]int{}
+	for _, t := range inv.Tensors {
+		weights[t.Format] += quant.Elements(t.Shape)
+	}
+	formats := slices.SortedFunc(maps.Keys(weights), func(a, b quant.Format) int {
+		return cmp.Or(weights[b]-weights[a], strings.Compare(a.String(), b.String()))
+	})
+	var names []string
+	for _, f := range formats {
+		if f.IsQuantized() {
+			names = append(names, f.String())
+		}
+	}
+	if len(names) == 0 && len(formats) > 0 {
+		return formats[0].String()
+	}
+	return strings.Join(names, ", ")
 }
 
 // readConfig reads a model's config blob; a list does not fail for one that cannot be read.

@@ -2,20 +2,16 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"qimport/convert"
 	"qimport/convert/arch"
 	"qimport/manifest"
-	"qimport/quant"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
 	"qimport/runtime/runtimetest"
@@ -30,7 +26,7 @@ func matrixTargets() []string { return []string{"nvfp4", "mxfp8", "bf16"} }
 type matrixRow struct {
 	source  string
 	family  arch.Family
-	formats string   // in the source, the commonest first
+	formats string   // as list tells them
 	kept    string   // imported as it is: the distance from its reference
 	cells   []string // imported as each of matrixTargets
 }
@@ -76,7 +72,7 @@ func (s matrixSource) walk(t *testing.T) matrixRow {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	row := matrixRow{source: s.Name, family: src.Inventory().Config.Family, formats: formatsOf(src.Inventory())}
+	row := matrixRow{source: s.Name, family: src.Inventory().Config.Family, formats: typeOf(src.Inventory())}
 	store := t.TempDir()
 	importMatrix(t, s.dir, "--store", store, "--name", "kept", "--policy", "keep")
 	row.kept = s.holdToReference(t, store)
@@ -178,22 +174,10 @@ func loadStored(t *testing.T, dir, named string) *runtime.Model {
 	return m
 }
 
-// formatsOf lists the formats of a source's tensors, those that hold most of the weights first.
-func formatsOf(inv convert.Inventory) string {
-	weights := map[string]int{}
-	for _, t := range inv.Tensors {
-		weights[t.Format.String()] += quant.Elements(t.Shape)
-	}
-	names := slices.SortedFunc(maps.Keys(weights), func(a, b string) int {
-		return cmp.Or(weights[b]-weights[a], strings.Compare(a, b))
-	})
-	return strings.Join(names, ", ")
-}
-
 // matrixTable prints the rows as Markdown.
 func matrixTable(rows []matrixRow) string {
 	var b strings.Builder
-	fprintln(&b, "| source | family | formats in it | kept: answers as mlx-lm's, largest difference of a log-probability | KL as %s |",
+	fprintln(&b, "| source | family | type | kept: answers as mlx-lm's, largest difference of a log-probability | KL as %s |",
 		strings.Join(matrixTargets(), " | KL as "))
 	fprintln(&b, "|%s", strings.Repeat("---|", 4+len(matrixTargets())))
 	for _, r := range rows {

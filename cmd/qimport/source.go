@@ -61,18 +61,26 @@ func (s source) defaultName(recipe quant.Recipe) (manifest.Name, error) {
 	return name, nil
 }
 
-// provenance is what a report says of where a model came from and how it was made.
-func (s source) provenance(plan convert.Plan, recipe quant.Recipe) verify.Provenance {
-	p := verify.Provenance{
-		Source: s.label(), Revision: s.found.Commit,
-		Plan: manifest.DigestOf([]byte(plan.Text(true))).String(),
+// provenance is what a report says of where a model came from and how it was made. Shards are not
+// hashed, which would double the work of an import: of those in the Hugging Face cache the digest is
+// known, and of all others there is that of the header.
+func (s source) provenance(ctx context.Context, plan convert.Plan, recipe quant.Recipe) (verify.Provenance, error) {
+	p := verify.Provenance{Source: s.label(), Revision: s.found.Commit, Plan: planDigest(plan)}
+	var err error
+	if p.Files, err = verify.SourceFiles(ctx, s.Source, false); err != nil {
+		return p, err
 	}
-	for _, shard := range plan.Shards {
-		p.Files = append(p.Files, verify.SourceFile{Name: shard.Name, Bytes: shard.Size})
+	for i, shard := range plan.Shards {
+		p.Files[i].SHA256, _ = hub.Digest(shard.Path)
 	}
 	p.Rules = append(p.Rules, fmt.Sprintf("policy %s, type %s", recipe.Policy, recipe.Type))
 	for _, rule := range recipe.Rules {
 		p.Rules = append(p.Rules, rule.String())
 	}
-	return p
+	return p, nil
+}
+
+// planDigest stands for all that was decided: the same plan gives the same model.
+func planDigest(plan convert.Plan) string {
+	return manifest.DigestOf([]byte(plan.Text(true))).String()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -53,6 +54,9 @@ func (c call) target(named string) (verify.Target, error) {
 // directory is a checkpoint directory as a model.
 func directory(dir string) (verify.Target, error) {
 	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return verify.Target{}, fmt.Errorf("there is no directory %s", dir)
+	}
 	if err != nil {
 		return verify.Target{}, err
 	}

@@ -170,6 +170,13 @@ func TestOpenRefuses(t *testing.T) {
 				os.Rename(filepath.Join(dir, p), filepath.Join(dir, "consolidated"+p[5:]))
 			}
 		}, []string{"consolidated-00001-of-00002.safetensors"}},
+		{"weights of another form", func(t *testing.T, dir string) {
+			os.Remove(filepath.Join(dir, indexName))
+			for _, p := range []string{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"} {
+				os.Remove(filepath.Join(dir, p))
+			}
+			text(t, dir, "model-q4.gguf", "GGUF")
+		}, []string{"only model-q4.gguf"}},
 		{"link to nothing", func(t *testing.T, dir string) {
 			os.Remove(filepath.Join(dir, indexName))
 			for _, p := range []string{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"} {

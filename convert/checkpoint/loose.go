@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,12 +19,12 @@ func loose(names []string) ([]string, error) {
 		switch {
 		case strings.HasPrefix(name, "model") && strings.HasSuffix(name, extension):
 			shards = append(shards, name)
-		case strings.HasSuffix(name, extension):
+		case strings.HasSuffix(name, extension), slices.Contains(otherForms(), path.Ext(name)):
 			others = append(others, name)
 		}
 	}
 	if len(shards) == 0 && len(others) > 0 {
-		return nil, fmt.Errorf("no model*%s here, only %s: %w", extension, strings.Join(others, ", "), ErrBadCheckpoint)
+		return nil, fmt.Errorf("no model*%s here, which qimport reads, only %s: %w", extension, strings.Join(others, ", "), ErrBadCheckpoint)
 	}
 	if len(shards) == 0 {
 		return nil, fmt.Errorf("no model*%s here: %w", extension, ErrBadCheckpoint)
@@ -33,6 +34,9 @@ func loose(names []string) ([]string, error) {
 	}
 	return shards, checkNumbers(shards)
 }
+
+// otherForms are the endings of files that hold weights in forms that qimport does not read.
+func otherForms() []string { return []string{".gguf", ".bin", ".pt", ".pth", ".npz"} }
 
 // checkNumbers finds gaps in a set such as model-00001-of-00003.safetensors.
 func checkNumbers(shards []string) error {

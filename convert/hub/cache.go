@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +46,20 @@ func commitOf(repo, revision string) (string, error) {
 		return "", fmt.Errorf("%s is not JSON, remove it and try again: %w", filepath.Join(repo, "info", revision), err)
 	}
 	return baseName(info.Sha)
+}
+
+// Digest is the SHA-256 of a file in the cache, as hex, where the cache tells it: large files are
+// blobs that are named by it, and snapshots link to them. The file is not read.
+func Digest(file string) (digest string, known bool) {
+	blob, err := filepath.EvalSymlinks(file)
+	if err != nil || filepath.Base(filepath.Dir(blob)) != "blobs" {
+		return "", false
+	}
+	name := filepath.Base(blob)
+	if b, err := hex.DecodeString(name); err != nil || len(b) != sha256.Size {
+		return "", false
+	}
+	return name, true
 }
 
 // baseName refuses a name with which a note could lead out of the snapshots folder.

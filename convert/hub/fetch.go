@@ -106,13 +106,13 @@ func isCheckpointFile(name string) bool {
 // checkDigest holds a fetched file to its SHA-256 where the hub tells it: large files are blobs
 // named by it. A file that does not match is removed, so that the next fetch brings it again.
 func checkDigest(snapshotFile string) error {
+	want, known := Digest(snapshotFile)
+	if !known {
+		return nil
+	}
 	blob, err := filepath.EvalSymlinks(snapshotFile)
 	if err != nil {
 		return err
-	}
-	want := filepath.Base(blob)
-	if b, err := hex.DecodeString(want); err != nil || len(b) != sha256.Size {
-		return nil
 	}
 	f, err := os.Open(blob)
 	if err != nil {

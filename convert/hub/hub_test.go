@@ -140,17 +140,23 @@ func TestPythonCache(t *testing.T) {
 		}
 	}
 	write(filepath.Join(repo, "refs", "main"), "abc")
-	write(filepath.Join(repo, "blobs", "shard"), "weights")
+	shard := strings.Repeat("0123456789abcdef", 4) // the digest that its name says is believed
+	write(filepath.Join(repo, "blobs", shard), "weights")
 	write(filepath.Join(snapshot, "config.json"), "{}")
 	write(filepath.Join(snapshot, "model.safetensors.index.json"), `{"weight_map":{"a":"model-1.safetensors"}}`)
 	if _, err := Resolve(context.Background(), "org/model"); err == nil {
 		t.Fatal("a snapshot without an indexed shard was taken as whole")
 	}
-	if err := os.Symlink("../../blobs/shard", filepath.Join(snapshot, "model-1.safetensors")); err != nil {
+	if err := os.Symlink("../../blobs/"+shard, filepath.Join(snapshot, "model-1.safetensors")); err != nil {
 		t.Fatal(err)
 	}
 	got, err := Resolve(context.Background(), "org/model")
 	if err != nil || got.Dir != snapshot || got.Commit != "abc" {
 		t.Fatalf("got %+v, %v; want %s", got, err, snapshot)
+	}
+	for name, want := range map[string]string{"model-1.safetensors": shard, "config.json": "", "nowhere": ""} {
+		if d, known := Digest(filepath.Join(snapshot, name)); d != want || known != (want != "") {
+			t.Errorf("digest of %s: %q, %v, want %q", name, d, known, want)
+		}
 	}
 }

@@ -43,6 +43,9 @@ func HeaderLength(first []byte, fileSize int64) (int64, error) {
 		return 0, fmt.Errorf("the file has %d bytes, not even the 8 of a header's length: %w", fileSize, ErrTruncated)
 	}
 	n := binary.LittleEndian.Uint64(first)
+	if string(first[:8]) == "version " {
+		return 0, fmt.Errorf("it is the pointer that Git LFS leaves in place of a file; git lfs pull fetches the file itself: %w", ErrBadHeader)
+	}
 	if n > maxHeader {
 		return 0, fmt.Errorf("byte 0: the header claims %d bytes, more than %d: %w", n, maxHeader, ErrBadHeader)
 	}

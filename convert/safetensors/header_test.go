@@ -62,6 +62,7 @@ func TestParseHeaderRefuses(t *testing.T) {
 		{"seven bytes", make([]byte, 7), "7 bytes"},
 		{"length zero", file("", 0), "invalid JSON"},
 		{"length beyond the limit", huge, "more than 100000000"},
+		{"pointer of Git LFS", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"), "git lfs pull"},
 		{"length beyond the file", long, "byte 0: the header claims"},
 		{"truncated data", file(one, 2), `"a": ends at byte`},
 		{"bytes after the last tensor", file(one, 4), "the last tensor ends at byte"},
