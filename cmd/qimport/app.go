@@ -67,11 +67,7 @@ func command(s stdio, name, arguments, usage, description string, min, max int, 
 				return usagef("it is: qimport %s", strings.TrimSpace(name+" "+arguments))
 			}
 			s.json, s.quiet = c.Bool("json"), c.Bool("quiet")
-			err := do(c.Context, call{c, s})
-			if err != nil && s.json {
-				err = &jsonError{err}
-			}
-			return err
+			return do(c.Context, call{c, s})
 		},
 	}
 }

@@ -23,6 +23,19 @@ func interspersed(app *cli.App, args []string) []string {
 	return sorted
 }
 
+// asksForJSON says whether the flag --json is among the arguments.
+func asksForJSON(args []string) bool {
+	for _, arg := range args {
+		if arg == "--" {
+			return false
+		}
+		if arg == "--json" || arg == "-json" {
+			return true
+		}
+	}
+	return false
+}
+
 // commandIndex finds the first argument that names a command, with nothing but flags, and perhaps
 // a flag's value, before it; -1 if there is none.
 func commandIndex(app *cli.App, args []string) int {

@@ -16,7 +16,7 @@ func TestExitStatus(t *testing.T) {
 	live := context.Background()
 	dead, cancel := context.WithCancel(live)
 	cancel()
-	wrapped := func(err error) error { return &jsonError{fmt.Errorf("somewhere: %w", err)} }
+	wrapped := func(err error) error { return fmt.Errorf("somewhere: %w", err) }
 	for _, c := range []struct {
 		name string
 		ctx  context.Context

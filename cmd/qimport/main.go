@@ -25,6 +25,7 @@ func main() {
 // run is the whole program, but for the process around it: arguments and streams in, exit status
 // out.
 func run(ctx context.Context, args []string, io stdio) int {
+	io.json = asksForJSON(args) // also of what the parser cannot make sense of
 	app := application(io)
 	err := app.RunContext(ctx, append([]string{app.Name}, interspersed(app, args)...))
 	return io.fail(ctx, err)

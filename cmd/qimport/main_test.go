@@ -117,13 +117,21 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	store := t.TempDir()
-	var out, errs bytes.Buffer
 	args := []string{"import", "../../testdata/qwen3.5-moe-4bit", "--store", store, "--verify", "none"}
-	if status := run(ctx, args, stdio{in: strings.NewReader(""), out: &out, err: &errs}); status != exitInterrupted {
-		t.Errorf("exit status %d, want %d\n%s", status, exitInterrupted, &errs)
-	}
-	if !strings.Contains(errs.String(), "interrupted") || out.Len() > 0 {
-		t.Errorf("stdout %q, stderr %q", &out, &errs)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{args, "qimport: interrupted\nhint: "},
+		{append(args, "--json"), `{"schema":1,"error":"interrupted","hint":"`},
+	} {
+		var out, errs bytes.Buffer
+		if status := run(ctx, c.args, stdio{in: strings.NewReader(""), out: &out, err: &errs}); status != exitInterrupted {
+			t.Errorf("exit status %d, want %d\n%s", status, exitInterrupted, &errs)
+		}
+		if !strings.HasPrefix(errs.String(), c.want) || out.Len() > 0 {
+			t.Errorf("stdout %q, stderr %q", &out, &errs)
+		}
 	}
 	if _, err := os.Stat(filepath.Join(store, "manifests")); err == nil {
 		t.Error("a manifest was written")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 
@@ -49,30 +48,26 @@ func isTerminal(stream any) bool {
 
 // fail reports how a command ended and returns the exit status.
 func (s stdio) fail(ctx context.Context, err error) int {
+	if err == nil {
+		return exitDone
+	}
 	status, hint := exitStatus(ctx, err)
-	var asJSON *jsonError
-	switch {
-	case err == nil:
-	case status == exitInterrupted && !s.json:
-		fprintln(s.err, "qimport: interrupted")
-		fprintln(s.err, "hint: %s", hint)
-	case errors.As(err, &asJSON):
-		document := failure{Schema: 1, Error: err.Error(), Hint: hint, Status: status}
+	text := err.Error()
+	if status == exitInterrupted {
+		text = "interrupted"
+	}
+	if s.json {
+		document := failure{Schema: 1, Error: text, Hint: hint, Status: status}
 		b, _ := json.Marshal(document) // strings and a number
 		fprintln(s.err, "%s", b)
-	default:
-		fprintln(s.err, "qimport: %v", err)
-		if hint != "" {
-			fprintln(s.err, "hint: %s", hint)
-		}
+		return status
+	}
+	fprintln(s.err, "qimport: %s", text)
+	if hint != "" {
+		fprintln(s.err, "hint: %s", hint)
 	}
 	return status
 }
-
-// jsonError is an error of a command that was asked for JSON.
-type jsonError struct{ error }
-
-func (e *jsonError) Unwrap() error { return e.error }
 
 // failure is an error as JSON, on stderr.
 type failure struct {
