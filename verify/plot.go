@@ -34,7 +34,7 @@ type plotDot struct {
 const (
 	plotWidth, plotHeight           = 640.0, 300.0
 	plotLeft, plotRight             = 62.0, 12.0
-	plotTop, plotBottom             = 14.0, 40.0
+	plotTop, plotBottom             = 30.0, 40.0
 	innerWidth, innerHeight float64 = plotWidth - plotLeft - plotRight, plotHeight - plotTop - plotBottom
 )
 
