@@ -7,8 +7,8 @@ PATH=$PWD/bin:$PATH
 OLLAMA_MODELS=$PWD/demo-store
 export PATH OLLAMA_MODELS
 
-# show prints a command as a user would type it, and runs it.
-show() {
+# say prints a command as a user would type it.
+say() {
 	printf '\n$'
 	for word; do
 		case $word in
@@ -17,12 +17,18 @@ show() {
 		esac
 	done
 	printf '\n'
+}
+
+# show prints a command, and runs it.
+show() {
+	say "$@"
 	"$@"
 }
 
 # ask demands that a model's answer matches a pattern.
 ask() {
-	show qimport run "$1" "$2" >demo-store/answer
+	say qimport run "$1" "$2"
+	qimport run "$1" "$2" >demo-store/answer
 	cat demo-store/answer
 	grep -Eq "$3" demo-store/answer || { echo "demo: the answer should match $3" >&2; exit 1; }
 }
