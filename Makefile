@@ -2,7 +2,7 @@
 # make setup     MLX under lib/ (runtime/mlx/setup.sh); nothing to do the second time
 # make build     bin/qimport, which finds MLX in ../lib
 # make demo      the main job on the two models that the repository ships (demo.sh)
-# make test      all tests;  make race: under the race detector
+# make test      all tests;  make race: the quick ones (-short) under the race detector
 # make bench     imports and runs beside their limits and peers: minutes, and 12 GB of scratch space
 # make check     format, vet, staticcheck, with and without cgo;  make vuln: known vulnerabilities
 # make env       what to export before calling go by hand: eval "$(make -s env)"
@@ -37,10 +37,10 @@ demo: build
 test race: export OPENBLAS_NUM_THREADS := 1
 
 test: $(mlx)
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 
 race: $(mlx)
-	$(GO) test -race ./...
+	$(GO) test -race -short -timeout 30m ./...
 
 bench: build
 	$(GO) run ./bench import

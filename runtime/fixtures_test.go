@@ -17,6 +17,9 @@ import (
 // weights, with all answers, and from the weights as they are stored.
 func TestFixtures(t *testing.T) {
 	dir := runtimetest.Folder(t)
+	if testing.Short() {
+		t.Skip("all fixtures take minutes; TestReference holds the repository's own")
+	}
 	for _, f := range runtimetest.Fixtures() {
 		r := runtimetest.Read(t, filepath.Join(dir, f.Name))
 		for _, compute := range []runtime.Compute{runtime.F32, runtime.Quantized} {

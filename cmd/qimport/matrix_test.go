@@ -41,6 +41,9 @@ func TestMatrix(t *testing.T) {
 	if !haveMLX() {
 		t.Skip("models cannot be run here")
 	}
+	if testing.Short() {
+		t.Skip("the matrix takes minutes; it runs without -short")
+	}
 	sources := []matrixSource{qwen3MoE(t, filepath.Join(folder, "tiny-qwen3-hf"))}
 	for _, f := range runtimetest.Fixtures() {
 		dir := filepath.Join(folder, f.Name)
