@@ -71,6 +71,8 @@ func moeConfig(t *testing.T, dense []byte) []byte {
 	c["model_type"], c["architectures"] = "qwen3_moe", []string{"Qwen3MoeForCausalLM"}
 	c["num_experts"], c["num_experts_per_tok"], c["norm_topk_prob"] = madeExperts, madeTopK, true
 	c["moe_intermediate_size"], c["decoder_sparse_step"], c["mlp_only_layers"] = c["intermediate_size"], 1, []int{}
+	c["rope_theta"], c["rope_scaling"] = 10000, nil // as releases of the time have it, and mlx-lm wants it
+	delete(c, "rope_parameters")
 	b, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
