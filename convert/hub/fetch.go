@@ -82,16 +82,18 @@ func fetchFiles(s settings, r Reference) (string, error) {
 	if len(names) == 0 {
 		return "", fmt.Errorf("%s holds no safetensors checkpoint", r)
 	}
-	paths, err := repo.DownloadFiles(names...)
-	if err != nil {
-		return "", fmt.Errorf("%s: fetching its files (what is finished stays in the cache, try again): %w", r, err)
-	}
-	for _, p := range paths {
-		if err := checkDigest(p); err != nil {
+	var dir string
+	for _, name := range names { // one by one: several at once race in the library's own counters
+		path, err := repo.DownloadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("%s: fetching %s (what is finished stays in the cache, try again): %w", r, name, err)
+		}
+		if err := checkDigest(path); err != nil {
 			return "", err
 		}
+		dir = filepath.Dir(path)
 	}
-	return filepath.Dir(paths[0]), nil
+	return dir, nil
 }
 
 // isCheckpointFile picks what an import reads: shards, JSON and chat templates of the top folder.
