@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -114,20 +115,30 @@ func (f failedBatch) Error() string { return f.joined.Error() }
 
 // batchImport carries one import out, unless the store has its result already.
 func (c call) batchImport(ctx context.Context, store *manifest.Store, o importOptions) (batchLine, error) {
-	line := batchLine{Source: o.source, Status: "failed"}
+	line := batchLine{Source: o.source, Status: "failed", importResult: importResult{Schema: 1}}
 	src, err := openSource(ctx, o.source)
 	if err != nil {
 		return line, err
 	}
 	defer src.Close()
-	if line.importResult, err = c.unchanged(ctx, store, src, o); err != nil {
+	if line.Name, err = importName(store, src, o); err != nil {
+		return line, err
+	}
+	w, err := c.writeSource(ctx, store, src, o)
+	if err != nil {
+		return line, err
+	}
+	defer w.stage.Keep()
+	line.importResult = w.result
+	if line.Published, err = unchanged(store, w.result, o.checks.Level); err != nil {
 		return line, err
 	}
 	if line.Published {
 		line.Status = "unchanged"
-		return line, nil
+		line.Verification, err = keptReport(store, line.Manifest)
+		return line, errors.Join(err, w.stage.Discard())
 	}
-	line.importResult, err = c.importSource(ctx, store, src, o)
+	line.importResult, err = c.judgeAndPublish(ctx, store, w, o.checks)
 	switch {
 	case err == nil:
 		line.Status = "done"
@@ -137,36 +148,27 @@ func (c call) batchImport(ctx context.Context, store *manifest.Store, o importOp
 	return line, err
 }
 
-// unchanged looks whether the import's name points at what it would write already, by the verdict
-// that was kept: same source, same plan, judged at least as far. Published says so.
-func (c call) unchanged(ctx context.Context, store *manifest.Store, src source, o importOptions) (importResult, error) {
-	name, err := importName(store, src, o)
-	if err != nil {
-		return importResult{}, err
-	}
-	e, err := store.Lookup(name)
+// unchanged says whether the name points at what was just written already, with a verdict that
+// answers for it at that level. What was written before is not read again, so that asking is cheap.
+func unchanged(store *manifest.Store, r importResult, level verify.Level) (bool, error) {
+	e, err := store.Lookup(r.Name)
 	if errors.Is(err, manifest.ErrNotFound) {
-		return importResult{Schema: 1, Name: name}, nil
+		return false, nil
 	}
-	if err != nil {
-		return importResult{}, err
+	if err != nil || e.Digest != r.Manifest || level == verify.None {
+		return err == nil && e.Digest == r.Manifest, err
 	}
 	kept, err := keptReport(store, e.Digest)
-	if err != nil || kept == nil || !kept.Passed || kept.Stale(e.Digest.String(), o.checks.Level) != "" {
-		return importResult{Schema: 1, Name: name}, nil // whatever the reason: import it again
+	if err != nil || kept == nil {
+		return false, nil // one that cannot be read is made anew
 	}
-	plan, err := makePlan(ctx, src, o)
-	if err != nil {
-		return importResult{}, err
-	}
-	same := kept.Provenance.Plan == planDigest(plan)
-	return importResult{Schema: 1, Name: name, Manifest: e.Digest, Tensors: plan.Totals().Tensors, Published: same, Verification: kept}, nil
+	return kept.Passed && kept.Stale(e.Digest.String(), level) == "", nil
 }
 
 // printLine prints one import's outcome: a line of JSON, or of text.
 func (c call) printLine(line batchLine) error {
 	if !c.json {
-		fprintln(c.out, "%s  %s  %s", line.Name, line.Status, strings.ReplaceAll(line.Error, "\n", "; "))
+		fprintln(c.out, "%s  %s  %s", cmp.Or(line.Name.String(), line.Source), line.Status, strings.ReplaceAll(line.Error, "\n", "; "))
 		return nil
 	}
 	b, err := json.Marshal(line)

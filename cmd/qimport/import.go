@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -110,42 +109,12 @@ func runImport(ctx context.Context, c call) error {
 // importSource is an import from plan to name. Where the verification says no, the error is
 // errRefused beside a result that tells why.
 func (s stdio) importSource(ctx context.Context, store *manifest.Store, src source, o importOptions) (importResult, error) {
-	start := time.Now()
-	name, err := importName(store, src, o)
+	w, err := s.writeSource(ctx, store, src, o)
 	if err != nil {
 		return importResult{}, err
 	}
-	plan, err := makePlan(ctx, src, o)
-	if err != nil {
-		return importResult{}, err
-	}
-	if o.checks.Level != verify.None && !slices.Contains(plan.Files, "tokenizer.json") {
-		return importResult{}, fmt.Errorf("%s: there is no tokenizer.json, without which no model can be verified: fetch it too, or import with --verify none", src.Inventory().Origin)
-	}
-	for _, warning := range plan.Warnings {
-		s.note("warning: %s", warning)
-	}
-	stage, err := openStage(store, plan)
-	if err != nil {
-		return importResult{}, err
-	}
-	defer stage.Keep()
-	m, stats, err := s.writeStage(ctx, store, stage, src, plan, o.jobs)
-	if err != nil {
-		return importResult{}, err
-	}
-	result := importResult{
-		Schema: 1, Name: name, Manifest: m.Digest(), Tensors: stats.Tensors,
-		BytesRead: stats.BytesRead, BytesWritten: stats.BytesWritten, BytesReused: stats.BytesReused, ScaleSearch: stats.Gains,
-	}
-	target := verify.Staged(name.String(), m, stage.Path)
-	target.Against = src.Source
-	if target.Provenance, err = src.provenance(ctx, plan, o.recipe); err != nil {
-		return importResult{}, err
-	}
-	err = s.judgeAndPublish(ctx, store, stage, m, target, o.checks, &result)
-	result.Seconds = time.Since(start).Seconds()
-	return result, err
+	defer w.stage.Keep()
+	return s.judgeAndPublish(ctx, store, w, o.checks)
 }
 
 // importName is the name to publish under. Where the store has it in another case, that one is
@@ -164,61 +133,30 @@ func importName(store *manifest.Store, src source, o importOptions) (manifest.Na
 	return name, nil
 }
 
-// openStage checks that the store can take the plan, and opens the staging folder of it.
-func openStage(store *manifest.Store, plan convert.Plan) (*manifest.Stage, error) {
-	if _, err := store.Preflight(plan.Totals().BytesWritten); err != nil {
-		return nil, err
-	}
-	fingerprint, err := convert.Fingerprint(plan)
-	if err != nil {
-		return nil, err
-	}
-	return store.Stage(fingerprint)
-}
-
-// writeStage carries the plan out, under a bar.
-func (s stdio) writeStage(ctx context.Context, store *manifest.Store, stage *manifest.Stage, src source, plan convert.Plan, jobs int) (manifest.Manifest, convert.Stats, error) {
-	index, err := convert.OpenIndex(store.IndexPath())
-	if err != nil {
-		return manifest.Manifest{}, convert.Stats{}, err
-	}
-	bar := s.progress("import")
-	defer bar.end()
-	m, stats, err := convert.Write(ctx, plan, src.Source, stage, convert.WriteOptions{
-		Jobs: jobs, Index: index,
-		Progress: func(p convert.Progress) { bar.bytes(p.Done, p.Total) },
-	})
-	if err != nil {
-		return m, stats, err
-	}
-	return m, stats, index.Save()
-}
-
 // judgeAndPublish verifies the staged model and, if that says yes, moves the name to it.
-func (s stdio) judgeAndPublish(ctx context.Context, store *manifest.Store, stage *manifest.Stage, m manifest.Manifest, target verify.Target, checks verify.Options, result *importResult) error {
-	var report []byte
+func (s stdio) judgeAndPublish(ctx context.Context, store *manifest.Store, w written, checks verify.Options) (importResult, error) {
+	result := w.result
 	if checks.Level != verify.None {
-		r, err := s.judge(ctx, target, checks)
+		r, err := s.judge(ctx, w.target, checks)
 		if err != nil {
-			return err
+			return result, err
 		}
 		result.Verification = &r
+		result.Seconds = time.Since(w.start).Seconds()
 		if !r.Passed {
-			return fmt.Errorf("%w: %s was not moved; what was written waits for another try", errRefused, result.Name)
-		}
-		if report, err = r.JSON(); err != nil {
-			return err
+			return result, fmt.Errorf("%w: %s was not moved; what was written waits for another try", errRefused, result.Name)
 		}
 	}
-	digest, err := stage.Publish(ctx, result.Name, m)
+	digest, err := w.stage.Publish(ctx, result.Name, w.manifest)
 	if err != nil {
-		return err
+		return result, err
 	}
 	result.Published = true
-	if report == nil {
-		return nil
+	result.Seconds = time.Since(w.start).Seconds()
+	if result.Verification == nil {
+		return result, nil
 	}
-	return store.PutReport(digest, report)
+	return result, putReport(store, digest, result.Verification)
 }
 
 // write prints the result for people.

@@ -94,6 +94,15 @@ func keptReport(store *manifest.Store, d manifest.Digest) (*verify.Report, error
 	return &r, err
 }
 
+// putReport keeps a verdict beside the manifest that it judges.
+func putReport(store *manifest.Store, d manifest.Digest, r *verify.Report) error {
+	b, err := r.JSON()
+	if err != nil {
+		return err
+	}
+	return store.PutReport(d, b)
+}
+
 // write prints the model for people.
 func (s shown) write(w io.Writer, all bool) error {
 	fprintln(w, "%s  %s", s.Name, s.Manifest)

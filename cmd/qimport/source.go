@@ -65,7 +65,7 @@ func (s source) defaultName(recipe quant.Recipe) (manifest.Name, error) {
 // hashed, which would double the work of an import: of those in the Hugging Face cache the digest is
 // known, and of all others there is that of the header.
 func (s source) provenance(ctx context.Context, plan convert.Plan, recipe quant.Recipe) (verify.Provenance, error) {
-	p := verify.Provenance{Source: s.label(), Revision: s.found.Commit, Plan: planDigest(plan)}
+	p := verify.Provenance{Source: s.label(), Revision: s.found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true))).String()}
 	var err error
 	if p.Files, err = verify.SourceFiles(ctx, s.Source, false); err != nil {
 		return p, err
@@ -78,9 +78,4 @@ func (s source) provenance(ctx context.Context, plan convert.Plan, recipe quant.
 		p.Rules = append(p.Rules, rule.String())
 	}
 	return p, nil
-}
-
-// planDigest stands for all that was decided: the same plan gives the same model.
-func planDigest(plan convert.Plan) string {
-	return manifest.DigestOf([]byte(plan.Text(true))).String()
 }

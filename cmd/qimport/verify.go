@@ -10,7 +10,6 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/urfave/cli/v2"
 
-	"qimport/manifest"
 	"qimport/verify"
 )
 
@@ -110,12 +109,9 @@ func (c call) keepVerdict(target verify.Target, r *verify.Report) {
 	if target.Manifest.IsZero() {
 		return
 	}
-	document, err := r.JSON()
+	store, err := c.openStore()
 	if err == nil {
-		var store *manifest.Store
-		if store, err = c.openStore(); err == nil {
-			err = store.PutReport(target.Manifest, document)
-		}
+		err = putReport(store, target.Manifest, r)
 	}
 	if err != nil {
 		c.note("the verdict is not kept beside the store: %v", err)
