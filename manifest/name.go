@@ -95,8 +95,11 @@ func validPart(s, allowed string, max int) bool {
 }
 
 // String is the shortest form that ParseName reads back, always with its tag: the resolver of
-// Ollama's MLX runner misreads a host with a port and no tag.
+// Ollama's MLX runner misreads a host with a port and no tag. The zero Name is "".
 func (n Name) String() string {
+	if n == (Name{}) {
+		return ""
+	}
 	s := n.Model + ":" + n.Tag
 	if n.Host == DefaultHost && n.Namespace == DefaultNamespace {
 		return s
