@@ -1,9 +1,9 @@
-"""Rates of mlx-lm on a checkpoint, as JSON: the peer of BenchmarkPrefill and BenchmarkDecode.
+"""Rates of mlx-lm on a checkpoint, as JSON: the peer of BenchmarkPrefill and BenchmarkGreedy.
 
     python3 bench/mlx_lm_rates.py DIR
 
 Token ids are given, not text, so that no tokenizer's time is in it. Every figure is the median of
-five runs after one that is not counted; a run ends when its last token is known.
+three runs after one that is not counted; a run ends when its last token is known.
 """
 import json
 import statistics
@@ -38,7 +38,7 @@ def decode(model):
 
 def median(f):
     f()
-    return statistics.median(f() for _ in range(5))
+    return statistics.median(f() for _ in range(3))
 
 
 def main():

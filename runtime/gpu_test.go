@@ -51,9 +51,9 @@ func TestReferenceOnGPU(t *testing.T) {
 				worst, flips, nll, answers := f.Worst, f.Flips, runtimetest.MaxNLL, len(r.Answers)
 				if compute != runtime.F32 {
 					worst, nll, answers = max(0.4, worst), 1e-2, 5
-					if strings.Contains(f.Name, "moe") || strings.Contains(f.Name, "next") {
-						flips = len(r.IDs) / 10 // a router chooses otherwise
-					}
+				}
+				if strings.Contains(f.Name, "moe") || strings.Contains(f.Name, "next") {
+					flips = len(r.IDs) / 20 // a router between two experts as good chooses the other one
 				}
 				if d.Over(worst) > flips || math.Abs(d.NLL-r.MeanNLL) > nll {
 					t.Errorf("%d log-probabilities are off by more than %g, up to %.2g; mean NLL is %.6f, want %.6f",

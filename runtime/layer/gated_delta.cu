@@ -68,6 +68,7 @@ __device__ void gated_delta(
   // Two of each: one is read while the next token's is written.
   __shared__ float mixed[2][MIXED];
   __shared__ float squares[2][WARPS];
+  __shared__ float betas[2], factors[2];
 
   const int thread = threadIdx.x;
   const int lane = thread % LANES;
@@ -87,23 +88,21 @@ __device__ void gated_delta(
   y += ((size_t)sequence * T * NV + head) * DV;
   decays += (size_t)sequence * T * NV + head;
 
-  // The convolution's channel that is number i of this block, and its input: past, then x.
-  auto channel = [=](int i) {
-    return i < DK ? key_head * DK + i
-        : i < 2 * DK ? NK * DK + key_head * DK + i - DK
-        : 2 * NK * DK + head * DV + i - 2 * DK;
-  };
-  auto input = [=](int at, int ch) {
-    return at < KERNEL - 1 ? past[at * CONV + ch] : x[(size_t)(at - (KERNEL - 1)) * WIDTH + ch];
-  };
-
-  float tap[CHANNELS][KERNEL];
+  // This thread's channels of the convolution: where they are, their taps, and their inputs up to
+  // the current token, the newest last.
+  int channel[CHANNELS];
+  float tap[CHANNELS][KERNEL], window[CHANNELS][KERNEL];
 #pragma unroll
   for (int c = 0; c < CHANNELS; c++) {
     const int i = c * THREADS + thread;
+    channel[c] = i < DK ? key_head * DK + i
+        : i < 2 * DK ? NK * DK + key_head * DK + i - DK
+        : i < MIXED ? 2 * NK * DK + head * DV + i - 2 * DK
+        : 0; // none
 #pragma unroll
     for (int n = 0; n < KERNEL; n++) {
-      tap[c][n] = i < MIXED ? taps[n * CONV + channel(i)] : 0.0f;
+      tap[c][n] = taps[n * CONV + channel[c]];
+      window[c][n] = n > 0 ? static_cast<float>(past[(n - 1) * CONV + channel[c]]) : 0.0f;
     }
   }
 
@@ -119,31 +118,31 @@ __device__ void gated_delta(
 
   // Turn t works on token t, if there is one yet, and makes token t+1 ready, if there is one more:
   // its loads first, and what becomes of them last, when they have arrived.
-  float gate = 0, beta = 0, decay = 0;
+  float gate = 0;
   for (int t = -1; t < T; t++) {
     const bool works = t >= 0;
     const bool readies = t + 1 < T;
 
-    float loaded[CHANNELS][KERNEL];
+    float newest[CHANNELS];
     float z = 0, b = 0, a = 0;
     if (readies) {
+      const Act* const from = x + (size_t)(t + 1) * WIDTH;
 #pragma unroll
       for (int c = 0; c < CHANNELS; c++) {
-        const int i = c * THREADS + thread;
-#pragma unroll
-        for (int n = 0; n < KERNEL; n++) {
-          loaded[c][n] = i < MIXED ? static_cast<float>(input(t + 1 + n, channel(i))) : 0.0f;
-        }
+        newest[c] = static_cast<float>(from[channel[c]]);
       }
-      const Act* const gates = x + (size_t)(t + 1) * WIDTH + CONV;
-      z = writes ? static_cast<float>(gates[head * DV + row]) : 0.0f;
-      b = static_cast<float>(gates[NV * DV + head]);
-      a = static_cast<float>(gates[NV * DV + NV + head]);
+      z = writes ? static_cast<float>(from[CONV + head * DV + row]) : 0.0f;
+      if (thread == 0) {
+        b = static_cast<float>(from[CONV + NV * DV + head]);
+        a = static_cast<float>(from[CONV + NV * DV + NV + head]);
+      }
     }
 
     float mine = 0; // the output of this thread's row
     if (works) {
       const float* const qkv = mixed[t % 2];
+      const float beta = betas[t % 2];
+      const float decay = factors[t % 2];
       float q[COLUMNS], k[COLUMNS];
       float qq = 0, kk = 0, kq = 0;
 #pragma unroll
@@ -155,8 +154,8 @@ __device__ void gated_delta(
         kk += k[c] * k[c];
         kq += k[c] * q[c];
       }
-      const float q_scale = 1 / sqrtf((row_sum(qq) + L2_EPS) * DK);
-      const float k_scale = 1 / sqrtf(row_sum(kk) + L2_EPS);
+      const float q_scale = rsqrtf((row_sum(qq) + L2_EPS) * DK);
+      const float k_scale = rsqrtf(row_sum(kk) + L2_EPS);
       kq = row_sum(kq) * k_scale * q_scale;
       float square = 0;
 #pragma unroll
@@ -188,22 +187,22 @@ __device__ void gated_delta(
     if (readies) {
 #pragma unroll
       for (int c = 0; c < CHANNELS; c++) {
-        const int i = c * THREADS + thread;
         float sum = 0;
 #pragma unroll
         for (int n = 0; n < KERNEL; n++) {
-          sum += loaded[c][n] * tap[c][n];
+          window[c][n] = n + 1 < KERNEL ? window[c][(n + 1) % KERNEL] : newest[c];
+          sum += window[c][n] * tap[c][n];
         }
-        if (i < MIXED) {
-          mixed[(t + 1) % 2][i] = silu(sum);
+        if (c * THREADS + thread < MIXED) {
+          mixed[(t + 1) % 2][c * THREADS + thread] = silu(sum);
         }
       }
       gate = silu(z);
-      beta = 1 / (1 + expf(-b));
-      const Decay rounded = static_cast<Decay>(expf(rate[head] * softplus(a + bias[head])));
-      decay = static_cast<float>(rounded);
       if (thread == 0) {
-        decays[(t + 1) * NV] = rounded;
+        const Decay decay = static_cast<Decay>(expf(rate[head] * softplus(a + bias[head])));
+        decays[(t + 1) * NV] = decay;
+        factors[(t + 1) % 2] = static_cast<float>(decay);
+        betas[(t + 1) % 2] = 1 / (1 + expf(-b));
       }
     }
     __syncthreads();
@@ -214,7 +213,7 @@ __device__ void gated_delta(
       for (int w = 0; w < WARPS; w++) {
         total += squares[t % 2][w];
       }
-      y[(size_t)t * NV * DV + row] = static_cast<Act>(mine / sqrtf(total / DV + eps) * norm_weight * open);
+      y[(size_t)t * NV * DV + row] = static_cast<Act>(mine * rsqrtf(total / DV + eps) * norm_weight * open);
     }
   }
 
@@ -229,10 +228,13 @@ __device__ void gated_delta(
     }
   }
   // Queries and keys belong to all value heads of a key head: the first of them writes theirs.
-  for (int i = thread; i < MIXED; i += THREADS) {
-    if (i >= 2 * DK || head % (NV / NK) == 0) {
-      for (int at = 0; at < KERNEL - 1; at++) {
-        next_past[at * CONV + channel(i)] = input(T + at, channel(i));
+#pragma unroll
+  for (int c = 0; c < CHANNELS; c++) {
+    const int i = c * THREADS + thread;
+    if (i < MIXED && (i >= 2 * DK || head % (NV / NK) == 0)) {
+#pragma unroll
+      for (int n = 1; n < KERNEL; n++) {
+        next_past[(n - 1) * CONV + channel[c]] = static_cast<Act>(window[c][n]);
       }
     }
   }

@@ -31,21 +31,6 @@ inline float softplus(float x) {
   return metal::max(x, 0.0f) + log1p;
 }
 
-// The convolution's channel that is number i of a value head's: its query, its key, its value.
-template <int NK, int NV, int DK, int DV>
-inline int channel(int i, int head) {
-  const int key_head = head / (NV / NK);
-  return i < DK ? key_head * DK + i
-      : i < 2 * DK ? NK * DK + key_head * DK + i - DK
-      : 2 * NK * DK + head * DV + i - 2 * DK;
-}
-
-// The convolution's input at a row and channel: the rows of past, then those of x.
-template <typename Act, int CONV, int WIDTH, int KERNEL>
-inline Act input(const device Act* past, const device Act* x, int at, int ch) {
-  return at < KERNEL - 1 ? past[at * CONV + ch] : x[size_t(at - (KERNEL - 1)) * WIDTH + ch];
-}
-
 // NK key heads of size DK, NV value heads of size DV, KERNEL taps. A row of x holds queries, keys
 // and values of all heads (CONV of them), then z of all value heads, b of each and a of each. Rate,
 // Bias and Weight are pointers: small arrays come in another address space than large ones.
@@ -69,6 +54,8 @@ inline void gated_delta(
     device Decay* decays,      // [B, T, NV]: what the state was multiplied by
     threadgroup float* mixed,   // [2, MIXED]
     threadgroup float* squares, // [2, WARPS]
+    threadgroup float* betas,   // [2]
+    threadgroup float* factors, // [2]
     int group, int thread_index) {
   constexpr int CONV = 2 * NK * DK + NV * DV;
   constexpr int WIDTH = CONV + NV * DV + 2 * NV;
@@ -82,6 +69,7 @@ inline void gated_delta(
   const int first = thread_index / LANES * ROWS; // of this thread's rows
   const int head = group % NV;
   const int sequence = group / NV;
+  const int key_head = head / (NV / NK);
   const int row = first + lane; // whose output this thread writes, if it is one of its own
   const bool writes = lane < ROWS && row < DV;
   const float norm_weight = writes ? static_cast<float>(weight[row]) : 0.0f;
@@ -94,13 +82,22 @@ inline void gated_delta(
   y += (size_t(sequence) * T * NV + head) * DV;
   decays += size_t(sequence) * T * NV + head;
 
-  float tap[CHANNELS][KERNEL];
+  // This thread's channels of the convolution: where they are, their taps, and their inputs up to
+  // the current token, the newest last.
+  int channel[CHANNELS];
+  float tap[CHANNELS][KERNEL], window[CHANNELS][KERNEL];
   for (int c = 0; c < CHANNELS; c++) {
     const int i = c * THREADS + thread_index;
+    channel[c] = i < DK ? key_head * DK + i
+        : i < 2 * DK ? NK * DK + key_head * DK + i - DK
+        : i < MIXED ? 2 * NK * DK + head * DV + i - 2 * DK
+        : 0; // none
     for (int n = 0; n < KERNEL; n++) {
-      tap[c][n] = i < MIXED ? taps[n * CONV + channel<NK, NV, DK, DV>(i, head)] : 0.0f;
+      tap[c][n] = taps[n * CONV + channel[c]];
+      window[c][n] = n > 0 ? static_cast<float>(past[(n - 1) * CONV + channel[c]]) : 0.0f;
     }
   }
+
   float s[ROWS][COLUMNS];
   for (int r = 0; r < ROWS; r++) {
     for (int c = 0; c < COLUMNS; c++) {
@@ -110,30 +107,30 @@ inline void gated_delta(
   }
 
   // Turn t works on token t, if there is one yet, and makes token t+1 ready, if there is one more.
-  float gate = 0, beta = 0, decay = 0;
+  float gate = 0;
   for (int t = -1; t < T; t++) {
     const bool works = t >= 0;
     const bool readies = t + 1 < T;
 
-    float loaded[CHANNELS][KERNEL];
+    float newest[CHANNELS];
     float z = 0, b = 0, a = 0;
     if (readies) {
+      const device Act* from = x + size_t(t + 1) * WIDTH;
       for (int c = 0; c < CHANNELS; c++) {
-        const int i = c * THREADS + thread_index;
-        const int ch = i < MIXED ? channel<NK, NV, DK, DV>(i, head) : 0;
-        for (int n = 0; n < KERNEL; n++) {
-          loaded[c][n] = static_cast<float>(input<Act, CONV, WIDTH, KERNEL>(past, x, t + 1 + n, ch));
-        }
+        newest[c] = static_cast<float>(from[channel[c]]);
       }
-      const device Act* gates = x + size_t(t + 1) * WIDTH + CONV;
-      z = writes ? static_cast<float>(gates[head * DV + row]) : 0.0f;
-      b = static_cast<float>(gates[NV * DV + head]);
-      a = static_cast<float>(gates[NV * DV + NV + head]);
+      z = writes ? static_cast<float>(from[CONV + head * DV + row]) : 0.0f;
+      if (thread_index == 0) {
+        b = static_cast<float>(from[CONV + NV * DV + head]);
+        a = static_cast<float>(from[CONV + NV * DV + NV + head]);
+      }
     }
 
     float mine = 0; // the output of this thread's row
     if (works) {
       const threadgroup float* qkv = mixed + t % 2 * MIXED;
+      const float beta = betas[t % 2];
+      const float decay = factors[t % 2];
       float q[COLUMNS], k[COLUMNS];
       float qq = 0, kk = 0, kq = 0;
       for (int c = 0; c < COLUMNS; c++) {
@@ -144,8 +141,8 @@ inline void gated_delta(
         kk += k[c] * k[c];
         kq += k[c] * q[c];
       }
-      const float q_scale = 1 / metal::precise::sqrt((row_sum(qq) + L2_EPS) * DK);
-      const float k_scale = 1 / metal::precise::sqrt(row_sum(kk) + L2_EPS);
+      const float q_scale = metal::precise::rsqrt((row_sum(qq) + L2_EPS) * DK);
+      const float k_scale = metal::precise::rsqrt(row_sum(kk) + L2_EPS);
       kq = row_sum(kq) * k_scale * q_scale;
       float square = 0;
       for (int r = 0; r < ROWS; r++) {
@@ -173,21 +170,21 @@ inline void gated_delta(
     const float open = gate; // token t's; the next one's follows
     if (readies) {
       for (int c = 0; c < CHANNELS; c++) {
-        const int i = c * THREADS + thread_index;
         float sum = 0;
         for (int n = 0; n < KERNEL; n++) {
-          sum += loaded[c][n] * tap[c][n];
+          window[c][n] = n + 1 < KERNEL ? window[c][(n + 1) % KERNEL] : newest[c];
+          sum += window[c][n] * tap[c][n];
         }
-        if (i < MIXED) {
-          mixed[(t + 1) % 2 * MIXED + i] = silu(sum);
+        if (c * THREADS + thread_index < MIXED) {
+          mixed[(t + 1) % 2 * MIXED + c * THREADS + thread_index] = silu(sum);
         }
       }
       gate = silu(z);
-      beta = 1 / (1 + metal::precise::exp(-b));
-      const Decay rounded = static_cast<Decay>(metal::precise::exp(rate[head] * softplus(a + bias[head])));
-      decay = static_cast<float>(rounded);
       if (thread_index == 0) {
-        decays[(t + 1) * NV] = rounded;
+        const Decay decay = static_cast<Decay>(metal::precise::exp(rate[head] * softplus(a + bias[head])));
+        decays[(t + 1) * NV] = decay;
+        factors[(t + 1) % 2] = static_cast<float>(decay);
+        betas[(t + 1) % 2] = 1 / (1 + metal::precise::exp(-b));
       }
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
@@ -197,7 +194,7 @@ inline void gated_delta(
       for (int w = 0; w < WARPS; w++) {
         total += squares[t % 2 * WARPS + w];
       }
-      y[size_t(t) * NV * DV + row] = static_cast<Act>(mine / metal::precise::sqrt(total / DV + eps) * norm_weight * open);
+      y[size_t(t) * NV * DV + row] = static_cast<Act>(mine * metal::precise::rsqrt(total / DV + eps) * norm_weight * open);
     }
   }
 
@@ -210,11 +207,11 @@ inline void gated_delta(
     }
   }
   // Queries and keys belong to all value heads of a key head: the first of them writes theirs.
-  for (int i = thread_index; i < MIXED; i += THREADS) {
-    if (i >= 2 * DK || head % (NV / NK) == 0) {
-      const int ch = channel<NK, NV, DK, DV>(i, head);
-      for (int at = 0; at < KERNEL - 1; at++) {
-        next_past[at * CONV + ch] = input<Act, CONV, WIDTH, KERNEL>(past, x, T + at, ch);
+  for (int c = 0; c < CHANNELS; c++) {
+    const int i = c * THREADS + thread_index;
+    if (i < MIXED && (i >= 2 * DK || head % (NV / NK) == 0)) {
+      for (int n = 1; n < KERNEL; n++) {
+        next_past[(n - 1) * CONV + channel[c]] = static_cast<Act>(window[c][n]);
       }
     }
   }

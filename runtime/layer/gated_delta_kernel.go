@@ -62,10 +62,10 @@ var gatedDeltaKernel = &mlx.Kernel{
       y, next_past, next_state, decays);`},
 	Metal: mlx.KernelSource{Header: lean(gatedDeltaMetal), Body: `
   threadgroup float mixed[2 * (2 * DK + DV)];
-  threadgroup float squares[2 * (THREADS / 32)];
+  threadgroup float squares[2 * (THREADS / 32)], betas[2], factors[2];
   qimport::gated_delta<Act, State, Decay, NK, NV, DK, DV, KERNEL, ROWS, THREADS>(
       x, x_shape[1], past, state, taps, rate, bias, weight, as_type<float>(EPS),
-      y, next_past, next_state, decays, mixed, squares,
+      y, next_past, next_state, decays, mixed, squares, betas, factors,
       int(threadgroup_position_in_grid.x), int(thread_position_in_threadgroup.x));`},
 }
 

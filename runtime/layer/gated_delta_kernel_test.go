@@ -228,6 +228,15 @@ func (d mixData) check(t *testing.T, thread *mlx.Thread, fused bool, step int) {
 	if at, diff := worst(state, wantState); diff > 1e-4 {
 		t.Errorf("%d at a time: state %d differs by %.2g", step, at, diff)
 	}
+	d.checkPast(t, past)
+	if want := [3]quant.Dtype{quant.F32, quant.F32, d.act}; cache != want {
+		t.Errorf("%d at a time: state, decay and past are %v, want %v", step, cache, want)
+	}
+}
+
+// checkPast demands that the convolution's past is the last of its inputs, unchanged.
+func (d mixData) checkPast(t *testing.T, past []float64) {
+	t.Helper()
 	z := d.sizes
 	width := len(d.x) / d.batch / d.tokens
 	for seq := range d.batch {
@@ -238,12 +247,9 @@ func (d mixData) check(t *testing.T, thread *mlx.Thread, fused bool, step int) {
 			}
 			got := past[(seq*(z.Kernel-1)+at)*z.ConvDim():][:z.ConvDim()]
 			if i, diff := worst(got, wide(want[:z.ConvDim()])); diff != 0 {
-				t.Errorf("%d at a time: past [%d, %d, %d] is not the input", step, seq, at, i)
+				t.Errorf("past [%d, %d, %d] is not the input", seq, at, i)
 			}
 		}
-	}
-	if want := [3]quant.Dtype{quant.F32, quant.F32, d.act}; cache != want {
-		t.Errorf("%d at a time: state, decay and past are %v, want %v", step, cache, want)
 	}
 }
 

@@ -182,7 +182,10 @@ func worst(a, b []float64) (at int, diff float64) {
 		return -1, math.Inf(1)
 	}
 	for i := range a {
-		if d := math.Abs(a[i] - b[i]); !(d <= diff) { // a NaN counts
+		switch d := math.Abs(a[i] - b[i]); {
+		case math.IsNaN(d):
+			return i, math.Inf(1)
+		case d > diff:
 			at, diff = i, d
 		}
 	}

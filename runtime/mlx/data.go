@@ -133,12 +133,15 @@ func (s *Scope) read(a *Array, dtype quant.Dtype, dst []byte) {
 	}
 	inner := &Scope{thread: s.thread, ctx: s.ctx}
 	defer inner.end()
-	flat := inner.Contiguous(inner.AsType(a, dtype))
-	if err := inner.Eval(flat); err != nil {
-		if e, ok := err.(*Error); ok {
-			panic(e)
+	flat := a
+	if a.Dtype() != dtype || !bool(C.qimport_array_ready(a.in())) {
+		flat = inner.Contiguous(inner.AsType(a, dtype))
+		if err := inner.Eval(flat); err != nil {
+			if e, ok := err.(*Error); ok {
+				panic(e)
+			}
+			panic(stop{err})
 		}
-		panic(stop{err})
 	}
 	copy(dst, unsafe.Slice((*byte)(C.qimport_array_bytes(flat.handle)), len(dst)))
 }

@@ -32,3 +32,9 @@ const char* qimport_blas_config(void) {
 }
 
 void* qimport_array_bytes(mlx_array a) { return (void*)mlx_array_data_uint8(a); }
+
+bool qimport_array_ready(mlx_array a) {
+  bool computed = false, by_row = false;
+  return _mlx_array_is_available(&computed, a) == 0 && computed &&
+      _mlx_array_is_row_contiguous(&by_row, a) == 0 && by_row;
+}

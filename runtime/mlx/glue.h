@@ -14,3 +14,7 @@ const char* qimport_blas_config(void);
 
 // qimport_array_bytes is the memory of an evaluated array, or NULL.
 void* qimport_array_bytes(mlx_array a);
+
+// qimport_array_ready says whether an array's elements are computed and lie row
+// by row, so that its memory can be read as it is.
+bool qimport_array_ready(mlx_array a);
