@@ -68,8 +68,9 @@ func planExport(ctx context.Context, src *Source) (exportPlan, error) {
 // exported gives a tensor the name and form of mlx-community.
 func exported(inv Inventory, t TensorPlan) TensorPlan {
 	t.Name = exportName(inv.Config.Family, t.From.Body)
-	if t.Global { // mlx-lm's layers have no place for a second scale
-		t.Global, t.Transform = false, Reencode
+	if t.Global { // mlx-lm's layers have no place for a second scale; bf16 holds the numbers
+		t.Global, t.Transform, t.Target = false, Decode, quant.FormatBF16
+		t.Bytes = int64(quant.Elements(t.Shape) * quant.BF16.Size())
 	}
 	switch {
 	case inv.Layout == LayoutRaw && t.From.Role == arch.Norm && !strings.HasSuffix(t.From.Body, "linear_attn.norm.weight"):
@@ -152,17 +153,16 @@ func exportFiles(src *Source, shards []exportShard) (map[string][]byte, error) {
 	return files, err
 }
 
-// noteSecondScales says how many tensors are rounded anew because mlx-lm has no place for their
-// second scale.
+// noteSecondScales says how many tensors grow because mlx-lm has no place for their second scale.
 func noteSecondScales(tensors []TensorPlan) []string {
 	count := 0
 	for _, t := range tensors {
-		if t.Source == t.Target && t.Transform == Reencode {
+		if t.Source.Mode == quant.NVFP4 && t.Transform == Decode {
 			count++
 		}
 	}
 	if count == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d nvfp4 tensors have a second scale, for which mlx-lm has no place: they are decoded and encoded again", count)}
+	return []string{fmt.Sprintf("%d nvfp4 tensors have a second scale, for which mlx-lm has no place: they are written as bf16, which holds their numbers", count)}
 }
