@@ -4,7 +4,7 @@
 #
 #   lib/libmlxc.so            mlx-c, built here; it carries the way to OpenBLAS
 #   lib/libscipy_openblas.so  OpenBLAS, which MLX's products are sent to
-#   lib/mlx/lib/libmlx.so     MLX, from its wheel, with lib/mlx_cpu.libs beside it
+#   lib/mlx/lib/libmlx.so     MLX, from its wheel, with lib/mlx_*.libs beside it
 #   lib/include/mlx/c         the headers
 #   lib/pkgconfig/mlxc.pc     what `#cgo pkg-config: mlxc` reads
 #
@@ -12,6 +12,15 @@
 # work is done in .tools/setup and moved into place last, so that an interrupted
 # run leaves nothing half done. Needs no root.
 #
+# For an NVIDIA GPU, run once with QIMPORT_MLX=cuda (Linux, a driver for CUDA 13;
+# 2 GB); QIMPORT_MLX=cpu goes back. lib/ then also has
+#
+#   lib/nvidia                what MLX uses of CUDA, from NVIDIA's wheels
+#   lib/mlx/include           headers for the kernels that MLX compiles at run time
+#
+#   QIMPORT_MLX=cpu|cuda  the MLX to bring; unset, the one that is there, or cpu
+#   QIMPORT_NVIDIA=system without lib/nvidia: the loader finds cuBLAS, cuDNN, cuFFT,
+#                         NCCL and NVRTC of CUDA 13, and CUDA_HOME has the headers
 #   PYTHON, CARGO, CMAKE, PKG_CONFIG  the programs to use, where they are not on the PATH
 #   MLX_C_SOURCE          a folder with the source of mlx-c 0.7.0, in place of cargo
 set -eu
@@ -30,8 +39,18 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# stamp names everything that decides what lib/ holds.
-stamp() { echo "mlx $mlx_version mlx-c $mlxc_version openblas $openblas_version" "$(cat "$0" "$here/native/blas_front.c" | cksum)"; }
+# stamp names everything that decides what lib/ holds, beginning with the backend.
+stamp() { echo "$backend mlx $mlx_version mlx-c $mlxc_version openblas $openblas_version" "$(cat "$0" "$here/native/blas_front.c" | cksum)"; }
+
+# choose_backend sets backend to the one asked for, else to that of lib/, else to cpu.
+choose_backend() {
+	backend=${QIMPORT_MLX:-cpu}
+	if [ -z "${QIMPORT_MLX-}" ] && grep -q '^cuda ' "$lib/.stamp" 2>/dev/null; then backend=cuda; fi
+	case $backend in
+	cpu | cuda) ;;
+	*) die "QIMPORT_MLX is $backend; known are cpu and cuda (on a Mac, MLX always has Metal)" ;;
+	esac
+}
 
 ready() { [ -f "$lib/.stamp" ] && [ "$(cat "$lib/.stamp")" = "$(stamp)" ]; }
 
@@ -47,9 +66,12 @@ Name: mlxc
 Description: C interface of MLX
 Version: $mlxc_version
 Cflags: -I\${includedir}
-Libs: -L\${libdir} -lmlxc -Wl,-rpath,\${libdir}
+Libs: -L\${libdir} -lmlxc -Wl,-rpath,\${libdir}$(driver_flags)
 PC
 }
+
+# driver_flags let a machine without a GPU link: CUDA's libcuda.so comes with the driver.
+driver_flags() { [ "$backend" = cpu ] || echo " -Wl,--allow-shlib-undefined"; }
 
 # publish moves the new lib folder into place.
 publish() {
@@ -69,7 +91,9 @@ system_pc() {
 
 # use_installed succeeds where a fitting mlx-c is already there.
 use_installed() {
-	if system_pc --atleast-version=0.7.0 && ! system_pc --atleast-version=0.8; then
+	if [ "$backend" = cuda ]; then
+		return 1
+	elif system_pc --atleast-version=0.7.0 && ! system_pc --atleast-version=0.8; then
 		write_pc "$(system_pc --variable=libdir)" "$(system_pc --variable=includedir)"
 	elif have brew && prefix=$(brew --prefix mlx-c 2>/dev/null) && [ -f "$prefix/include/mlx/c/mlx.h" ]; then
 		write_pc "$prefix/lib" "$prefix/include"
@@ -102,13 +126,13 @@ find_cargo() {
 	"$CARGO" --version >/dev/null 2>&1
 }
 
-# wheel NAME VERSION unpacks one wheel into $work/wheels.
-wheel() {
-	set -- "$1" "$2" "$(uname -m)"
-	"$PYTHON" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-		--platform "manylinux_2_35_$3" --platform "manylinux_2_28_$3" --platform "manylinux_2_27_$3" --platform any \
-		--dest "$work/dl" "$1==$2" || die "pip could not bring $1 $2 (see above): check the network, or the index that pip uses"
-	"$PYTHON" -m zipfile -e "$work"/dl/"$(echo "$1" | tr - _)-$2"-*.whl "$work/wheels"
+# wheels REQUIREMENT... unpacks wheels into $work/wheels, as if into site-packages.
+wheels() {
+	for tag in manylinux_2_35 manylinux_2_28 manylinux_2_27 manylinux_2_18 manylinux_2_17 manylinux2014; do
+		set -- --platform "${tag}_$(uname -m)" "$@"
+	done
+	PIP_ROOT_USER_ACTION=ignore "$PYTHON" -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-compile --no-cache-dir \
+		--target "$work/wheels" --platform any "$@" || die "pip could not bring MLX or what it needs (see above): check the network, or the index that pip uses"
 }
 
 # source_of_mlxc leaves the source in $work/mlx-c.
@@ -161,13 +185,16 @@ format_header() {
 
 build_mlxc() {
 	need_cmake
+	# MLX's own config asks for a CUDA toolkit where MLX has CUDA; compiling mlx-c needs none.
+	mkdir -p "$work/config"
+	echo 'include("'"$work"'/wheels/mlx/share/cmake/MLX/MLXTargets.cmake")' >"$work/config/MLXConfig.cmake"
 	"${CC:-cc}" -O2 -fPIC -c "$here/native/blas_front.c" -o "$work/blas_front.o"
 	"$CMAKE" -S "$work/mlx-c" -B "$work/build" \
 		-DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON \
 		-DMLX_C_USE_SYSTEM_MLX=ON -DMLX_C_BUILD_EXAMPLES=OFF \
-		-DMLX_DIR="$work/wheels/mlx/share/cmake/MLX" \
+		-DMLX_DIR="$work/config" \
 		-DCMAKE_CXX_FLAGS="$(format_header)" \
-		-DCMAKE_SHARED_LINKER_FLAGS="$work/blas_front.o -L$work/lib -lscipy_openblas" \
+		-DCMAKE_SHARED_LINKER_FLAGS="$work/blas_front.o -L$work/wheels/scipy_openblas32/lib -lscipy_openblas" \
 		-DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_INSTALL_RPATH='$ORIGIN;$ORIGIN/mlx/lib' \
 		-DCMAKE_INSTALL_PREFIX="$work/out" >"$work/log" 2>&1 &&
 		"$CMAKE" --build "$work/build" --parallel >>"$work/log" 2>&1 &&
@@ -180,15 +207,21 @@ build_mlxc() {
 
 bring_and_build() {
 	need_tools
-	say "bringing MLX $mlx_version and building mlx-c $mlxc_version (about a minute)"
+	say "bringing MLX $mlx_version for $backend and building mlx-c $mlxc_version (about a minute)"
 	mkdir -p "$work/lib/mlx/lib"
-	wheel mlx-cpu "$mlx_version"
-	wheel scipy-openblas32 "$openblas_version"
+	case $backend-${QIMPORT_NVIDIA-} in
+	cpu-*) wheels --no-deps "mlx-cpu==$mlx_version" "scipy-openblas32==$openblas_version" ;;
+	cuda-system) wheels --no-deps "mlx-cuda-13==$mlx_version" "scipy-openblas32==$openblas_version" ;;
+	cuda-*) # nvidia-cuda-crt: headers that MLX's kernels need and its wheel does not name
+		wheels "mlx-cuda-13==$mlx_version" "nvidia-cuda-crt==13.*" "scipy-openblas32==$openblas_version" ;;
+	esac
 	source_of_mlxc
-	cp "$work/wheels/mlx/lib/libmlx.so" "$work/lib/mlx/lib/"
-	cp -R "$work/wheels/mlx_cpu.libs" "$work/lib/"
-	cp "$work/wheels/scipy_openblas32/lib/libscipy_openblas.so" "$work/lib/"
 	build_mlxc
+	mv "$work/wheels/mlx/lib/libmlx.so" "$work/lib/mlx/lib/"
+	mv "$work"/wheels/mlx_*.libs "$work/lib/"
+	mv "$work/wheels/scipy_openblas32/lib/libscipy_openblas.so" "$work/lib/"
+	if [ "$backend" = cuda ]; then mv "$work/wheels/mlx/include" "$work/lib/mlx/"; fi
+	if [ -d "$work/wheels/nvidia" ]; then mv "$work/wheels/nvidia" "$work/lib/"; fi
 	write_pc '${pcfiledir}/..' '${pcfiledir}/../include'
 }
 
@@ -197,6 +230,7 @@ CARGO=${CARGO:-cargo}
 CMAKE=${CMAKE:-cmake}
 PKG_CONFIG=${PKG_CONFIG:-pkg-config}
 
+choose_backend
 ready && exit 0
 have "$PKG_CONFIG" || die "pkg-config is missing: install it (Debian: apt install pkgconf, Mac: brew install pkgconf)"
 mkdir -p "$tools"
