@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,6 +19,8 @@ const (
 	lockRetry = 20 * time.Millisecond
 	// lockWait outlasts the moment in which GC looks whether an import is running.
 	lockWait = 500 * time.Millisecond
+	// lockTries ends what looks like a folder that others keep removing.
+	lockTries = 1000
 )
 
 // acquire locks the file at path, which is made if need be, with its folder. The lock is the
@@ -30,16 +33,20 @@ func (f files) acquire(ctx context.Context, path string, exclusive bool, wait ti
 		waiting, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
 	}
-	for {
-		if err := f.mkdir(filepath.Dir(path)); err != nil {
+	for try := 0; ; try++ {
+		err := f.mkdir(filepath.Dir(path))
+		if err != nil && try < lockTries && removedMeanwhile(err) {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
 		l := flock.New(path, flock.SetPermissions(0o644))
-		try := l.TryRLockContext
+		lock := l.TryRLockContext
 		if exclusive {
-			try = l.TryLockContext
+			lock = l.TryLockContext
 		}
-		_, err := try(waiting, lockRetry)
+		_, err = lock(waiting, lockRetry)
 		switch {
 		case err == nil && sameFile(l, path):
 			return l, nil
@@ -51,6 +58,17 @@ func (f files) acquire(ctx context.Context, path string, exclusive bool, wait ti
 			return nil, errors.Join(explain(f.root, err), l.Close())
 		}
 	}
+}
+
+// removedMeanwhile reports whether making a folder failed because another process removed it, or one
+// above it, in between: os.MkdirAll then finds it existing and a moment later gone.
+func removedMeanwhile(err error) bool {
+	var at *fs.PathError
+	if !errors.As(err, &at) || !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	info, err := os.Lstat(at.Path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir()
 }
 
 // sameFile reports whether the locked file still is the one at path.
