@@ -38,6 +38,7 @@ func (s *Source) checkNorms() error {
 		if err := quant.ToFloat32(w, q.Data, t.Format.Dtype); err != nil {
 			return fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
+		s.Release(q.Data)
 		gains = append(gains, measureGains(t.Name, w, s.inv.Layout))
 	}
 	return judgeNorms(gains, s.inv.Layout)

@@ -127,26 +127,30 @@ func (f *File) same(now os.FileInfo) error {
 	return nil
 }
 
-// faultAround is what the kernel maps at once, aligned, when one page of it is read.
-const faultAround = 64 << 10
+func address(b []byte) uintptr { return uintptr(unsafe.Pointer(&b[0])) }
+
+// faultAround is the most that the kernel maps at once, aligned in the address space, when one page is
+// read: what one page table holds. It is 64 KB with small folios in the page cache, 1 MB and more with
+// large ones.
+const faultAround = 2 << 20
 
 // Release lets the kernel take back the pages of b, if b is of this file's map, and says whether it
-// is. With them go the neighbours that were mapped on their account; without those, cutting a file
-// into pieces would leave some behind at every cut. The bytes stay valid.
+// is. With them go the neighbours that may have been mapped on their account; without those, ten
+// thousand small tensors would leave the whole file behind. The bytes stay valid.
 func (f *File) Release(b []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(b) == 0 || len(f.m) == 0 {
 		return false
 	}
-	start := int64(uintptr(unsafe.Pointer(&b[0]))) - int64(uintptr(unsafe.Pointer(&f.m[0])))
-	end := start + int64(len(b))
-	if start < 0 || end > int64(len(f.m)) {
+	start, from := address(b), address(f.m)
+	end, to := start+uintptr(len(b)), from+uintptr(len(f.m))
+	if start < from || end > to {
 		return false
 	}
-	first := start / faultAround * faultAround
-	last := min((end+faultAround-1)/faultAround*faultAround, int64(len(f.m)))
-	dontNeed(f.m[first:last])
+	start = max(start&^(faultAround-1), from)
+	end = min((end+faultAround-1)&^(faultAround-1), to)
+	dontNeed(f.m[start-from : end-from])
 	return true
 }
 

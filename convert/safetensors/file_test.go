@@ -3,9 +3,12 @@ package safetensors
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/nlpodyssey/safetensors"
@@ -105,6 +108,56 @@ func TestReleaseKeepsBytes(t *testing.T) {
 	if f.Release(nil) {
 		t.Error("released nothing")
 	}
+}
+
+// TestReleaseLeavesNothingMapped reads a little of each megabyte of a file, as a model of many small
+// tensors is read. The kernel maps the neighbours as well, how many is its own choice.
+func TestReleaseLeavesNothingMapped(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	var tensors []Tensor
+	for i := range 8 {
+		tensors = append(tensors, Tensor{Name: fmt.Sprint("small", i), Dtype: quant.U8, Shape: []int{100}},
+			Tensor{Name: fmt.Sprint("unread", i), Dtype: quant.U8, Shape: []int{1 << 20}})
+	}
+	path, _ := write(t, tensors...)
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sum := 0
+	for i := range 8 {
+		b, err := f.Bytes(fmt.Sprint("small", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += int(b[50])
+		if i == 0 && resident(t, path) == "0 kB" {
+			t.Fatal("nothing is mapped after reading a byte: the test looks at the wrong place")
+		}
+		f.Release(b)
+	}
+	if got := resident(t, path); got != "0 kB" {
+		t.Errorf("%s of the file stay mapped after all was released (sum %d)", got, sum)
+	}
+}
+
+// resident is how much of the map of a file counts as memory of this process.
+func resident(t *testing.T, path string) string {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, of, found := strings.Cut(string(maps), path)
+	_, rss, _ := strings.Cut(of, "Rss:")
+	rss, _, _ = strings.Cut(rss, "\n")
+	if !found {
+		t.Fatalf("%s is not mapped", path)
+	}
+	return strings.TrimSpace(rss)
 }
 
 func TestReplacedFileIsNoticed(t *testing.T) {
