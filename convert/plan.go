@@ -78,7 +78,9 @@ func NewPlan(inv Inventory, recipe quant.Recipe, opts PlanOptions) (Plan, error)
 	var errs []error
 	for i, t := range kept {
 		tp, err := planTensor(t, decisions[i], inv.Patches, opts.Facts.Exact[t.Name])
-		tp.Search = opts.ScaleSearch && tp.searchable()
+		if opts.ScaleSearch && tp.searchable() {
+			tp.searchScales()
+		}
 		errs = append(errs, err)
 		tensors = append(tensors, tp)
 	}

@@ -47,15 +47,21 @@ type row struct {
 
 // target is the format, with how it is reached where that is not plain from source and target.
 func (r row) target() string {
+	var how []string
 	switch r.tensor.Transform {
-	case Encode:
-		if r.tensor.Search {
-			return fmt.Sprintf("%s (scale search)", r.tensor.Target)
-		}
 	case Expand, Fold, MoveColours, Reencode:
-		return fmt.Sprintf("%s (%s)", r.tensor.Target, r.tensor.Transform)
+		how = append(how, r.tensor.Transform.String())
 	}
-	return r.tensor.Target.String()
+	if r.tensor.Search {
+		how = append(how, "scale search")
+	}
+	if r.tensor.makesGlobal() {
+		how = append(how, "second scale")
+	}
+	if how == nil {
+		return r.tensor.Target.String()
+	}
+	return fmt.Sprintf("%s (%s)", r.tensor.Target, strings.Join(how, ", "))
 }
 
 func (p Plan) rows(all bool) []row {

@@ -55,6 +55,7 @@ type TensorReport struct {
 	Bytes     int64  `json:"bytes"`
 	Transform string `json:"transform"`
 	Search    bool   `json:"scale_search"`
+	Global    bool   `json:"second_scale"` // written, be it the source's or made
 	Blob      string `json:"blob"`
 }
 
@@ -71,7 +72,7 @@ func (p Plan) Report(free int64, jobs int) PlanReport {
 		for _, tp := range b.Tensors {
 			r.Tensors = append(r.Tensors, TensorReport{
 				Name: tp.Name, Shape: list(tp.Shape), Source: tp.Source.String(), Target: tp.Target.String(),
-				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Blob: b.Name,
+				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Global: tp.Global, Blob: b.Name,
 			})
 		}
 	}

@@ -68,3 +68,13 @@ func movesColours(t Tensor, patches Patches) bool {
 
 // coloursFirst is the shape [out, time, height, width, channels] after MoveColours.
 func coloursFirst(s []int) []int { return []int{s[0], s[4], s[1], s[2], s[3]} }
+
+// takesGlobal says whether a second scale may be made for a tensor where it is encoded as nvfp4:
+// Ollama multiplies the output of a projection by it. It ignores that of experts, and joins the
+// projections into a linear attention layer by pairs, whose second scales would differ.
+func takesGlobal(t Tensor) bool {
+	return t.Role == arch.Linear && !t.MTP && len(t.Pieces) == 1 && !strings.Contains(t.Name, "linear_attn.in_proj")
+}
+
+// makesGlobal says whether a second scale is made, where none is copied.
+func (t TensorPlan) makesGlobal() bool { return t.Global && t.Transform != Copy }

@@ -32,10 +32,10 @@ func (tw *tensorWriter) transform(p *piece, src quant.Tensor, data []byte, s spa
 		p.bytes = data
 	case Expand:
 		p.bytes = data
-		return expandScales(tw.output(p, n).Scales, src, s)
+		return src.ExpandScales(tw.output(p, n).Scales, s.from)
 	case Fold:
 		p.bytes = data
-		foldScales(tw.output(p, n).Scales, src, s)
+		return src.FoldScales(tw.output(p, n).Scales, s.from)
 	case MoveColours:
 		moveColours(tw.output(p, n).Weight, src)
 	case ColoursLast:
@@ -97,7 +97,7 @@ func (tw *tensorWriter) output(p *piece, n int) quant.Packed {
 func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, s span, n int) error {
 	buffer := tw.buffer(4 * n)
 	defer tw.giveBack(buffer)
-	values := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(buffer))), n)
+	values := float32s(buffer[:4*n])
 	if err := src.Decode(values, s.from); err != nil {
 		return err
 	}
@@ -105,9 +105,14 @@ func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, s span
 		return fmt.Errorf("%w: %d of its values are not finite", ErrSource, bad)
 	}
 	if tw.plan.Search {
-		return quant.EncodeSearchFloat32(tw.plan.Target, out, values, tw.plan.Scale)
+		return tw.search(out, buffer[:4*n], quant.F32)
 	}
 	return quant.EncodeFloat32(tw.plan.Target, out, values, tw.plan.Scale)
+}
+
+// float32s is a buffer, seen as numbers.
+func float32s(buffer []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(buffer))), len(buffer)/4)
 }
 
 // checkSpan refuses weights and scales that are no numbers: a group that holds one would lose all its

@@ -34,6 +34,15 @@ func (tp TensorPlan) searchable() bool {
 	return encoded && (tp.Target.Mode == quant.NVFP4 || tp.Target.Mode == quant.MXFP4 || tp.Target.Mode == quant.Affine)
 }
 
+// searchScales plans a search, and a second scale where the store has a place for it.
+func (tp *TensorPlan) searchScales() {
+	tp.Search = true
+	if tp.Target == quant.FormatNVFP4 && takesGlobal(tp.From) {
+		tp.Global = true
+		tp.Bytes += int64(quant.F32.Size())
+	}
+}
+
 // search encodes a piece with searched scales, and by the plain rule to know the gain.
 func (tw *tensorWriter) search(out quant.Packed, data []byte, from quant.Dtype) error {
 	buffer := tw.buffer(len(out.Weight) + len(out.Scales) + len(out.Biases))
@@ -43,22 +52,35 @@ func (tw *tensorWriter) search(out quant.Packed, data []byte, from quant.Dtype) 
 		Scales: buffer[len(out.Weight):][:len(out.Scales)],
 		Biases: buffer[len(out.Weight)+len(out.Scales):][:len(out.Biases)],
 	}
-	if err := quant.Encode(tw.plan.Target, plain, data, from); err != nil {
-		return err
-	}
-	if err := quant.EncodeSearch(tw.plan.Target, out, data, from); err != nil {
-		return err
-	}
-	before, err := quant.MeasureLoss(tw.plan.Target, plain, data, from)
+	before, err := tw.encodeMeasured(plain, data, from, false)
 	if err != nil {
 		return err
 	}
-	after, err := quant.MeasureLoss(tw.plan.Target, out, data, from)
+	out.Global = tw.second
+	after, err := tw.encodeMeasured(out, data, from, true)
 	if err != nil {
 		return err
 	}
 	tw.addLosses(losses{before, after})
 	return nil
+}
+
+func (tw *tensorWriter) encodeMeasured(out quant.Packed, data []byte, from quant.Dtype, search bool) (quant.Loss, error) {
+	var err error
+	switch f, scale := tw.plan.Target, tw.plan.Scale; {
+	case tw.plan.Transform == Reencode && search:
+		err = quant.EncodeSearchFloat32(f, out, float32s(data), scale)
+	case tw.plan.Transform == Reencode:
+		err = quant.EncodeFloat32(f, out, float32s(data), scale)
+	case search:
+		err = quant.EncodeSearch(f, out, data, from)
+	default:
+		err = quant.Encode(f, out, data, from)
+	}
+	if err != nil {
+		return quant.Loss{}, err
+	}
+	return quant.MeasureLoss(tw.plan.Target, out, tw.plan.Scale, data, from)
 }
 
 func (tw *tensorWriter) addLosses(l losses) {

@@ -31,6 +31,7 @@ type tensorWriter struct {
 	out    sink
 	pieces []quant.Tensor // of the source
 	places map[arrayKind]place
+	second float32 // the nvfp4 scale of the whole tensor; 0 for none
 }
 
 // tensor writes one tensor.
@@ -42,6 +43,10 @@ func (w *writer) tensor(ctx context.Context, label string, t TensorPlan, places 
 			return err
 		}
 		tw.pieces = append(tw.pieces, piece)
+	}
+	var err error
+	if tw.second, err = tw.secondScale(ctx); err != nil {
+		return err
 	}
 	if err := tw.elements(ctx); err != nil {
 		return err
@@ -160,8 +165,7 @@ func (tw *tensorWriter) rest() error {
 		case scaleArray:
 			err = tw.part(a.kind, func(t quant.Tensor) []byte { return t.Scales })
 		case globalArray:
-			bits := math.Float32bits(tw.pieces[0].Global[0])
-			_, err = tw.out.Write(binary.LittleEndian.AppendUint32(nil, bits))
+			_, err = tw.out.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(tw.second)))
 		}
 		if err != nil {
 			return err

@@ -165,7 +165,7 @@ func TestWriteFoldsSecondScales(t *testing.T) {
 	}
 	stack.Global = []float32{0.25, 1, 8}
 	src := memory{tensors: map[string][]quant.Tensor{experts: {stack}}, files: map[string][]byte{"config.json": []byte("{}")}}
-	if !foldable(stack) {
+	if !stack.FoldsGlobal() {
 		t.Fatal("not foldable")
 	}
 	plan, err := NewPlan(src.inventory(t), quant.Recipe{}, PlanOptions{Facts: Facts{Exact: map[string]bool{experts: true}}})
@@ -185,7 +185,7 @@ func TestWriteFoldsSecondScales(t *testing.T) {
 		}
 	}
 	stack.Global[1] = 0.3
-	if foldable(stack) {
+	if stack.FoldsGlobal() {
 		t.Error("0.3 is said to fold exactly")
 	}
 }

@@ -74,27 +74,9 @@ func encodeFloat32(f Format, p Packed, src []float32, scaleDtype Dtype, search b
 	return nil
 }
 
-// EncodeNVFP4 is Encode to nvfp4 with a global scale, by which decoding multiplies every value: see
-// Tensor.Global, and GlobalScale for a good one. 1 is the same as none. The scale is positive, and it
-// and its reciprocal are finite. With search it is EncodeSearch.
-func EncodeNVFP4(p Packed, src []byte, from Dtype, global float32, search bool) error {
-	e, ok := from.elem()
-	if !ok {
-		return fmt.Errorf("%s elements cannot be encoded: bf16, f16 and f32 can", from)
-	}
-	if enc := 1 / global; !(enc > 0) || math.IsInf(float64(enc), 0) || len(src)%from.Size() != 0 {
-		return fmt.Errorf("%d bytes of %s cannot be encoded with a global scale of %v", len(src), from, global)
-	}
-	if err := p.check(FormatNVFP4, len(src)/from.Size(), from); err != nil {
-		return err
-	}
-	kernel.Best().EncodeNVFP4(p.Weight, p.Scales, src, e, global, search)
-	return nil
-}
-
 // GlobalScale is the global scale under which the group that holds the largest magnitude of a
 // tensor, amax, gets the largest block scale: amax / (448*6). It is 1 where amax is nothing to divide
-// by: 0, or so small or large that EncodeNVFP4 would refuse the result.
+// by: 0, or so small or large that Encode would refuse the result.
 func GlobalScale(amax float32) float32 {
 	const least = 0x1p-126 // the smallest with a finite reciprocal, bar a factor of 2
 	g := amax / (448 * 6)
@@ -109,7 +91,7 @@ func encode(f Format, p Packed, src []byte, from, scale kernel.Elem, search bool
 	k := kernel.Best()
 	switch f.Mode {
 	case NVFP4:
-		k.EncodeNVFP4(p.Weight, p.Scales, src, from, 1, search)
+		k.EncodeNVFP4(p.Weight, p.Scales, src, from, p.global(), search)
 	case MXFP4:
 		k.EncodeMXFP4(p.Weight, p.Scales, src, from, search)
 	case MXFP8:

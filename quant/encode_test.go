@@ -94,7 +94,8 @@ func TestGlobalScale(t *testing.T) {
 		}
 		g := GlobalScale(amax)
 		p := newPacked(FormatNVFP4, len(w), F32)
-		if err := EncodeNVFP4(p, float32Bytes(w), F32, g, false); err != nil {
+		p.Global = g
+		if err := EncodeFloat32(FormatNVFP4, p, w, NoDtype); err != nil {
 			t.Fatal(err)
 		}
 		tensor := Tensor{Shape: []int{64, 64}, Format: FormatNVFP4, Data: p.Weight, Scales: p.Scales, Global: []float32{g}}
@@ -126,8 +127,8 @@ func TestEncodeSearch(t *testing.T) {
 		var before, after Loss
 		for at := 0; at < len(w); at += f.GroupSize {
 			group := src[2*at : 2*(at+f.GroupSize)]
-			a, errA := MeasureLoss(f, plain.Piece(f, BF16, at, at+f.GroupSize), group, BF16)
-			b, errB := MeasureLoss(f, found.Piece(f, BF16, at, at+f.GroupSize), group, BF16)
+			a, errA := MeasureLoss(f, plain.Piece(f, BF16, at, at+f.GroupSize), BF16, group, BF16)
+			b, errB := MeasureLoss(f, found.Piece(f, BF16, at, at+f.GroupSize), BF16, group, BF16)
 			if errA != nil || errB != nil || b.Error > a.Error*1.00001 {
 				t.Fatalf("%s: the group at %d loses %v, by the plain rule %v", f, at, b.Error, a.Error)
 			}
@@ -164,9 +165,9 @@ func TestEncodeRefuses(t *testing.T) {
 	}{
 		{"half a group", FormatNVFP4, good, src[:50], BF16},
 		{"half an element", FormatNVFP4, good, src[:63], BF16},
-		{"short weight", FormatNVFP4, Packed{good.Weight[1:], good.Scales, nil}, src, BF16},
-		{"long scales", FormatNVFP4, Packed{good.Weight, make([]byte, 3), nil}, src, BF16},
-		{"biases it has not", FormatNVFP4, Packed{good.Weight, good.Scales, make([]byte, 1)}, src, BF16},
+		{"short weight", FormatNVFP4, Packed{Weight: good.Weight[1:], Scales: good.Scales}, src, BF16},
+		{"long scales", FormatNVFP4, Packed{Weight: good.Weight, Scales: make([]byte, 3)}, src, BF16},
+		{"biases it has not", FormatNVFP4, Packed{Weight: good.Weight, Scales: good.Scales, Biases: make([]byte, 1)}, src, BF16},
 		{"a type that is no weight", FormatNVFP4, good, src, I16},
 		{"no type", FormatNVFP4, good, src, NoDtype},
 		{"keep", Format{}, good, src, BF16},
@@ -180,10 +181,17 @@ func TestEncodeRefuses(t *testing.T) {
 			t.Errorf("%s: no error", c.name)
 		}
 	}
-	for _, g := range []float32{0, -1, float32(math.NaN()), float32(math.Inf(1)), 0x1p-149} {
-		if err := EncodeNVFP4(good, src, BF16, g, false); err == nil {
+	for _, g := range []float32{-1, float32(math.NaN()), float32(math.Inf(1)), 0x1p-149} {
+		p := good
+		p.Global = g
+		if err := Encode(FormatNVFP4, p, src, BF16); err == nil {
 			t.Errorf("global scale %v: no error", g)
 		}
+	}
+	other := newPacked(FormatMXFP4, 32, BF16)
+	other.Global = 2
+	if err := Encode(FormatMXFP4, other, src[:64], BF16); err == nil {
+		t.Error("a global scale beside mxfp4: no error")
 	}
 	if err := EncodeFloat32(FormatInt4, newPacked(FormatInt4, 64, F64), make([]float32, 64), F64); err == nil {
 		t.Error("f64 scales: no error")
@@ -224,7 +232,7 @@ func TestMeasureLoss(t *testing.T) {
 		if err := Encode(c.format, p, src, BF16); err != nil {
 			t.Fatal(err)
 		}
-		whole, err := MeasureLoss(c.format, p, src, BF16)
+		whole, err := MeasureLoss(c.format, p, BF16, src, BF16)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,8 +240,8 @@ func TestMeasureLoss(t *testing.T) {
 			t.Errorf("%s: relative error %.4f, want %v to %v", c.format, e, c.from, c.to)
 		}
 		half := len(w) / 2
-		a, errA := MeasureLoss(c.format, p.Piece(c.format, BF16, 0, half), src[:len(src)/2], BF16)
-		b, errB := MeasureLoss(c.format, p.Piece(c.format, BF16, half, len(w)), src[len(src)/2:], BF16)
+		a, errA := MeasureLoss(c.format, p.Piece(c.format, BF16, 0, half), BF16, src[:len(src)/2], BF16)
+		b, errB := MeasureLoss(c.format, p.Piece(c.format, BF16, half, len(w)), BF16, src[len(src)/2:], BF16)
 		if sum := a.Add(b); errA != nil || errB != nil || math.Abs(sum.SNR()-whole.SNR()) > 1e-6 {
 			t.Errorf("%s: %v dB in halves, %v in one", c.format, sum.SNR(), whole.SNR())
 		}
@@ -241,7 +249,7 @@ func TestMeasureLoss(t *testing.T) {
 	if (Loss{}).Relative() != 0 || !math.IsInf((Loss{Error: 1}).Relative(), 1) {
 		t.Error("zeros that stay lose nothing; zeros that do not, everything")
 	}
-	if _, err := MeasureLoss(FormatNVFP4, Packed{}, src, BF16); err == nil {
+	if _, err := MeasureLoss(FormatNVFP4, Packed{}, BF16, src, BF16); err == nil {
 		t.Error("parts of the wrong size: no error")
 	}
 }

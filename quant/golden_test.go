@@ -228,7 +228,7 @@ func decodeInBF16(t *testing.T, tensor Tensor) []float32 {
 
 func newPacked(f Format, n int, scale Dtype) Packed {
 	w, s, b := f.PartSizes(n, scale)
-	return Packed{make([]byte, w), make([]byte, s), make([]byte, b)}
+	return Packed{Weight: make([]byte, w), Scales: make([]byte, s), Biases: make([]byte, b)}
 }
 
 func compareGolden(t *testing.T, path, got string) {

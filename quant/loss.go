@@ -22,11 +22,12 @@ func (l Loss) Relative() float64 {
 // SNR is the signal-to-noise ratio in decibels; +Inf for no error.
 func (l Loss) SNR() float64 { return -10 * math.Log10(l.Relative()) }
 
-// MeasureLoss decodes what Encode made of src and compares. Sums run in the order of the elements,
-// in float64: the same on every machine. Measure pieces at the same time and Add them.
-func MeasureLoss(f Format, p Packed, src []byte, from Dtype) (Loss, error) {
+// MeasureLoss decodes what was encoded from src, with affine scales of type scale, and compares. Sums
+// run in the order of the elements, in float64: the same on every machine. Measure pieces at the same
+// time and Add them.
+func MeasureLoss(f Format, p Packed, scale Dtype, src []byte, from Dtype) (Loss, error) {
 	n := len(src) / max(from.Size(), 1)
-	if err := p.check(f, n, scaleDtype(from)); err != nil {
+	if err := p.check(f, n, scale); err != nil {
 		return Loss{}, err
 	}
 	const piece = 4096 // elements; a multiple of every group
@@ -37,22 +38,17 @@ func MeasureLoss(f Format, p Packed, src []byte, from Dtype) (Loss, error) {
 		if err := ToFloat32(w[:m], src[at*from.Size():(at+m)*from.Size()], from); err != nil {
 			return Loss{}, err
 		}
-		q := p.Piece(f, scaleDtype(from), at, at+m)
-		t := Tensor{Shape: []int{1, m}, Format: f, ScaleDtype: scaleDtype(from), Data: q.Weight, Scales: q.Scales, Biases: q.Biases}
+		q := p.Piece(f, scale, at, at+m)
+		t := Tensor{Shape: []int{1, m}, Format: f, ScaleDtype: scale, Data: q.Weight, Scales: q.Scales, Biases: q.Biases}
+		if f.Mode == NVFP4 {
+			t.Global = []float32{p.global()}
+		}
 		if err := t.Decode(got[:m], 0); err != nil {
 			return Loss{}, err
 		}
 		l = l.Add(lossOf(w[:m], got[:m]))
 	}
 	return l, nil
-}
-
-// scaleDtype is the type of the affine scales that Encode makes from a source of type from.
-func scaleDtype(from Dtype) Dtype {
-	if from == F64 {
-		return F32
-	}
-	return from
 }
 
 func lossOf(want, got []float32) (l Loss) {

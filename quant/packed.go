@@ -1,11 +1,17 @@
 package quant
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Packed is where Encode writes: the parts of Format.Layout, exactly sized. Parts that the format
 // has not are empty.
 type Packed struct {
 	Weight, Scales, Biases []byte
+	// Global, which the caller chooses, is the second scale of nvfp4, by which decoding multiplies
+	// every value: see Tensor.Global, and GlobalScale for a good one. 0 and 1 are none.
+	Global float32
 }
 
 // PartSizes says how many bytes n elements, whole groups, take in each part. scale is the type of
@@ -26,7 +32,7 @@ func (f Format) PartSizes(n int, scale Dtype) (weight, scales, biases int) {
 func (p Packed) Piece(f Format, scale Dtype, from, to int) Packed {
 	w0, s0, b0 := f.PartSizes(from, scale)
 	w1, s1, b1 := f.PartSizes(to, scale)
-	return Packed{Weight: p.Weight[w0:w1], Scales: p.Scales[s0:s1], Biases: p.Biases[b0:b1]}
+	return Packed{Weight: p.Weight[w0:w1], Scales: p.Scales[s0:s1], Biases: p.Biases[b0:b1], Global: p.Global}
 }
 
 // check holds p against n elements of format f.
@@ -45,5 +51,24 @@ func (p Packed) check(f Format, n int, scale Dtype) error {
 		return fmt.Errorf("%s of %d elements needs parts of %d, %d and %d bytes, not %d, %d and %d",
 			f, n, w, s, b, len(p.Weight), len(p.Scales), len(p.Biases))
 	}
+	return p.checkGlobal(f)
+}
+
+// checkGlobal refuses a second scale that is not positive, or whose reciprocal is not finite.
+func (p Packed) checkGlobal(f Format) error {
+	if p.Global == 0 {
+		return nil
+	}
+	if enc := 1 / p.Global; f.Mode != NVFP4 || !(enc > 0) || math.IsInf(float64(enc), 0) {
+		return fmt.Errorf("%s cannot be encoded with a global scale of %v", f, p.Global)
+	}
 	return nil
+}
+
+// global is the factor of every value of p.
+func (p Packed) global() float32 {
+	if p.Global == 0 {
+		return 1
+	}
+	return p.Global
 }
