@@ -15,3 +15,7 @@ func flush(dir string) error {
 	defer d.Close()
 	return unix.Syncfs(int(d.Fd()))
 }
+
+func startWriteback(file *os.File, offset, bytes int64) {
+	_ = unix.SyncFileRange(int(file.Fd()), offset, bytes, unix.SYNC_FILE_RANGE_WRITE)
+}

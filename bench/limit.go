@@ -37,7 +37,7 @@ func copyAll(blobs []string, to string) error {
 	var wg sync.WaitGroup
 	for worker := range failed {
 		wg.Go(func() {
-			buffer := make([]byte, 4<<20)
+			buffer := make([]byte, 8<<20)
 			for blob := range jobs {
 				failed[worker] = errors.Join(failed[worker], copyHashed(blob, to, buffer))
 			}
@@ -51,21 +51,25 @@ func copyAll(blobs []string, to string) error {
 	return errors.Join(failed...)
 }
 
-func copyHashed(blob, to string, buffer []byte) error {
+func copyHashed(blob, dir string, buffer []byte) error {
 	in, err := os.Open(blob)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
 	h := sha256.New()
-	out, err := os.Create(filepath.Join(to, filepath.Base(blob)))
+	out, err := os.Create(filepath.Join(dir, filepath.Base(blob)))
 	if err != nil {
 		return err
 	}
 	defer out.Close()
 	// struct{ io.Writer } hides ReadFrom and WriteTo, so that the buffer is used
-	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(h, out)}, struct{ io.Reader }{in}, buffer); err != nil {
-		return err
+	to := struct{ io.Writer }{io.MultiWriter(h, out)}
+	for at, n := int64(0), int64(len(buffer)); n == int64(len(buffer)); at += n {
+		if n, err = io.CopyBuffer(to, io.LimitReader(in, int64(len(buffer))), buffer); err != nil {
+			return err
+		}
+		startWriteback(out, at, n) // the disk works while more is being hashed, as in an import
 	}
 	if got := fmt.Sprintf("sha256-%x", h.Sum(nil)); got != filepath.Base(blob) {
 		return fmt.Errorf("%s holds %s", blob, got)
