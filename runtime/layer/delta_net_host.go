@@ -15,7 +15,7 @@ func (d *DeltaNet) mixOnHost(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx
 	rows := deltaRows{sizes: z, tokens: t, width: x.Shape()[2], x: s.Float32s(x), taps: s.Float32s(d.conv.Array),
 		past: s.Float32s(cache.conv), rate: s.Float32s(d.rate.Array), bias: s.Float32s(d.bias.Array)}
 	replace(s, &cache.conv, s.Contiguous(s.SliceAxis(s.Concatenate(1, cache.conv, s.SliceAxis(x, 2, 0, z.ConvDim())), 1, t, t+z.Kernel-1)))
-	o := d.rule(s, rows.inputs(s, b), cache) // [B, T, nv, dv]
+	o := s.Only(func(s *mlx.Scope) *mlx.Array { return d.rule(s, rows.inputs(s, b), cache) }) // [B, T, nv, dv]
 	weight := s.Float32s(d.norm.weight.Array)
 	values := s.Float32s(o)
 	return hostArray(s, func(dst []float32) { rows.gate(dst, values, weight, d.norm.eps) }, b, t, z.ValueWidth())

@@ -35,6 +35,15 @@ func (s *Scope) Nested(f func(*Scope) error) error {
 	return inScope(&Scope{thread: s.thread, parent: s, ctx: s.ctx}, f)
 }
 
+// Only runs f in a scope of its own and takes over the one array that it returns. The handles of all
+// others are freed before anything is computed, so that MLX uses their memory again as soon as the
+// last operation has read it. A whole layer's arrays would else stay until its scope ends.
+func (s *Scope) Only(f func(*Scope) *Array) *Array {
+	in := &Scope{thread: s.thread, parent: s, ctx: s.ctx}
+	defer in.end()
+	return s.Adopt(f(in))
+}
+
 // Context is the context that Do was given.
 func (s *Scope) Context() context.Context { return s.ctx }
 

@@ -326,6 +326,11 @@ type Scope struct {
 // to do so are kept, or handed to this scope with Promote.
 func (s *Scope) Nested(f func(*Scope) error) error { panic(ErrNoMLX) }
 
+// Only runs f in a scope of its own and takes over the one array that it returns. The handles of all
+// others are freed before anything is computed, so that MLX uses their memory again as soon as the
+// last operation has read it. A whole layer's arrays would else stay until its scope ends.
+func (s *Scope) Only(f func(*Scope) *Array) *Array { panic(ErrNoMLX) }
+
 // Context is the context that Do was given.
 func (s *Scope) Context() context.Context { panic(ErrNoMLX) }
 

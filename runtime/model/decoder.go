@@ -76,8 +76,12 @@ func (d *Decoder) Params() []*layer.Param {
 func (d *Decoder) Hidden(s *mlx.Scope, ids *mlx.Array, caches []layer.Cache) *mlx.Array {
 	x := d.Embedding.Lookup(s, ids)
 	for i, b := range d.Blocks {
-		x = s.Add(x, b.Mixer.Forward(s, b.MixerNorm.Apply(s, x), &caches[i]))
-		x = s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x)))
+		x = s.Only(func(s *mlx.Scope) *mlx.Array {
+			return s.Add(x, b.Mixer.Forward(s, b.MixerNorm.Apply(s, x), &caches[i]))
+		})
+		x = s.Only(func(s *mlx.Scope) *mlx.Array {
+			return s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x)))
+		})
 	}
 	return d.Norm.Apply(s, x)
 }
