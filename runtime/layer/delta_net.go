@@ -100,7 +100,7 @@ func (d *DeltaNet) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array 
 	switch {
 	case d.fuses():
 		mix = d.fused
-	case d.compute.onHost(x.Shape()[1]):
+	case d.mixesOnHost(x.Shape()[1]):
 		mix = d.mixOnHost
 	}
 	return d.out.Apply(s, mix(s, d.in.Apply(s, x), &cache.Delta))

@@ -7,18 +7,27 @@ import (
 	"qimport/runtime/mlx"
 )
 
-// mixOnHost is mix with everything but the chunked rule computed by this file, in float32.
+// mixesOnHost says whether mixOnHost stands in for mix. It rounds no decay, as one ablation does.
+func (d *DeltaNet) mixesOnHost(tokens int) bool {
+	return d.compute.onHost(tokens) && d.compute.Decay == quant.F32 && mlx.HasProduct()
+}
+
+// mixOnHost is mix computed by this file, in float32, on all cores.
 func (d *DeltaNet) mixOnHost(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Array {
 	z := d.sizes
 	b, t := x.Shape()[0], x.Shape()[1]
 	d.begin(s, cache, b)
-	rows := deltaRows{sizes: z, tokens: t, width: x.Shape()[2], x: s.Float32s(x), taps: s.Float32s(d.conv.Array),
-		past: s.Float32s(cache.conv), rate: s.Float32s(d.rate.Array), bias: s.Float32s(d.bias.Array)}
-	replace(s, &cache.conv, s.Contiguous(s.SliceAxis(s.Concatenate(1, cache.conv, s.SliceAxis(x, 2, 0, z.ConvDim())), 1, t, t+z.Kernel-1)))
-	o := s.Only(func(s *mlx.Scope) *mlx.Array { return d.rule(s, rows.inputs(s, b), cache) }) // [B, T, nv, dv]
-	weight := s.Float32s(d.norm.weight.Array)
-	values := s.Float32s(o)
-	return hostArray(s, func(dst []float32) { rows.gate(dst, values, weight, d.norm.eps) }, b, t, z.ValueWidth())
+	rows := deltaRows{sizes: z, tokens: t, width: x.Shape()[2], x: s.Lend(x), taps: s.Lend(d.conv.Array),
+		past: s.Lend(cache.conv), rate: s.Lend(d.rate.Array), bias: s.Lend(d.bias.Array)}
+	rule := rows.rule(b)
+	rule.state = s.Float32s(cache.state)
+	replace(s, &cache.conv, s.FromFloat32(rows.last(b), cache.conv.Shape()...))
+	o := make([]float32, b*t*z.ValueWidth())
+	rule.run(o)
+	replace(s, &cache.state, s.AsType(s.FromFloat32(rule.state, cache.state.Shape()...), d.compute.State))
+	replace(s, &cache.decay, s.FromFloat32(rule.decay, b, z.ValueHeads))
+	weight := s.Lend(d.norm.weight.Array)
+	return hostArray(s, func(dst []float32) { rows.gate(dst, o, weight, d.norm.eps) }, b, t, z.ValueWidth())
 }
 
 // deltaRows is the output of the input projections, [B*T, width] with rows of queries, keys, values,
@@ -32,28 +41,25 @@ type deltaRows struct {
 	rate, bias    []float32 // [nv]
 }
 
-// inputs is the convolution with its silu, the l2 norms, decay and beta.
-func (r deltaRows) inputs(s *mlx.Scope, b int) deltaInputs {
-	z, t := r.sizes, r.tokens
-	keys, values := z.KeyHeads*z.KeyDim, z.ValueWidth()
-	q, k := make([]float32, b*t*keys), make([]float32, b*t*keys)
-	g, beta := make([]float32, b*t*z.ValueHeads), make([]float32, b*t*z.ValueHeads)
-	v := hostArray(s, func(v []float32) {
-		parallel(b*t, func(from, to int) {
-			mixed := make([]float32, z.ConvDim())
-			for row := from; row < to; row++ {
-				r.convolve(mixed, row)
-				z.normalise(q[row*keys:][:keys], mixed[:keys], 1/math.Sqrt(float64(z.KeyDim)))
-				z.normalise(k[row*keys:][:keys], mixed[keys:2*keys], 1)
-				copy(v[row*values:][:values], mixed[2*keys:])
-				r.gates(g[row*z.ValueHeads:][:z.ValueHeads], beta[row*z.ValueHeads:][:z.ValueHeads], row)
-			}
-		})
-	}, b, t, z.ValueHeads, z.ValueDim)
-	return deltaInputs{
-		q: s.FromFloat32(q, b, t, z.KeyHeads, z.KeyDim), k: s.FromFloat32(k, b, t, z.KeyHeads, z.KeyDim), v: v,
-		g: s.FromFloat32(g, b, t, z.ValueHeads), beta: s.FromFloat32(beta, b, t, z.ValueHeads), decay: quant.F32,
-	}
+// rule is the convolution with its silu, the l2 norms, decay and beta of b sequences: what the rule
+// takes, but the state.
+func (r deltaRows) rule(b int) deltaRule {
+	z, n := r.sizes, b*r.tokens
+	keys, values, heads := z.KeyHeads*z.KeyDim, z.ValueWidth(), z.ValueHeads
+	room := func(width int) []float32 { return make([]float32, n*width) }
+	in := deltaRule{sizes: z, tokens: r.tokens, q: room(keys), k: room(keys), v: room(values),
+		g: room(heads), beta: room(heads), decay: make([]float32, b*heads)}
+	parallel(n, func(from, to int) {
+		mixed := make([]float32, z.ConvDim())
+		for row := from; row < to; row++ {
+			r.convolve(mixed, row)
+			z.normalise(in.q[row*keys:][:keys], mixed[:keys], 1/math.Sqrt(float64(z.KeyDim)))
+			z.normalise(in.k[row*keys:][:keys], mixed[keys:2*keys], 1)
+			copy(in.v[row*values:][:values], mixed[2*keys:])
+			r.gates(in.g[row*heads:][:heads], in.beta[row*heads:][:heads], row)
+		}
+	})
+	return in
 }
 
 // convolve writes silu of the convolution at one row.
@@ -80,6 +86,17 @@ func (r deltaRows) before(row, n int) []float32 {
 		return r.past[(row/r.tokens*kept+kept+at)*cd:][:cd]
 	}
 	return r.x[(row-n)*r.width:][:cd]
+}
+
+// last is the convolution's input at the last K-1 tokens of b sequences, [B, K-1, Cd].
+func (r deltaRows) last(b int) []float32 {
+	var out []float32
+	for sequence := range b {
+		for n := r.sizes.Kernel - 2; n >= 0; n-- {
+			out = append(out, r.before((sequence+1)*r.tokens-1, n)...)
+		}
+	}
+	return out
 }
 
 // normalise gives each key head the length 1, times scale.

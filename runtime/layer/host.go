@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"qimport/quant"
 	"qimport/runtime/mlx"
@@ -31,15 +32,19 @@ func hostArray(s *mlx.Scope, fill func(dst []float32), shape ...int) *mlx.Array 
 	return a
 }
 
-// parallel calls f with ranges that make up [0, n), on all cores.
+// parallel calls f with ranges that make up [0, n), on all cores: a few for each, so that one that is
+// held up leaves its work to the others.
 func parallel(n int, f func(from, to int)) {
 	var wait sync.WaitGroup
+	var next atomic.Int64
 	workers := runtime.GOMAXPROCS(0)
-	for w := range workers {
-		from, to := n*w/workers, n*(w+1)/workers
-		if from < to {
-			wait.Go(func() { f(from, to) })
-		}
+	parts := min(4*workers, n)
+	for range min(workers, parts) {
+		wait.Go(func() {
+			for p := int(next.Add(1)) - 1; p < parts; p = int(next.Add(1)) - 1 {
+				f(n*p/parts, n*(p+1)/parts)
+			}
+		})
 	}
 	wait.Wait()
 }
@@ -48,7 +53,7 @@ func parallel(n int, f func(from, to int)) {
 func hostSwiGLU(s *mlx.Scope, y *mlx.Array, n int) *mlx.Array {
 	shape := y.Shape()
 	shape[len(shape)-1] = n
-	in := s.Float32s(y)
+	in := s.Lend(y)
 	return hostArray(s, func(dst []float32) {
 		parallel(len(dst)/n, func(from, to int) {
 			for row := from; row < to; row++ {

@@ -44,7 +44,7 @@ func TestHostForms(t *testing.T) {
 	}
 	c := Compute{Mode: F32, State: quant.F32, Decay: quant.F32}
 	z := DeltaSizes{KeyHeads: 2, ValueHeads: 4, KeyDim: 32, ValueDim: 48, Kernel: 4}
-	d := NewDeltaNet(c, z, deltaWeights(t, c, z))
+	d := NewDeltaNet(c, z, deltaWeights(t, c, z, 16))
 	const batch, tokens = 2, 70
 	width := z.ConvDim() + z.ValueWidth() + 2*z.ValueHeads
 	x := testInput(2*batch*tokens, width)
@@ -80,13 +80,13 @@ func TestHostForms(t *testing.T) {
 }
 
 // deltaWeights are random ones, of which only the small are used without the projections.
-func deltaWeights(t *testing.T, c Compute, z DeltaSizes) DeltaWeights {
-	m := func(out int) Matrix { return NewMatrix(random(t, quant.FormatF32, out, 16)) }
+func deltaWeights(t testing.TB, c Compute, z DeltaSizes, hidden int) DeltaWeights {
+	m := func(out int) Matrix { return NewMatrix(random(t, quant.FormatF32, out, hidden)) }
 	small := func(shape ...int) *Stored { return random(t, quant.FormatF32, shape...) }
 	return DeltaWeights{
 		QKV: m(z.ConvDim()), Z: m(z.ValueWidth()), B: m(z.ValueHeads), A: m(z.ValueHeads),
 		Conv: small(z.ConvDim(), z.Kernel, 1), ALog: small(z.ValueHeads), DtBias: small(z.ValueHeads),
-		Norm: NewNorm(c, small(z.ValueDim), 1e-6, true), Out: NewMatrix(small(16, z.ValueWidth())),
+		Norm: NewNorm(c, small(z.ValueDim), 1e-6, true), Out: NewMatrix(small(hidden, z.ValueWidth())),
 	}
 }
 

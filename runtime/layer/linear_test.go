@@ -19,7 +19,7 @@ var testFormats = []quant.Format{
 
 // random is a stored tensor of random weights in that format; NVFP4 ones have a second scale, one
 // an expert if there are experts.
-func random(t *testing.T, f quant.Format, shape ...int) *Stored {
+func random(t testing.TB, f quant.Format, shape ...int) *Stored {
 	t.Helper()
 	r := rand.New(rand.NewPCG(7, uint64(quant.Elements(shape))))
 	w := make([]float32, quant.Elements(shape))

@@ -126,22 +126,37 @@ func (s *Scope) Bytes(a *Array) []byte {
 	return out
 }
 
-// read computes a, as dtype, and copies it into dst. The context's error, or MLX's, is panicked.
+// Lend computes a and lends its elements as float32, row-major: on a CPU in the memory of MLX, without
+// a copy. They are for reading, until the scope ends or a is freed.
+func (s *Scope) Lend(a *Array) []float32 {
+	if s.Device() != CPU || a.Size() == 0 {
+		return s.Float32s(a)
+	}
+	return unsafe.Slice((*float32)(C.qimport_array_bytes(s.inRows(a, quant.F32).handle)), a.Size())
+}
+
+// read computes a, as dtype, and copies it into dst.
 func (s *Scope) read(a *Array, dtype quant.Dtype, dst []byte) {
 	if len(dst) == 0 {
 		return
 	}
 	inner := &Scope{thread: s.thread, ctx: s.ctx}
 	defer inner.end()
-	flat := a
-	if a.Dtype() != dtype || !bool(C.qimport_array_ready(a.in())) {
-		flat = inner.Contiguous(inner.AsType(a, dtype))
-		if err := inner.Eval(flat); err != nil {
-			if e, ok := err.(*Error); ok {
-				panic(e)
-			}
-			panic(stop{err})
-		}
+	copy(dst, unsafe.Slice((*byte)(C.qimport_array_bytes(inner.inRows(a, dtype).handle)), len(dst)))
+}
+
+// inRows is a, computed, as dtype and row by row in memory: a itself where it is that already. The
+// context's error, or MLX's, is panicked.
+func (s *Scope) inRows(a *Array, dtype quant.Dtype) *Array {
+	if a.Dtype() == dtype && bool(C.qimport_array_ready(a.in())) {
+		return a
 	}
-	copy(dst, unsafe.Slice((*byte)(C.qimport_array_bytes(flat.handle)), len(dst)))
+	rows := s.Contiguous(s.AsType(a, dtype))
+	if err := s.Eval(rows); err != nil {
+		if e, ok := err.(*Error); ok {
+			panic(e)
+		}
+		panic(stop{err})
+	}
+	return rows
 }

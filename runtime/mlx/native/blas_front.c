@@ -27,11 +27,16 @@ void scipy_cblas_dgemm(int, int, int, int, int, int, double, const double*, int,
 void scipy_cblas_cgemm(int, int, int, int, int, int, const void*, const void*,
                        int, const void*, int, const void*, void*, int);
 
-// share_out sets how many threads the next product takes. MLX's CPU stream is one
-// thread, which is the only caller; the setting is a store, not a start of threads.
+// all is how many threads OpenBLAS starts with.
+static int all;
+__attribute__((constructor)) static void count_threads(void) {
+  all = scipy_openblas_get_num_threads();
+}
+
+// share_out sets how many threads the next product takes: a store, not a start of threads. The
+// callers are MLX's CPU stream, which is one thread, and between its products several threads
+// with small products, which all set 1.
 static void share_out(double multiplications) {
-  static int all;
-  if (all == 0) all = scipy_openblas_get_num_threads();
   scipy_openblas_set_num_threads(multiplications < (1 << 21) ? 1 : all);
 }
 
