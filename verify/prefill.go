@@ -1,11 +1,9 @@
 package verify
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"qimport/quant"
 	"qimport/runtime"
@@ -46,12 +44,20 @@ type stepped struct {
 	steps  int // of the tokens before it, how many were read singly
 }
 
-// steppingTime bounds decoding one token at a time where the options do not. Past it, the tokens up
-// to each length are prefilled but for the last steppedTail; the report says how many were stepped.
+// Decoding one token at a time takes long. Past singleSteps, the tokens up to each length are
+// prefilled but for the last steppedTail; the report says how many were stepped.
 const (
-	steppingTime = 5 * time.Second
-	steppedTail  = 16
+	mostSteps   = 600
+	steppedTail = 16
 )
+
+// singleSteps is how many tokens are decoded one at a time from the first one on. It goes by the size
+// of the weights and not by the clock, so that the same model gets the same checks in every run:
+// where memory is read at 20 GB/s it is about five seconds.
+func singleSteps(weightBytes int64) int {
+	const fiveSeconds = 100e9 // bytes
+	return int(min(mostSteps, fiveSeconds/max(weightBytes, 1)))
+}
 
 // checkPrefill holds one prefill of n tokens to decoding them one by one.
 func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note string) Check {
@@ -64,8 +70,7 @@ func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note strin
 	}
 	ids = prompt(ids, lengths[len(lengths)-1])
 	if r.stepped == nil {
-		until := time.Now().Add(cmp.Or(r.Stepping, steppingTime))
-		if err := r.step(ctx, ids, lengths, until); err != nil {
+		if err := r.step(ctx, ids, lengths, singleSteps(r.model.Placement.WeightBytes)); err != nil {
 			return notRun("token-by-token decoding: %s", sentences(err))
 		}
 	}
@@ -93,8 +98,8 @@ func prefillTolerance(p runtime.Precision) float64 {
 }
 
 // step decodes the text one token at a time and keeps the logits at each of the lengths, which are
-// in order.
-func (r *run) step(ctx context.Context, ids, lengths []int, until time.Time) error {
+// in order: the first most tokens, and the last ones of each.
+func (r *run) step(ctx context.Context, ids, lengths []int, most int) error {
 	r.stepped = map[int]stepped{}
 	return r.session(func(x *runtime.Session) error {
 		steps := 0
@@ -102,7 +107,7 @@ func (r *run) step(ctx context.Context, ids, lengths []int, until time.Time) err
 			var logits []float32
 			for x.Len() < n {
 				chunk := 1
-				if time.Now().After(until) && n-x.Len() > steppedTail {
+				if steps >= most && n-x.Len() > steppedTail {
 					chunk = n - x.Len() - steppedTail
 				} else {
 					steps++

@@ -54,6 +54,14 @@ func TestPrefillLengths(t *testing.T) {
 	}
 }
 
+func TestSingleSteps(t *testing.T) {
+	for weights, want := range map[int64]int{0: mostSteps, 22e6: mostSteps, 1e9: 100, 3e9: 33, 70e9: 1, 200e9: 0} {
+		if got := singleSteps(weights); got != want {
+			t.Errorf("of %d bytes: %d, want %d", weights, got, want)
+		}
+	}
+}
+
 func TestPrompt(t *testing.T) {
 	if got := prompt([]int{1, 2, 3}, 7); !slices.Equal(got, []int{1, 2, 3, 1, 2, 3, 1}) {
 		t.Errorf("got %v", got)

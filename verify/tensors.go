@@ -26,7 +26,7 @@ type TensorErr struct {
 	SNR   *float64 `json:"snr_db,omitempty"`
 	Limit float64  `json:"limit"` // what Error was held to
 
-	quantized bool // the source was not, the model is
+	quantized bool // to a format that does not hold the source's numbers
 	zero      bool // the source is nothing but zeros
 }
 
@@ -99,12 +99,26 @@ func tensorError(ctx context.Context, p tensorPair) (TensorErr, error) {
 		Name: p.name, Source: p.source.format.String(), Format: p.ours.format.String(),
 		Bits:  8 * float64(p.ours.bytes) / float64(max(1, quant.Elements(p.ours.shape))),
 		Error: relative(diff, energy), Limit: limit,
-		quantized: p.ours.format.IsQuantized() && !p.source.format.IsQuantized(), zero: energy == 0,
+		quantized: loses(p.source.format, p.ours.format), zero: energy == 0,
 	}
 	if e.Error > 0 {
 		e.SNR = number(-10 * math.Log10(e.Error))
 	}
 	return e, nil
+}
+
+// loses says whether numbers change on their way into a quantized format: all but those that it holds,
+// or may hold.
+func loses(from, to quant.Format) bool {
+	switch {
+	case !to.IsQuantized() || from == to:
+		return false
+	case to.Mode == quant.MXFP8:
+		return from.Mode != quant.FP8 && from.Mode != quant.MXFP4
+	case to.Mode == quant.Affine:
+		return from.Mode != quant.Affine // the levels of fewer bits are among those of more
+	}
+	return true
 }
 
 // atOnce is how many elements are compared at a time: 256 KiB of float32 on each side.

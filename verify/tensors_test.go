@@ -248,3 +248,26 @@ func TestTensorErrorHalves(t *testing.T) {
 		}
 	}
 }
+
+func TestLoses(t *testing.T) {
+	fp8 := quant.Format{Mode: quant.FP8, Bits: 8, BlockRows: 128, BlockCols: 128}
+	for _, tt := range []struct {
+		from, to quant.Format
+		want     bool
+	}{
+		{quant.FormatBF16, quant.FormatNVFP4, true},
+		{quant.FormatBF16, quant.FormatF32, false},
+		{quant.FormatNVFP4, quant.FormatBF16, false},
+		{quant.FormatNVFP4, quant.FormatNVFP4, false},
+		{quant.AffineFormat(3, 64), quant.FormatNVFP4, true},
+		{quant.FormatInt4, quant.FormatInt8, false},
+		{quant.FormatMXFP4, quant.FormatMXFP8, false},
+		{quant.FormatNVFP4, quant.FormatMXFP8, true},
+		{fp8, quant.FormatMXFP8, false},
+		{fp8, quant.FormatNVFP4, true},
+	} {
+		if got := loses(tt.from, tt.to); got != tt.want {
+			t.Errorf("%s to %s: %t", tt.from, tt.to, got)
+		}
+	}
+}

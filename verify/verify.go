@@ -18,9 +18,6 @@ type Options struct {
 	Cases   []Case // nil means DefaultCases
 	Tokens  int    // length of a generation watched for loops; 0 means none is asked for
 	Lengths []int  // prompt lengths at which prefill is held to decoding; nil means DefaultLengths
-	// Stepping bounds the time for decoding one token at a time; 0 means 5 seconds. What of a
-	// prompt lies beyond it is prefilled but for its last tokens, and the report says so.
-	Stepping time.Duration
 
 	// Quality.
 	Text       string // what is read; empty means the built-in text
@@ -138,8 +135,8 @@ func (o Options) validate() error {
 			return fmt.Errorf("a prompt of %d tokens cannot be prefilled", n)
 		}
 	}
-	if o.Tokens < 0 || o.TextTokens < 0 || o.Stepping < 0 {
-		return fmt.Errorf("a number of tokens, or a time, below zero")
+	if o.Tokens < 0 || o.TextTokens < 0 {
+		return fmt.Errorf("a number of tokens below zero")
 	}
 	if !o.Level.Covers(Smoke) && (len(o.Ablate) > 0 || o.SaveScores != "") {
 		return fmt.Errorf("level %s does not run the model, which ablations and scores need: ask for smoke or quality", o.Level)
