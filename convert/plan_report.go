@@ -66,7 +66,7 @@ func (p Plan) Report(free int64, jobs int) PlanReport {
 	r := PlanReport{
 		Schema: 1, Source: p.Origin, Files: list(p.Files), Dropped: list(p.Dropped), Warnings: list(p.Warnings),
 		Blobs: len(p.Blobs), BytesRead: t.BytesRead, BytesTotal: t.BytesWritten, BitsPerWeight: t.BitsPerWeight,
-		PeakMemory: PeakMemory(jobs), Free: free, Tensors: []TensorReport{},
+		PeakMemory: p.PeakMemory(jobs), Free: free, Tensors: []TensorReport{},
 	}
 	for _, b := range p.Blobs {
 		for _, tp := range b.Tensors {

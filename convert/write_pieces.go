@@ -25,11 +25,16 @@ func sizePieces(jobs int) pieceSize {
 }
 
 // PeakMemory estimates the bytes of memory that writing a plan needs with that many jobs (0 for one a
-// core), whatever the plan: the program itself and pieces, with the mapped pages they are made from.
-func PeakMemory(jobs int) int64 {
-	const program = 48 << 20
+// core): the program itself, what it keeps of each tensor, and pieces, with the mapped pages they
+// are made from.
+func (p Plan) PeakMemory(jobs int) int64 {
+	const program, perTensor = 48 << 20, 2 << 10
+	tensors := 0
+	for _, b := range p.Blobs {
+		tensors += len(b.Tensors)
+	}
 	size := sizePieces(workers(jobs))
-	return program + 4*int64(size.elements*size.inFlight)
+	return program + perTensor*int64(tensors) + 4*int64(size.elements*size.inFlight)
 }
 
 // span is the rows [from, to) of one piece of the source, a row being a line of the last dimension.
