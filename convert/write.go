@@ -38,6 +38,7 @@ type Progress struct {
 	Done, Total int64
 	Reused      int64  // of Done: what was there already
 	Blob        string // the one last worked on
+	Flushing    bool   // all is written, and on its way to the disk
 }
 
 // Stats is what writing did.
@@ -69,6 +70,7 @@ func Write(ctx context.Context, plan Plan, src Weights, stage *manifest.Stage, o
 	if err != nil {
 		return manifest.Manifest{}, w.stats, err
 	}
+	w.flushing()
 	if err := stage.Flush(ctx); err != nil {
 		return manifest.Manifest{}, w.stats, err
 	}
@@ -202,6 +204,16 @@ func (w *writer) advance(blob string, n int64, reused bool) {
 	} else {
 		w.stats.BytesRead += n
 	}
+	if w.report != nil {
+		w.report(w.done)
+	}
+}
+
+// flushing reports that only the disk is waited for.
+func (w *writer) flushing() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done.Flushing = true
 	if w.report != nil {
 		w.report(w.done)
 	}

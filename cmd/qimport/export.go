@@ -79,7 +79,7 @@ func (s stdio) exportTo(ctx context.Context, src *convert.Source, dir string, jo
 	defer bar.end()
 	return convert.Export(ctx, src, dir, convert.ExportOptions{
 		Jobs:     jobs,
-		Progress: func(p convert.Progress) { bar.bytes(p.Done, p.Total) },
+		Progress: bar.written,
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
+
+	"qimport/convert"
 )
 
 // progress shows how far long work is: a bar on a terminal, a line now and then elsewhere,
@@ -22,6 +24,9 @@ type progress struct {
 // lineInterval is how often a line is written where there is no terminal.
 const lineInterval = 10 * time.Second
 
+// barDelay is how long a bar waits for its first bytes to make a rate that means something.
+const barDelay = 200 * time.Millisecond
+
 // progress starts showing work that is measured in bytes.
 func (s stdio) progress(title string) *progress {
 	p := &progress{title: title, out: s.err, now: time.Now}
@@ -30,7 +35,7 @@ func (s stdio) progress(title string) *progress {
 	} else if isTerminal(s.err) {
 		p.bar = progressbar.NewOptions64(-1,
 			progressbar.OptionSetWriter(s.err), progressbar.OptionSetDescription(title),
-			progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true),
+			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
 			progressbar.OptionFullWidth(), progressbar.OptionSetPredictTime(true))
 	}
@@ -42,6 +47,9 @@ func (s stdio) progress(title string) *progress {
 // bytes shows that done of total bytes are through.
 func (p *progress) bytes(done, total int64) {
 	if p.bar != nil {
+		if p.now().Sub(p.start) < barDelay {
+			return
+		}
 		if p.bar.GetMax64() != total {
 			p.bar.ChangeMax64(total)
 		}
@@ -60,6 +68,15 @@ func (p *progress) bytes(done, total int64) {
 	}
 	fprintln(p.out, "%s: %d%%, %s of %s, %s/s, %s left", p.title, 100*done/total,
 		humanize.Bytes(uint64(done)), humanize.Bytes(uint64(total)), humanize.Bytes(uint64(rate)), left)
+}
+
+// written shows how far an import or an export is.
+func (p *progress) written(w convert.Progress) {
+	if w.Flushing {
+		p.step("waiting for the disk")
+		return
+	}
+	p.bytes(w.Done, w.Total)
 }
 
 // step shows what is being done, where there is no measure of how much is left.

@@ -89,7 +89,7 @@ func (s stdio) writeStage(ctx context.Context, store *manifest.Store, stage *man
 	defer bar.end()
 	m, stats, err := convert.Write(ctx, plan, src.Source, stage, convert.WriteOptions{
 		Jobs: jobs, Index: index,
-		Progress: func(p convert.Progress) { bar.bytes(p.Done, p.Total) },
+		Progress: bar.written,
 	})
 	if err != nil {
 		return m, stats, err
