@@ -24,9 +24,6 @@ type progress struct {
 // lineInterval is how often a line is written where there is no terminal.
 const lineInterval = 10 * time.Second
 
-// barDelay is how long a bar waits for its first bytes to make a rate that means something.
-const barDelay = 200 * time.Millisecond
-
 // progress starts showing work that is measured in bytes.
 func (s stdio) progress(title string) *progress {
 	p := &progress{title: title, out: s.err, now: time.Now}
@@ -38,6 +35,7 @@ func (s stdio) progress(title string) *progress {
 			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
 			progressbar.OptionFullWidth(), progressbar.OptionSetPredictTime(true))
+		p.bar.StartWithoutRender() // its rate counts from here, not from the first bytes
 	}
 	p.start = p.now()
 	p.last = p.start
@@ -47,9 +45,6 @@ func (s stdio) progress(title string) *progress {
 // bytes shows that done of total bytes are through.
 func (p *progress) bytes(done, total int64) {
 	if p.bar != nil {
-		if p.now().Sub(p.start) < barDelay {
-			return
-		}
 		if p.bar.GetMax64() != total {
 			p.bar.ChangeMax64(total)
 		}
