@@ -101,6 +101,9 @@ func fill(ctx context.Context, s *mlx.Scope, params []*layer.Param) error {
 // Info says which MLX runs the model, and where.
 func (m *Model) Info() mlx.Info { return m.thread.Info() }
 
+// Memory is what MLX's arrays take, of all models in the process.
+func (m *Model) Memory() mlx.Memory { return mlx.ReadMemory() }
+
 // Close frees the model. Sessions of it must be closed before.
 func (m *Model) Close() {
 	if m.decoder != nil {

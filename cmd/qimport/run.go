@@ -57,7 +57,9 @@ type runEnvironment struct {
 	MLX     string            `json:"mlx"`
 	Backend string            `json:"backend"`
 	Weights string            `json:"weights"`
-	Dtypes  map[string]string `json:"dtypes"` // of live arrays
+	Dtypes  map[string]string `json:"dtypes"`       // of live arrays
+	Active  int64             `json:"active_bytes"` // in MLX's arrays: weights, caches
+	Peak    int64             `json:"peak_bytes"`   // the most that was
 }
 
 func runModel(ctx context.Context, c call) error {
@@ -156,15 +158,15 @@ func (c call) answer(ctx context.Context, model *runtime.Model, o runtime.Genera
 	if err != nil {
 		return err
 	}
-	c.note("%s", rates(a))
+	c.note("%s; MLX held %s at most", rates(a), size(model.Memory().Peak))
 	if !c.json {
 		return nil
 	}
-	p, info := a.Precision, model.Info()
+	p, info, memory := a.Precision, model.Info(), model.Memory()
 	return c.print(runResult{
 		Schema: 1, Prompt: prompt, Answer: a.Text, Tokens: append([]int{}, a.Tokens...), Stop: a.Stop, Prefill: a.Prefill, Decode: a.Decode,
 		Environment: runEnvironment{
-			MLX: info.Version, Backend: info.Backend, Weights: model.Placement.String(),
+			MLX: info.Version, Backend: info.Backend, Weights: model.Placement.String(), Active: memory.Active, Peak: memory.Peak,
 			Dtypes: map[string]string{
 				"delta_state": p.DeltaState.String(), "decay": p.Decay.String(), "conv_state": p.ConvState.String(),
 				"kv": p.KV.String(), "activations": p.Activations.String(),
