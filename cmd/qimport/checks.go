@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -103,7 +107,7 @@ func runtimeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "device", Usage: "run on `DEVICE`: auto, cpu or gpu", Value: "auto"},
 		&cli.StringFlag{Name: "compute", Usage: "weights in memory as `WHAT`: auto, f32, bf16 or quantized", Value: "auto"},
-		&cli.Float64Flag{Name: "memory", Usage: "`SHARE` of the machine's memory that weights may take", Value: runtime.DefaultMemory},
+		&cli.StringFlag{Name: "memory", Usage: "`SHARE` of the machine's memory that weights may take, as 0.5 or 50%", Value: fmt.Sprint(runtime.DefaultMemory)},
 		&cli.StringFlag{Name: "state-dtype", Usage: "keep the delta state as `DTYPE`: f32, or bf16 to see what that costs", Value: "f32"},
 	}
 }
@@ -116,8 +120,8 @@ func (c call) runtimeOptions() (o runtime.Options, err error) {
 	if o.Compute, err = runtime.ParseCompute(c.String("compute")); err != nil {
 		return o, usagef("--compute: %w", err)
 	}
-	if o.Memory = c.Float64("memory"); o.Memory <= 0 || o.Memory > 1 {
-		return o, usagef("--memory %g: it must be above 0 and at most 1", o.Memory)
+	if o.Memory, err = parseShare(c.String("memory")); err != nil {
+		return o, usagef("--memory %s: %w", c.String("memory"), err)
 	}
 	switch s := c.String("state-dtype"); s {
 	case "f32":
@@ -127,4 +131,17 @@ func (c call) runtimeOptions() (o runtime.Options, err error) {
 		return o, usagef("--state-dtype %s: it is f32 or bf16", s)
 	}
 	return o, nil
+}
+
+// parseShare reads "0.5" or "50%".
+func parseShare(text string) (float64, error) {
+	number, percent := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || !(share > 0 && share <= 1) {
+		return 0, errors.New("it is a share of the machine's memory above 0 and at most 1, such as 0.5")
+	}
+	return share, nil
 }

@@ -261,7 +261,7 @@ type Operand struct {
 
 // HasProduct says whether Product can be used: whether MLX's CPU backend brought a BLAS that can be
 // called beside it.
-func HasProduct() bool { return bool{} }
+func HasProduct() bool { return false }
 
 // Product computes C = A B + beta C at once, with A [m, k], B [k, n] and C [m, n], by the BLAS that
 // MLX itself uses on a CPU. It is for matrices so small that they are worked on by several

@@ -116,13 +116,19 @@ func result(f *ast.FuncDecl) []ast.Stmt {
 	case f.Type.Results == nil:
 		return nil
 	case f.Recv == nil:
-		zero := &ast.CompositeLit{Type: f.Type.Results.List[0].Type}
-		if id, ok := zero.Type.(*ast.Ident); ok && id.Name == "int64" {
-			return []ast.Stmt{&ast.ReturnStmt{Results: []ast.Expr{&ast.BasicLit{Kind: token.INT, Value: "0"}}}}
-		}
-		return []ast.Stmt{&ast.ReturnStmt{Results: []ast.Expr{zero}}}
+		return []ast.Stmt{&ast.ReturnStmt{Results: []ast.Expr{zero(f.Type.Results.List[0].Type)}}}
 	}
 	return []ast.Stmt{&ast.ExprStmt{X: &ast.CallExpr{Fun: ast.NewIdent("panic"), Args: []ast.Expr{noMLX}}}}
+}
+
+// zero is the value of a function that has nothing to say without MLX.
+func zero(t ast.Expr) ast.Expr {
+	if id, ok := t.(*ast.Ident); ok && id.Name == "int64" {
+		return &ast.BasicLit{Kind: token.INT, Value: "0"}
+	} else if ok && id.Name == "bool" {
+		return ast.NewIdent("false")
+	}
+	return &ast.CompositeLit{Type: t}
 }
 
 func node(out *bytes.Buffer, fset *token.FileSet, n any) error {
