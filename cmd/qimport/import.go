@@ -18,6 +18,7 @@ func importCommand(s stdio) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "name", Usage: "`NAME[:TAG]` of the model in the store", DefaultText: "the source's name, with the type as tag"},
 		&cli.StringFlag{Name: "verify", Usage: "`LEVEL` to verify before the name moves: none, blobs, smoke or quality", Value: string(verify.Smoke)},
+		reportFlag(),
 		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and stop"},
 		&cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"},
 	}, recipeFlags()...)
@@ -28,7 +29,7 @@ same command goes on where it stopped; until the last step the name keeps what i
 Examples:
   qimport import ./Qwen3.5-0.8B -q nvfp4
   qimport import mlx-community/Qwen3.5-0.8B-4bit --name small:4bit
-  qimport import ./Qwen3.5-0.8B -q nvfp4 --override '**.down_proj=mxfp8' --verify quality
+  qimport import ./Qwen3.5-0.8B -q nvfp4 --override '**.down_proj=mxfp8' --verify quality --report r.html
 
 Exit status: 0 imported and verified; 1 failed; 2 wrong usage; 3 written whole, but the
 verification said no and the name was not moved; 130 interrupted.`,
@@ -67,6 +68,9 @@ func runImport(ctx context.Context, c call) error {
 	if o.checks, err = c.checkOptions(c.String("verify")); err != nil {
 		return err
 	}
+	if err := c.checkReports(o.checks.Level); err != nil {
+		return err
+	}
 	store, err := c.openStore()
 	if err != nil {
 		return err
@@ -87,7 +91,19 @@ func runImport(ctx context.Context, c call) error {
 	if err != nil && !errors.Is(err, errRefused) {
 		return err
 	}
+	if r := result.Verification; r != nil {
+		err = errors.Join(err, c.writeReports(r))
+	}
 	return errors.Join(c.print(result, result.write), err)
+}
+
+// checkReports refuses reports that could not be written, before anything is run.
+func (c call) checkReports(level verify.Level) error {
+	names := c.StringSlice("report")
+	if len(names) > 0 && level == verify.None {
+		return usagef("--report %s: --verify none leaves nothing to report", names[0])
+	}
+	return checkReportNames(names)
 }
 
 // importSource is an import from plan to name. Where the verification says no, the error is

@@ -17,7 +17,7 @@ func verifyCommand(s stdio) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "level", Usage: "`LEVEL` to go to: blobs, smoke or quality", Value: string(verify.Smoke)},
 		&cli.StringFlag{Name: "against", Usage: "`SOURCE` that the model was made from, for quality"},
-		&cli.StringSliceFlag{Name: "report", Usage: "write the report to `FILE`, in the form its ending says: .json .xml (JUnit) .html .md"},
+		reportFlag(),
 	}, checkFlags()...)
 	return command(s, "verify", "NAME|DIR", "run the checks over a model of the store, or over a directory", `
 blobs:   every blob is there, whole, and holds the tensors that the config needs
@@ -116,6 +116,10 @@ func (c call) keepVerdict(target verify.Target, r *verify.Report) {
 	if err != nil {
 		c.note("the verdict is not kept beside the store: %v", err)
 	}
+}
+
+func reportFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "report", Usage: "write the report to `FILE`, in the form its ending says: .json .xml (JUnit) .html .md"}
 }
 
 // writeReports writes the files that were asked for.
