@@ -21,13 +21,14 @@ func (d *DeltaNet) mixOnHost(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx
 		past: s.Lend(cache.conv), rate: s.Lend(d.rate.Array), bias: s.Lend(d.bias.Array)}
 	rule := rows.rule(b)
 	rule.state = s.Float32s(cache.state)
-	replace(s, &cache.conv, s.FromFloat32(rows.last(b), cache.conv.Shape()...))
+	replace(s, &cache.conv, s.AsType(s.FromFloat32(rows.last(b), cache.conv.Shape()...), d.compute.Activation()))
 	o := make([]float32, b*t*z.ValueWidth())
 	rule.run(o)
 	replace(s, &cache.state, s.AsType(s.FromFloat32(rule.state, cache.state.Shape()...), d.compute.State))
 	replace(s, &cache.decay, s.FromFloat32(rule.decay, b, z.ValueHeads))
 	weight := s.Lend(d.norm.weight.Array)
-	return hostArray(s, func(dst []float32) { rows.gate(dst, o, weight, d.norm.eps) }, b, t, z.ValueWidth())
+	y := hostArray(s, func(dst []float32) { rows.gate(dst, o, weight, d.norm.eps) }, b, t, z.ValueWidth())
+	return s.AsType(y, d.compute.Activation())
 }
 
 // deltaRows is the output of the input projections, [B*T, width] with rows of queries, keys, values,

@@ -15,10 +15,8 @@ import (
 const hostRows = 32
 
 // onHost says whether that many tokens go through the functions of this file. They compute what
-// the graphs beside them do, in float32.
-func (c Compute) onHost(rows int) bool {
-	return !c.GPU && c.Activation() == quant.F32 && rows >= hostRows
-}
+// the graphs beside them do, in float32, and round to the activations' dtype once.
+func (c Compute) onHost(rows int) bool { return !c.GPU && rows >= hostRows }
 
 // hostArray makes an array that fill writes.
 func hostArray(s *mlx.Scope, fill func(dst []float32), shape ...int) *mlx.Array {

@@ -26,7 +26,7 @@ func (m *MLP) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 // swiglu is silu(y[.., :n]) * y[.., n:].
 func (c Compute) swiglu(s *mlx.Scope, y *mlx.Array, n int) *mlx.Array {
 	if c.onHost(y.Size() / (2 * n)) {
-		return hostSwiGLU(s, y, n)
+		return s.AsType(hostSwiGLU(s, y, n), c.Activation())
 	}
 	parts := split(s, y, n)
 	return s.Mul(silu(s, parts[0]), parts[1])
