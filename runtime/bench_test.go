@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"qimport/convert"
 	"qimport/runtime"
@@ -83,4 +84,28 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+}
+
+// BenchmarkScoreBatch scores four texts of 64 tokens side by side, and one by one: how many times as
+// long the latter takes is the gain.
+func BenchmarkScoreBatch(b *testing.B) {
+	m := benchModel(b)
+	ids := someTokens(4 * 64)
+	texts := [][]int{ids[:64], ids[64:128], ids[128:192], ids[192:]}
+	score := func(texts ...[]int) time.Duration {
+		start := time.Now()
+		if _, err := m.ScoreBatch(b.Context(), texts, func(int, int, []float32) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(start)
+	}
+	var together, alone time.Duration
+	for b.Loop() {
+		together += score(texts...)
+		for _, text := range texts {
+			alone += score(text)
+		}
+	}
+	b.ReportMetric(float64(len(ids)*b.N)/together.Seconds(), "tokens/s")
+	b.ReportMetric(alone.Seconds()/together.Seconds(), "gain")
 }

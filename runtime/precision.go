@@ -9,7 +9,7 @@ import (
 func (x *Session) Precision() Precision { return x.precision }
 
 // readPrecision reads the dtypes of the arrays as they are after a step.
-func (x *Session) readPrecision(hidden *mlx.Array) Precision {
+func (x *batch) readPrecision(hidden *mlx.Array) Precision {
 	p := Precision{Activations: hidden.Dtype()}
 	for i := range x.caches {
 		if state, decay, conv, ok := x.caches[i].Precision(); ok {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
 )
 
@@ -17,23 +16,15 @@ var ErrContext = errors.New("context too long")
 // their fastest, few enough that activations stay small and an interrupt is noticed soon.
 const sliceTokens = 256
 
-// scoreRows is how many rows of logits are made at a time: a vocabulary is wide.
-const scoreRows = 64
-
 // Session is a sequence that a model has read, as its caches hold it. It can go on, be forked, but
 // not go back. It is for one goroutine at a time.
 type Session struct {
-	model     *Model
-	tokens    []int
-	caches    []layer.Cache
-	precision Precision
-	failed    error // what left the caches in no known state
+	batch  // of one sequence
+	tokens []int
 }
 
 // NewSession starts an empty sequence.
-func (m *Model) NewSession() *Session {
-	return &Session{model: m, caches: make([]layer.Cache, len(m.decoder.Blocks))}
-}
+func (m *Model) NewSession() *Session { return &Session{batch: m.newBatch()} }
 
 // Tokens is what has been read so far.
 func (x *Session) Tokens() []int { return slices.Clone(x.tokens) }
@@ -71,28 +62,10 @@ func (x *Session) Score(ctx context.Context, ids []int, each func(position int, 
 	return x.eachSlice(ctx, ids, func(ids []int, _ bool) error {
 		from := len(x.tokens)
 		return x.run(ids, keepHidden, func(s *mlx.Scope, hidden *mlx.Array) error {
-			for at := 0; at < len(ids); at += scoreRows {
-				if err := x.scoreRows(s, hidden, at, min(at+scoreRows, len(ids)), from, each); err != nil {
-					return err
-				}
-			}
-			return nil
+			return x.score(s, hidden, [][]int{ids}, func(_, at int, logits []float32) error {
+				return each(from+at, logits)
+			})
 		})
-	})
-}
-
-// scoreRows hands on the logits of the rows [at, end) of hidden, the first row being position from.
-func (x *Session) scoreRows(s *mlx.Scope, hidden *mlx.Array, at, end, from int, each func(int, []float32) error) error {
-	return s.Nested(func(s *mlx.Scope) error {
-		logits := s.Float32s(x.model.decoder.Logits(s, s.SliceAxis(hidden, 1, at, end)))
-		width := len(logits) / (end - at)
-		for row := at; row < end; row++ {
-			l := logits[(row-at)*width : (row-at+1)*width : (row-at+1)*width]
-			if err := each(from+row, l); err != nil {
-				return err
-			}
-		}
-		return nil
 	})
 }
 
@@ -115,15 +88,21 @@ func (x *Session) eachSlice(ctx context.Context, ids []int, run func(ids []int, 
 
 // check refuses tokens that cannot be read, before any is.
 func (x *Session) check(ids []int) error {
-	limit, vocab := x.model.Config.MaxPositions, x.model.Config.VocabSize
-	switch {
-	case x.failed != nil:
+	if x.failed != nil {
 		return fmt.Errorf("this session cannot go on after: %w", x.failed)
+	}
+	return x.model.check(len(x.tokens), ids)
+}
+
+// check refuses tokens that cannot follow those already read.
+func (m *Model) check(read int, ids []int) error {
+	limit, vocab := m.Config.MaxPositions, m.Config.VocabSize
+	switch {
 	case len(ids) == 0:
 		return errors.New("no tokens to read")
-	case len(x.tokens)+len(ids) > limit:
+	case read+len(ids) > limit:
 		return fmt.Errorf("%w: %d tokens are read and %d more were given; the model has %d positions",
-			ErrContext, len(x.tokens), len(ids), limit)
+			ErrContext, read, len(ids), limit)
 	}
 	for _, id := range ids {
 		if id < 0 || id >= vocab {
@@ -133,46 +112,12 @@ func (x *Session) check(ids []int) error {
 	return nil
 }
 
-// run reads one slice of tokens, to its end whatever happens meanwhile. graph makes what is wanted
-// of their normalised states [1, T, H], which is computed with the caches and handed to then. What
-// goes wrong before that leaves caches of which nothing is known.
+// run reads one slice of tokens; see batch.run. When then is called, they are read.
 func (x *Session) run(ids []int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array, then func(*mlx.Scope, *mlx.Array) error) error {
-	return x.model.thread.Do(context.Background(), func(s *mlx.Scope) error {
-		x.failed = errors.New("a step did not end")
-		wanted, err := x.forward(s, ids, graph)
-		if x.failed = err; err != nil {
-			return err
-		}
+	return x.batch.run([][]int{ids}, graph, func(s *mlx.Scope, wanted *mlx.Array) error {
+		x.tokens = append(x.tokens, ids...)
 		return then(s, wanted)
 	})
-}
-
-// forward is the part of run after which the caches hold the tokens.
-func (x *Session) forward(s *mlx.Scope, ids []int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array) (*mlx.Array, error) {
-	input := make([]int32, len(ids))
-	for i, id := range ids {
-		input[i] = int32(id)
-	}
-	hidden := x.model.decoder.Hidden(s, s.FromInt32(input, 1, len(ids)), x.caches)
-	wanted := graph(s, hidden)
-	if err := s.Eval(append(x.live(), wanted)...); err != nil {
-		return nil, err
-	}
-	x.tokens = append(x.tokens, ids...)
-	x.precision = x.precision.and(x.readPrecision(hidden))
-	return wanted, nil
-}
-
-// keepHidden wants the states themselves.
-func keepHidden(_ *mlx.Scope, hidden *mlx.Array) *mlx.Array { return hidden }
-
-// live lists all arrays of the caches.
-func (x *Session) live() []*mlx.Array {
-	var all []*mlx.Array
-	for i := range x.caches {
-		all = append(all, x.caches[i].Live()...)
-	}
-	return all
 }
 
 // Fork is a second session that has read the same. Memory is shared until one of the two goes on.
@@ -180,7 +125,7 @@ func (x *Session) Fork(ctx context.Context) (*Session, error) {
 	if x.failed != nil {
 		return nil, fmt.Errorf("this session cannot be forked after: %w", x.failed)
 	}
-	f := &Session{model: x.model, tokens: slices.Clone(x.tokens), precision: x.precision}
+	f := &Session{batch: batch{model: x.model, precision: x.precision}, tokens: slices.Clone(x.tokens)}
 	err := x.model.thread.Do(ctx, func(s *mlx.Scope) error {
 		for i := range x.caches {
 			f.caches = append(f.caches, x.caches[i].Fork(s))
@@ -196,8 +141,6 @@ func (x *Session) Fork(ctx context.Context) (*Session, error) {
 
 // Close frees the caches.
 func (x *Session) Close() {
-	for i := range x.caches {
-		x.caches[i].Free()
-	}
+	x.free()
 	x.failed = errors.New("the session is closed")
 }

@@ -1,0 +1,97 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"qimport/runtime/mlx"
+)
+
+// batchSequences is how many sequences are read side by side: a slice then has enough tokens of
+// each to fill a block of logits and a chunk of the delta rule.
+const batchSequences = sliceTokens / scoreRows
+
+// ScoreBatch reads sequences, each from its own beginning, and calls each with the logits
+// [vocabulary] after every token of all of them. Several are read side by side, so those of one
+// sequence come in order but between those of others. Their results are those of Session.Score to
+// rounding. The slice is each's to keep; each must not use the model. What the arrays were made of
+// is returned, of as much as was read, even with an error.
+func (m *Model) ScoreBatch(ctx context.Context, sequences [][]int, each func(sequence, position int, logits []float32) error) (Precision, error) {
+	var p Precision
+	if err := m.checkAll(sequences); err != nil {
+		return p, err
+	}
+	for _, members := range sideBySide(sequences) {
+		x := m.newBatch()
+		err := x.scoreMembers(ctx, sequences, members, each)
+		x.free()
+		p = p.and(x.precision)
+		if err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// checkAll refuses sequences that cannot be read, before any is. Which of several is told.
+func (m *Model) checkAll(sequences [][]int) error {
+	if len(sequences) == 0 {
+		return errors.New("no tokens to read")
+	}
+	for i, ids := range sequences {
+		if err := m.check(0, ids); err != nil {
+			if len(sequences) > 1 {
+				err = fmt.Errorf("sequence %d: %w", i, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// sideBySide says which sequences are read together: as many as a batch has, the longest first, and
+// none with one more than twice as long, so that padding is never half of the work.
+func sideBySide(sequences [][]int) [][]int {
+	order := make([]int, len(sequences))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(sequences[b]) - len(sequences[a]) })
+	var batches [][]int
+	longest := 0
+	for _, i := range order {
+		last := len(batches) - 1
+		if last < 0 || len(batches[last]) == batchSequences || 2*len(sequences[i]) < longest {
+			batches, longest = append(batches, []int{i}), len(sequences[i])
+			continue
+		}
+		batches[last] = append(batches[last], i)
+	}
+	return batches
+}
+
+// scoreMembers reads the members among sequences, a slice of all of them at a time.
+func (x *batch) scoreMembers(ctx context.Context, sequences [][]int, members []int, each func(int, int, []float32) error) error {
+	longest, width := len(sequences[members[0]]), sliceTokens/len(members)
+	for from := 0; from < longest; from += width {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		slice := make([][]int, len(members))
+		for row, i := range members {
+			ids := sequences[i]
+			slice[row] = ids[min(from, len(ids)):min(from+width, len(ids))]
+		}
+		err := x.run(slice, keepHidden, func(s *mlx.Scope, hidden *mlx.Array) error {
+			return x.score(s, hidden, slice, func(row, at int, logits []float32) error {
+				return each(members[row], from+at, logits)
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
