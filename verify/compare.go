@@ -11,7 +11,7 @@ import (
 	"qimport/runtime"
 )
 
-// compare runs the text through the reference, or reads the reference's stored scores, beside the
+// compare runs the texts through the reference, or reads the reference's stored scores, beside the
 // model's own. Only one model is in memory at a time.
 func (r *run) compare(ctx context.Context) (Divergence, error) {
 	own, err := r.ownScores(ctx)
@@ -56,50 +56,53 @@ func (r *run) compareScores(ctx context.Context, own *scores) (Divergence, error
 		return Divergence{}, err
 	}
 	defer reference.close()
-	positions := make([]position, len(own.ids)-1)
-	for i := range positions {
-		if err := ctx.Err(); err != nil {
-			return Divergence{}, err
+	positions := make([][]position, len(own.texts))
+	for text, ids := range own.texts {
+		for i, next := range ids[1:] {
+			if err := ctx.Err(); err != nil {
+				return Divergence{}, err
+			}
+			row := own.texts.row(text, i)
+			positions[text] = append(positions[text], comparePosition(reference.row(row), own.row(row), next))
 		}
-		positions[i] = comparePosition(reference.row(i), own.row(i), own.ids[i+1])
 	}
 	return r.divergenceOf(positions, own, "scores of "+reference.metadata["model"]), nil
 }
 
-// scored prefills the text through the reference, and compares each row with the model's own.
-func scored(ctx context.Context, reference *runtime.Model, own *scores) ([]position, error) {
-	x := reference.NewSession()
-	defer x.Close()
-	positions := make([]position, 0, len(own.ids)-1)
-	err := x.Score(ctx, own.ids[:len(own.ids)-1], func(i int, logits []float32) error {
+// scored prefills the texts through the reference, and compares each row with the model's own.
+func scored(ctx context.Context, reference *runtime.Model, own *scores) ([][]position, error) {
+	positions := make([][]position, len(own.texts))
+	_, err := reference.ScoreBatch(ctx, own.texts.contexts(), func(text, i int, logits []float32) error {
 		if len(logits) != own.vocab {
 			return fmt.Errorf("the source has %d tokens in its vocabulary, the model %d", len(logits), own.vocab)
 		}
-		positions = append(positions, comparePosition(logits, own.row(i), own.ids[i+1]))
+		ours := own.row(own.texts.row(text, i))
+		positions[text] = append(positions[text], comparePosition(logits, ours, own.texts[text][i+1]))
 		return nil
 	})
 	return positions, errors.Join(err, ctx.Err())
 }
 
-// decoded runs the text through the ablated model one token at a time, since prefill rounds the
-// state between slices only, and compares each row with the float32 run's.
-func decoded(ctx context.Context, ablated *runtime.Model, own *scores) ([]position, runtime.Precision, error) {
+// decoded runs one of the texts through the ablated model one token at a time, since prefill rounds
+// the state between slices only, and compares each row with the float32 run's.
+func decoded(ctx context.Context, ablated *runtime.Model, own *scores, text int) ([]position, runtime.Precision, error) {
 	x := ablated.NewSession()
 	defer x.Close()
-	positions := make([]position, 0, len(own.ids)-1)
-	for i, id := range own.ids[:len(own.ids)-1] {
-		logits, err := x.Step(ctx, id)
+	ids := own.texts[text]
+	positions := make([]position, 0, len(ids)-1)
+	for i, next := range ids[1:] {
+		logits, err := x.Step(ctx, ids[i])
 		if err != nil {
 			return nil, x.Precision(), err
 		}
-		positions = append(positions, comparePosition(own.row(i), logits, own.ids[i+1]))
+		positions = append(positions, comparePosition(own.row(own.texts.row(text, i)), logits, next))
 	}
 	return positions, x.Precision(), nil
 }
 
-func (r *run) divergenceOf(positions []position, own *scores, reference string) Divergence {
-	d := summarize(positions)
-	d.TextDigest, d.Reference = textDigest(own.ids), reference
+func (r *run) divergenceOf(positions [][]position, own *scores, reference string) Divergence {
+	d := summarize(positions...)
+	d.TextDigest, d.Reference = own.texts.digest(), reference
 	return d
 }
 
@@ -129,12 +132,15 @@ func (r *run) checkAblation(ctx context.Context, a Ablate) Check {
 		return notRun("%s", sentences(err))
 	}
 	defer m.Close()
-	positions, precision, err := decoded(ctx, m, own)
-	if err != nil {
-		return notRun("%s", sentences(err))
-	}
-	if got := a.dtype(precision); got != quant.BF16 {
-		return notRun("the ablated run kept it in %s: nothing was ablated", got)
+	positions := make([][]position, len(own.texts))
+	for text := range positions {
+		var precision runtime.Precision
+		if positions[text], precision, err = decoded(ctx, m, own, text); err != nil {
+			return notRun("%s", sentences(err))
+		}
+		if got := a.dtype(precision); got != quant.BF16 {
+			return notRun("the ablated run kept it in %s: nothing was ablated", got)
+		}
 	}
 	d := r.divergenceOf(positions, own, "the float32 run")
 	r.report.Ablations = append(r.report.Ablations, Ablation{What: string(a), Divergence: d})
@@ -169,5 +175,5 @@ func (r *run) checkSaved(ctx context.Context) Check {
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
-	return pass("%d positions over %d tokens in %s", len(own.ids)-1, own.vocab, r.SaveScores)
+	return pass("%d positions over %d tokens in %s", own.texts.positions(), own.vocab, r.SaveScores)
 }

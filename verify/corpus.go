@@ -16,8 +16,8 @@ import (
 //go:embed dialogue.yaml
 var dialogueFile []byte
 
-// defaultTextTokens bounds what is read, and with it the file of scores: 512 positions of a
-// 248,320-token vocabulary take 0.5 GB. minTextTokens is the shortest text that a mean over
+// defaultTextTokens bounds what is read of a text, and with it the file of scores: 512 positions of
+// a 248,320-token vocabulary take 0.5 GB. minTextTokens is the shortest text that a mean over
 // positions makes sense for.
 const (
 	defaultTextTokens = 512
@@ -25,13 +25,13 @@ const (
 )
 
 // readText is the ids that a text begins with, most of them at most; 0 means defaultTextTokens.
-func readText(text string, most int, t *tokenizer.Tokenizer) ([]int, error) {
+func readText(text Text, most int, t *tokenizer.Tokenizer) ([]int, error) {
 	if most == 0 {
 		most = defaultTextTokens
 	}
-	ids := t.Encode(text)
+	ids := t.Encode(text.Text)
 	if len(ids) < minTextTokens {
-		return nil, fmt.Errorf("the text has %d tokens, fewer than %d say nothing", len(ids), minTextTokens)
+		return nil, fmt.Errorf("%s has %d tokens, fewer than %d say nothing", text.Name, len(ids), minTextTokens)
 	}
 	return ids[:min(len(ids), most)], nil
 }

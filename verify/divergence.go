@@ -5,12 +5,15 @@ import (
 	"slices"
 )
 
-// Divergence compares what two models expect after each token of one text: the reference's next
-// token distribution P against the judged model's Q, over the whole vocabulary.
+// Divergence compares what two models expect after each token of a text, or of several: the
+// reference's next token distribution P against the judged model's Q, over the whole vocabulary.
 type Divergence struct {
-	// Positions is how many next-token distributions were compared: one fewer than the text has
-	// tokens. TextDigest is the SHA-256 of the token ids as little-endian 32-bit words.
+	// Positions is how many next-token distributions were compared: one fewer than each text has
+	// tokens. Texts is the number of texts, 0 for a single one. TextDigest is the SHA-256 of the
+	// token ids as little-endian 32-bit words; of several texts, -1, their number and their lengths
+	// come before the ids.
 	Positions  int    `json:"positions"`
+	Texts      int    `json:"texts,omitempty"`
 	TextDigest string `json:"text_digest"`
 	// Reference says what P is: the source checkpoint, or a file of stored log-probabilities.
 	Reference string `json:"reference"`
@@ -36,12 +39,12 @@ type Divergence struct {
 	// out of every mean.
 	NonFinite int `json:"non_finite"`
 	// ByDepth has buckets that double in width, for reading; ByPosition at most 64 equal ones,
-	// for drawing.
+	// for drawing. A bucket holds the positions of all texts that are so far from their beginning.
 	ByDepth    []Bucket `json:"by_depth"`
 	ByPosition []Bucket `json:"by_position"`
 }
 
-// Bucket is the divergence of the positions From to To-1.
+// Bucket is the divergence of the positions From to To-1 of each text.
 type Bucket struct {
 	From   int     `json:"from"`
 	To     int     `json:"to"`
@@ -108,9 +111,13 @@ func logSum(row []float32, largest float64) float64 {
 	return largest + math.Log(sum)
 }
 
-// summarize makes the numbers of a report from the positions of a text, in order.
-func summarize(positions []position) Divergence {
+// summarize makes the numbers of a report from the positions of each text, in order.
+func summarize(texts ...[]position) Divergence {
+	positions := slices.Concat(texts...)
 	d := Divergence{Positions: len(positions)}
+	if len(texts) > 1 {
+		d.Texts = len(texts)
+	}
 	kls := make([]float64, 0, len(positions))
 	var ref, ours, change []float64
 	same := 0
@@ -126,7 +133,7 @@ func summarize(positions []position) Divergence {
 			same++
 		}
 	}
-	d.ByDepth, d.ByPosition = byDepth(positions), byPosition(positions)
+	d.ByDepth, d.ByPosition = byDepth(texts...), byPosition(texts...)
 	if len(kls) == 0 {
 		return d
 	}
@@ -140,17 +147,18 @@ func summarize(positions []position) Divergence {
 	return d
 }
 
-// byDepth cuts a text into at most eight buckets that double in width, the first at least 16
+// byDepth cuts texts into at most eight buckets that double in width, the first at least 16
 // positions: what goes wrong with depth goes wrong with its logarithm.
-func byDepth(positions []position) []Bucket {
+func byDepth(texts ...[]position) []Bucket {
 	var buckets []Bucket
-	from, width := 0, max(16, len(positions)/128)
-	for from < len(positions) {
-		to := min(from+width, len(positions))
-		if len(positions)-to < width { // too short a rest joins the last bucket
-			to = len(positions)
+	end := longest(texts)
+	from, width := 0, max(16, end/128)
+	for from < end {
+		to := min(from+width, end)
+		if end-to < width { // too short a rest joins the last bucket
+			to = end
 		}
-		buckets = append(buckets, bucket(positions[from:to], from))
+		buckets = append(buckets, bucket(texts, from, to))
 		if from > 0 {
 			width *= 2
 		}
@@ -159,20 +167,34 @@ func byDepth(positions []position) []Bucket {
 	return buckets
 }
 
-// byPosition cuts a text into at most 64 buckets of equal width.
-func byPosition(positions []position) []Bucket {
+// byPosition cuts texts into at most 64 buckets of equal width.
+func byPosition(texts ...[]position) []Bucket {
 	const most = 64
-	width := max(1, (len(positions)+most-1)/most)
+	end := longest(texts)
+	width := max(1, (end+most-1)/most)
 	var buckets []Bucket
-	for from := 0; from < len(positions); from += width {
-		to := min(from+width, len(positions))
-		buckets = append(buckets, bucket(positions[from:to], from))
+	for from := 0; from < end; from += width {
+		buckets = append(buckets, bucket(texts, from, min(from+width, end)))
 	}
 	return buckets
 }
 
-func bucket(positions []position, from int) Bucket {
-	b := Bucket{From: from, To: from + len(positions)}
+// longest is how many positions the longest text has.
+func longest(texts [][]position) int {
+	n := 0
+	for _, positions := range texts {
+		n = max(n, len(positions))
+	}
+	return n
+}
+
+// bucket has the positions from to to-1 of all texts that go so far.
+func bucket(texts [][]position, from, to int) Bucket {
+	b := Bucket{From: from, To: to}
+	var positions []position
+	for _, text := range texts {
+		positions = append(positions, text[min(from, len(text)):min(to, len(text))]...)
+	}
 	var kls []float64
 	same := 0
 	for _, p := range positions {

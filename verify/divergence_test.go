@@ -2,6 +2,7 @@ package verify
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -99,6 +100,35 @@ func TestByDepthCoversEveryPositionOnce(t *testing.T) {
 		if at != n || len(buckets) > 8 {
 			t.Errorf("%d positions: %d buckets end at %d", n, len(buckets), at)
 		}
+	}
+}
+
+// Depth is counted within each text: a bucket holds what lies as deep in any of them, and the deepest
+// what the longest alone has.
+func TestByDepthOfSeveralTexts(t *testing.T) {
+	at := func(kls ...float64) (text []position) {
+		for _, kl := range kls {
+			text = append(text, position{kl: kl})
+		}
+		return text
+	}
+	long, short := at(slices.Repeat([]float64{1}, 64)...), at(slices.Repeat([]float64{4}, 20)...)
+	long[63].kl = 9
+	d := summarize(long, short)
+	if d.Texts != 2 || d.Positions != 84 || len(d.ByDepth) != 3 || len(d.ByPosition) != 64 {
+		t.Fatalf("%+v", d)
+	}
+	near(t, "mean of all", d.MeanKL, (63*1+9+20*4)/84.0, 1e-9)
+	near(t, "both", d.ByDepth[0].MeanKL, 2.5, 1e-9) // 16 of each
+	near(t, "the end of one", d.ByDepth[1].MeanKL, (16*1+4*4)/20.0, 1e-9)
+	near(t, "one alone", d.ByDepth[2].MeanKL, (31*1+9)/32.0, 1e-9)
+	near(t, "its largest", d.ByDepth[2].MaxKL, 9, 0)
+	near(t, "one position", d.ByPosition[19].MeanKL, 2.5, 1e-9)
+	if last := d.ByDepth[2]; last.From != 32 || last.To != 64 || d.ByPosition[63].To != 64 {
+		t.Errorf("buckets end at %d to %d, %d", last.From, last.To, d.ByPosition[63].To)
+	}
+	if one := summarize(long); one.Texts != 0 {
+		t.Errorf("one text is told as %d", one.Texts)
 	}
 }
 

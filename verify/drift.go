@@ -5,24 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"qimport/convert/arch"
 	"qimport/quant"
 )
 
-// checkTokens asks that both models read the text as the same tokens.
+// checkTokens asks that both models read the texts as the same tokens.
 func (r *run) checkTokens(ctx context.Context) Check {
 	if r.tokens == nil {
 		return notRun("the tokenizer did not load")
 	}
-	ids, err := r.textIDs()
+	ours, err := r.readTexts()
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
 	switch {
 	case r.Scores != "":
-		return r.checkScoreTokens(ids)
+		return r.checkScoreTokens(ours)
 	case r.Against == nil:
 		return notRun("%s", r.noReference())
 	}
@@ -30,18 +29,18 @@ func (r *run) checkTokens(ctx context.Context) Check {
 	if err != nil {
 		return notRun("in the source: %s", sentences(err))
 	}
-	want, err := r.encodeText(theirs)
+	want, err := r.encodeTexts(theirs)
 	if err != nil {
 		return notRun("in the source: %s", sentences(err))
 	}
-	if want = r.fit(want); !slices.Equal(ids, want) {
-		return fail("the model's tokenizer and template read the text otherwise than the source's: %s", firstDifference(ids, want))
+	if want = r.fit(want); !ours.equal(want) {
+		return fail("the model's tokenizer and template read the text otherwise than the source's: %s", ours.difference(want))
 	}
-	return pass("%d tokens, %s", len(ids), shortDigest(textDigest(ids)))
+	return pass("%s, %s", ours.size(), shortDigest(ours.digest()))
 }
 
 // checkScoreTokens holds stored scores to the text and vocabulary.
-func (r *run) checkScoreTokens(ids []int) Check {
+func (r *run) checkScoreTokens(ours texts) Check {
 	s, err := openScores(r.Scores)
 	if err != nil {
 		return fail("%s", sentences(err))
@@ -50,10 +49,10 @@ func (r *run) checkScoreTokens(ids []int) Check {
 	if rows := r.source.Inventory().Config.VocabSize; s.vocab != rows {
 		return fail("the stored scores are over %d tokens, the model over %d: they are of another model", s.vocab, rows)
 	}
-	if !slices.Equal(ids, s.ids) {
-		return fail("the stored scores are of another text, or of another tokenizer: %s", firstDifference(ids, s.ids))
+	if !ours.equal(s.texts) {
+		return fail("the stored scores are of another text, or of another tokenizer: %s", ours.difference(s.texts))
 	}
-	return pass("%d tokens, %s, as the stored scores have them", len(ids), shortDigest(textDigest(ids)))
+	return pass("%s, %s, as the stored scores have them", ours.size(), shortDigest(ours.digest()))
 }
 
 func firstDifference(ours, theirs []int) string {

@@ -142,7 +142,7 @@ func TestReferenceFault(t *testing.T) {
 		t.Errorf("a broken reference goes unnoticed: %s", check.Detail)
 	}
 	prose := quick(Quality)
-	prose.Text = strings.Repeat("Quorum fixes jackdaw sphinx; vex my big waltz nymph. ", 20)
+	prose.Texts = []Text{{Name: "prose.txt", Text: strings.Repeat("Quorum fixes jackdaw sphinx; vex my big waltz nymph. ", 20)}}
 	r = judge(t, against(t, Directory("good", dense), dense), prose)
 	expectFailure(t, r, "quality.reference", func(string) bool { return true })
 }

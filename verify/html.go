@@ -54,7 +54,15 @@ func (r *Report) views() []divergenceView {
 	return views
 }
 
-// plot draws the mean and the largest KL divergence along the text.
+// depth is how many positions the longest text has.
+func (d *Divergence) depth() int {
+	if len(d.ByPosition) == 0 {
+		return 0
+	}
+	return d.ByPosition[len(d.ByPosition)-1].To
+}
+
+// plot draws the mean and the largest KL divergence along the texts.
 func (d *Divergence) plot() template.HTML {
 	mean, most := plotLine{name: "mean"}, plotLine{name: "largest"}
 	for _, b := range d.ByPosition {
@@ -64,7 +72,7 @@ func (d *Divergence) plot() template.HTML {
 	}
 	return plot{
 		title: "KL divergence by position", xLabel: "position in the text", yLabel: "KL divergence, nats",
-		xTo: float64(d.Positions), lines: []plotLine{mean, most},
+		xTo: float64(d.depth()), lines: []plotLine{mean, most},
 	}.svg()
 }
 

@@ -32,19 +32,28 @@ func readLanguage(s *convert.Source) (language, error) {
 	return l, nil
 }
 
-// encodeText reads the text as a language does: the caller's, or the built-in one in its chat form.
-func (o Options) encodeText(l language) ([]int, error) {
-	if o.Text != "" {
-		return readText(o.Text, o.TextTokens, l.tokens)
+// encodeTexts reads the texts as a language does: the caller's, or the built-in one in its chat form.
+func (o Options) encodeTexts(l language) (texts, error) {
+	given := o.Texts
+	if len(given) == 0 {
+		if l.template == nil {
+			return nil, chat.ErrNoTemplate
+		}
+		text, err := dialogue(l.template)
+		if err != nil {
+			return nil, err
+		}
+		given = []Text{{Name: "the text", Text: text}}
 	}
-	if l.template == nil {
-		return nil, chat.ErrNoTemplate
+	read := make(texts, len(given))
+	for i, text := range given {
+		ids, err := readText(text, o.TextTokens, l.tokens)
+		if err != nil {
+			return nil, err
+		}
+		read[i] = ids
 	}
-	text, err := dialogue(l.template)
-	if err != nil {
-		return nil, err
-	}
-	return readText(text, o.TextTokens, l.tokens)
+	return read, nil
 }
 
 // names spells token ids out.

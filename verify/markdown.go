@@ -34,6 +34,9 @@ func (r *Report) Markdown() string {
 		fmt.Fprintf(&b, "| same likeliest token | %.2f %% |\n", 100*d.Top1)
 		fmt.Fprintf(&b, "| perplexity, reference → model | %.4g → %.4g (%+.2f %%) |\n", d.ReferencePerplexity, d.Perplexity, 100*d.PerplexityChange)
 		fmt.Fprintf(&b, "| positions | %d |\n", d.Positions)
+		if d.Texts > 1 {
+			fmt.Fprintf(&b, "| texts | %d |\n", d.Texts)
+		}
 	}
 	b.WriteByte('\n')
 	for _, c := range r.Checks {

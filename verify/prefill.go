@@ -64,11 +64,11 @@ func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note strin
 	if r.model == nil || r.tokens == nil {
 		return notRun("the model did not load")
 	}
-	ids, err := r.textIDs()
+	read, err := r.readTexts()
 	if err != nil {
 		return notRun("%s", sentences(err))
 	}
-	ids = prompt(ids, lengths[len(lengths)-1])
+	ids := prompt(read[0], lengths[len(lengths)-1])
 	if r.stepped == nil {
 		if err := r.step(ctx, ids, lengths, singleSteps(r.model.Placement.WeightBytes)); err != nil {
 			return notRun("token-by-token decoding: %s", sentences(err))

@@ -1,9 +1,7 @@
 package verify
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,11 +18,16 @@ import (
 //	ids        I32 [T]     the text's token ids
 //	log_probs  F32 [T-1,V] log-probability of each token of the vocabulary to follow ids[0..i]
 //
+// Several texts stand in it one after the other, and have a third array:
+//
+//	lengths    I32 [N]     how many of the ids are each text's; log_probs then have T-N rows
+//
 // Its metadata hold "scores" (the version, 1), "model", "manifest" and whatever else is known of
 // the model that made it.
 const (
 	scoresVersion = "1"
 	idsName       = "ids"
+	lengthsName   = "lengths"
 	logProbsName  = "log_probs"
 )
 
@@ -32,46 +35,50 @@ const (
 type scoreWriter struct {
 	file     *renameio.PendingFile
 	metadata map[string]string
-	ids      []int
-	vocab    int // 0 until the first row
-	rows     int
+	texts    texts
+	rows     []int // of each text, those written
+	vocab    int   // 0 until the first row
+	begin    int64 // of the rows in the file
 	buf      []byte
 }
 
-// newScoreWriter starts the file at path for a text of at least two tokens.
-func newScoreWriter(path string, ids []int, metadata map[string]string) (*scoreWriter, error) {
-	if len(ids) < 2 {
-		return nil, fmt.Errorf("a text of %d tokens has nothing to predict", len(ids))
+// newScoreWriter starts the file at path for texts of at least two tokens each.
+func newScoreWriter(path string, read texts, metadata map[string]string) (*scoreWriter, error) {
+	for _, ids := range read {
+		if len(ids) < 2 {
+			return nil, fmt.Errorf("a text of %d tokens has nothing to predict", len(ids))
+		}
 	}
 	f, err := renameio.NewPendingFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("scores %s: %w", path, err)
 	}
 	metadata["scores"] = scoresVersion
-	return &scoreWriter{file: f, ids: ids, metadata: metadata}, nil
+	return &scoreWriter{file: f, texts: read, rows: make([]int, len(read)), metadata: metadata}, nil
 }
 
-// row appends one position's logits, as log-probabilities. A row that is not finite is refused: a
+// row writes the logits of a text's next position, as log-probabilities. A row that is not finite is refused: a
 // reference with holes is none.
-func (w *scoreWriter) row(logits []float32) error {
+func (w *scoreWriter) row(text int, logits []float32) error {
 	if w.vocab == 0 {
 		if err := w.header(len(logits)); err != nil {
 			return err
 		}
 	}
-	if len(logits) != w.vocab || w.rows == len(w.ids)-1 {
-		return fmt.Errorf("scores: row %d of %d values, expected %d rows of %d", w.rows, len(logits), len(w.ids)-1, w.vocab)
+	next, most := w.rows[text], len(w.texts[text])-1
+	if len(logits) != w.vocab || next == most {
+		return fmt.Errorf("scores: row %d of %d values, expected %d rows of %d", next, len(logits), most, w.vocab)
 	}
 	largest, _ := top(logits)
 	sum := logSum(logits, largest)
 	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return fmt.Errorf("scores: position %d: %w", w.rows, errNotFinite)
+		return fmt.Errorf("scores: position %d: %w", next, errNotFinite)
 	}
 	for i, v := range logits {
 		binary.LittleEndian.PutUint32(w.buf[4*i:], math.Float32bits(float32(float64(v)-sum)))
 	}
-	w.rows++
-	_, err := w.file.Write(w.buf)
+	w.rows[text]++
+	_, err := w.file.WriteAt(w.buf, w.begin+int64(w.texts.row(text, next))*int64(len(w.buf)))
 	return err
 }
 
@@ -80,21 +87,30 @@ var errNotFinite = errors.New("the logits are not finite")
 
 func (w *scoreWriter) header(vocab int) error {
 	w.vocab, w.buf = vocab, make([]byte, 4*vocab)
-	h, err := safetensors.New(w.metadata, []safetensors.Tensor{
-		{Name: idsName, Dtype: quant.I32, Shape: []int{len(w.ids)}},
-		{Name: logProbsName, Dtype: quant.F32, Shape: []int{len(w.ids) - 1, vocab}},
-	})
+	tensors := []safetensors.Tensor{{Name: idsName, Dtype: quant.I32, Shape: []int{w.texts.tokens()}}}
+	words := w.texts.joined()
+	if n := len(w.texts); n > 1 {
+		tensors = append(tensors, safetensors.Tensor{Name: lengthsName, Dtype: quant.I32, Shape: []int{n}})
+		words = append(words, w.texts.lengths()...)
+	}
+	tensors = append(tensors, safetensors.Tensor{Name: logProbsName, Dtype: quant.F32, Shape: []int{w.texts.positions(), vocab}})
+	h, err := safetensors.New(w.metadata, tensors)
 	if err != nil {
 		return err
 	}
-	_, err = w.file.Write(append(h.Append(nil), encodeIDs(w.ids)...))
+	n, err := w.file.Write(append(h.Append(nil), encodeIDs(words)...))
+	w.begin = int64(n)
 	return err
 }
 
 // finish puts the file in place, or says how many rows it lacks.
 func (w *scoreWriter) finish() error {
-	if w.rows != len(w.ids)-1 {
-		return fmt.Errorf("scores end after %d of %d positions: %w", w.rows, len(w.ids)-1, io.ErrUnexpectedEOF)
+	written := 0
+	for _, n := range w.rows {
+		written += n
+	}
+	if want := w.texts.positions(); written != want {
+		return fmt.Errorf("scores end after %d of %d positions: %w", written, want, io.ErrUnexpectedEOF)
 	}
 	return w.file.CloseAtomicallyReplace()
 }
@@ -102,26 +118,11 @@ func (w *scoreWriter) finish() error {
 // abort leaves nothing behind; after finish it does nothing.
 func (w *scoreWriter) abort() { _ = w.file.Cleanup() }
 
-// encodeIDs is the ids as little-endian 32-bit words.
-func encodeIDs(ids []int) []byte {
-	b := make([]byte, 4*len(ids))
-	for i, id := range ids {
-		binary.LittleEndian.PutUint32(b[4*i:], uint32(id))
-	}
-	return b
-}
-
-// textDigest identifies a text by its token ids.
-func textDigest(ids []int) string {
-	sum := sha256.Sum256(encodeIDs(ids))
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
 // scores is a file of scores, opened.
 type scores struct {
 	file     *safetensors.File
 	metadata map[string]string
-	ids      []int
+	texts    texts
 	vocab    int
 	rows     []byte // mapped
 	buf      []float32
@@ -149,22 +150,54 @@ func (s *scores) open() error {
 		found[t.Name] = t
 	}
 	ids, rows := found[idsName], found[logProbsName]
-	if ids.Dtype != quant.I32 || len(ids.Shape) != 1 || rows.Dtype != quant.F32 || len(rows.Shape) != 2 || rows.Shape[0] != ids.Shape[0]-1 {
-		return fmt.Errorf("it does not hold ids and log_probs that fit each other")
+	if ids.Dtype != quant.I32 || len(ids.Shape) != 1 || rows.Dtype != quant.F32 || len(rows.Shape) != 2 {
+		return errUnfit
 	}
 	raw, err := s.file.Bytes(idsName)
 	if err != nil {
 		return err
 	}
-	for i := range ids.Shape[0] {
-		s.ids = append(s.ids, int(int32(binary.LittleEndian.Uint32(raw[4*i:]))))
+	if s.texts, err = s.cut(decodeIDs(raw), found[lengthsName]); err != nil {
+		return err
+	}
+	if rows.Shape[0] != s.texts.positions() {
+		return errUnfit
 	}
 	s.vocab, s.buf = rows.Shape[1], make([]float32, rows.Shape[1])
 	s.rows, err = s.file.Bytes(logProbsName)
 	return err
 }
 
-// row is the log-probabilities of position i; the slice is good until the next call.
+// errUnfit is of a file with other arrays than scores have, or of other sizes.
+var errUnfit = errors.New("it does not hold ids and log_probs that fit each other")
+
+// cut is the ids text by text, by the array of lengths; without one they are a single text.
+func (s *scores) cut(ids []int, lengths safetensors.Tensor) (texts, error) {
+	if lengths.Name == "" {
+		return texts{ids}, nil
+	}
+	if lengths.Dtype != quant.I32 || len(lengths.Shape) != 1 {
+		return nil, errUnfit
+	}
+	raw, err := s.file.Bytes(lengthsName)
+	if err != nil {
+		return nil, err
+	}
+	var read texts
+	for _, n := range decodeIDs(raw) {
+		if n < 2 || n > len(ids) {
+			return nil, errUnfit
+		}
+		read, ids = append(read, ids[:n]), ids[n:]
+	}
+	if len(ids) > 0 {
+		return nil, errUnfit
+	}
+	return read, nil
+}
+
+// row is the log-probabilities of position i, counted through all texts; the slice is good until the
+// next call.
 func (s *scores) row(i int) []float32 {
 	raw := s.rows[4*s.vocab*i:][:4*s.vocab]
 	for j := range s.buf {

@@ -5,20 +5,19 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
 
 func writeScores(t *testing.T, path string, ids []int, rows [][]float32) error {
 	t.Helper()
-	w, err := newScoreWriter(path, ids, map[string]string{"model": "tiny"})
+	w, err := newScoreWriter(path, texts{ids}, map[string]string{"model": "tiny"})
 	if err != nil {
 		return err
 	}
 	defer w.abort()
 	for _, row := range rows {
-		if err := w.row(row); err != nil {
+		if err := w.row(0, row); err != nil {
 			return err
 		}
 	}
@@ -36,11 +35,93 @@ func TestScoresRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.close()
-	if !slices.Equal(s.ids, ids) || s.vocab != 3 || s.metadata["model"] != "tiny" {
-		t.Errorf("ids %v, vocabulary %d, metadata %v", s.ids, s.vocab, s.metadata)
+	if !s.texts.equal(texts{ids}) || s.vocab != 3 || s.metadata["model"] != "tiny" {
+		t.Errorf("ids %v, vocabulary %d, metadata %v", s.texts, s.vocab, s.metadata)
 	}
 	near(t, "normalized", float64(s.row(1)[0]), -math.Log(3), 1e-6)
 	near(t, "differences stay", float64(s.row(0)[2]-s.row(0)[0]), 2, 1e-6)
+}
+
+// Rows of several texts come as a batch makes them, and are found text by text.
+func TestScoresOfSeveralTexts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scores.safetensors")
+	read := texts{{5, 0}, {7, 1, 2}, {3, 3}}
+	w, err := newScoreWriter(path, read, map[string]string{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.abort()
+	if err := w.row(2, []float32{0, 3}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.finish(); err == nil || !strings.Contains(err.Error(), "after 1 of 4") {
+		t.Fatalf("finished without all rows: %v", err)
+	}
+	for _, row := range []struct {
+		text  int
+		value float32
+	}{{1, 1}, {0, 0}, {1, 2}} {
+		if err := w.row(row.text, []float32{0, row.value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.row(0, []float32{0, 0}); err == nil || !strings.Contains(err.Error(), "expected 1 rows") {
+		t.Errorf("a row past the end of a text: %v", err)
+	}
+	if err := w.finish(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openScores(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if !s.texts.equal(read) {
+		t.Errorf("read back %v", s.texts)
+	}
+	for i := range 4 {
+		near(t, "difference", float64(s.row(i)[1]-s.row(i)[0]), float64(i), 1e-6)
+	}
+}
+
+// Lengths that do not cut the ids into texts with something to predict are refused.
+func TestOpenScoresRefusesLengths(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "good")
+	w, err := newScoreWriter(path, texts{{1, 2}, {3, 4, 5}}, map[string]string{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.abort()
+	for _, text := range []int{0, 1, 1} {
+		if err := w.row(text, []float32{0, 0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.finish(); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := len(good) - 3*2*4 - 2*4 // before the rows
+	for name, lengths := range map[string][]int{"as written": {2, 3}, "elsewhere": {3, 2}, "too short": {1, 4}, "too long": {2, 4}, "an end left": {2, 2}, "negative": {-1, 6}} {
+		copy(good[at:], encodeIDs(lengths))
+		bad := filepath.Join(dir, "bad")
+		if err := os.WriteFile(bad, good, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, err := openScores(bad)
+		if fits := name == "as written" || name == "elsewhere"; fits != (err == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			s.close()
+		} else if !errors.Is(err, errUnfit) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestScoresRefuse(t *testing.T) {
@@ -93,7 +174,7 @@ func TestOpenScoresRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s, err := openScores(bad); err == nil {
-			t.Errorf("%s: opened with %d ids", name, len(s.ids))
+			t.Errorf("%s: opened with %d ids", name, s.texts.tokens())
 		}
 	}
 	if _, err := openScores(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {

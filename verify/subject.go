@@ -19,15 +19,15 @@ type subject struct {
 	language
 	source *convert.Source
 	model  *runtime.Model
-	// stepped are the logits after so many tokens of the text, decoded one token at a time.
+	// stepped are the logits after so many tokens of the first text, decoded one token at a time.
 	stepped map[int]stepped
 
 	spoken  []spoken
 	seen    precisions
 	rows    int // of logits that were read
 	broken  int // of those, not finite
-	ids     []int
-	own     *scores // the model's own scores over the text
+	texts   texts
+	own     *scores // the model's own scores over the texts
 	scratch string  // folder of files that end with the run
 }
 
@@ -105,20 +105,26 @@ func (r *run) look(logits []float32) {
 	}
 }
 
-// textIDs are the token ids of the text.
-func (r *run) textIDs() ([]int, error) {
-	if r.ids == nil {
-		ids, err := r.encodeText(r.language)
+// readTexts are the token ids of the texts.
+func (r *run) readTexts() (texts, error) {
+	if r.texts == nil {
+		read, err := r.encodeTexts(r.language)
 		if err != nil {
 			return nil, err
 		}
-		r.ids = r.fit(ids)
+		r.texts = r.fit(read)
 	}
-	return r.ids, nil
+	return r.texts, nil
 }
 
-// fit cuts a text to the model's context.
-func (r *run) fit(ids []int) []int { return ids[:min(len(ids), max(r.context(), minTextTokens))] }
+// fit cuts each text to the model's context.
+func (r *run) fit(read texts) texts {
+	fitting := make(texts, len(read))
+	for i, ids := range read {
+		fitting[i] = ids[:min(len(ids), max(r.context(), minTextTokens))]
+	}
+	return fitting
+}
 
 // context is how many positions the model was made for.
 func (r *run) context() int {
@@ -128,7 +134,7 @@ func (r *run) context() int {
 	return math.MaxInt
 }
 
-// ownScores are the model's log-probabilities over the text, run once and kept in a file: the
+// ownScores are the model's log-probabilities over the texts, run once and kept in a file: the
 // float32 run that everything is compared with.
 func (r *run) ownScores(ctx context.Context) (*scores, error) {
 	if r.own != nil {
@@ -137,7 +143,7 @@ func (r *run) ownScores(ctx context.Context) (*scores, error) {
 	if r.model == nil {
 		return nil, errors.New("the model did not load")
 	}
-	ids, err := r.textIDs()
+	read, err := r.readTexts()
 	if err != nil {
 		return nil, err
 	}
@@ -147,20 +153,19 @@ func (r *run) ownScores(ctx context.Context) (*scores, error) {
 			return nil, err
 		}
 	}
-	w, err := newScoreWriter(path, ids, map[string]string{
+	w, err := newScoreWriter(path, read, map[string]string{
 		"model": r.Name, "manifest": r.Manifest.String(), "computed": r.model.Placement.Mode.String(),
-		"text": textDigest(ids),
+		"text": read.digest(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer w.abort()
-	err = r.session(func(x *runtime.Session) error {
-		return x.Score(ctx, ids[:len(ids)-1], func(_ int, logits []float32) error {
-			r.look(logits)
-			return w.row(logits)
-		})
+	precision, err := r.model.ScoreBatch(ctx, read.contexts(), func(text, _ int, logits []float32) error {
+		r.look(logits)
+		return w.row(text, logits)
 	})
+	r.seen = r.seen.with(precision)
 	if err = errors.Join(err, ctx.Err()); err != nil {
 		return nil, err
 	}

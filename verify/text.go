@@ -88,8 +88,16 @@ func depthLines(buckets []Bucket) []string {
 }
 
 func (d *Divergence) summary() string {
-	return fmt.Sprintf("KL mean %.3g ± %.1g, median %.3g, p99 %.3g, max %.3g nats; top-1 %.1f%%; perplexity %.4g, reference %.4g (%+.2f%%); %d positions",
-		d.MeanKL, d.StdErr, d.MedianKL, d.P99KL, d.MaxKL, 100*d.Top1, d.Perplexity, d.ReferencePerplexity, 100*d.PerplexityChange, d.Positions)
+	return fmt.Sprintf("KL mean %.3g ± %.1g, median %.3g, p99 %.3g, max %.3g nats; top-1 %.1f%%; perplexity %.4g, reference %.4g (%+.2f%%); %s",
+		d.MeanKL, d.StdErr, d.MedianKL, d.P99KL, d.MaxKL, 100*d.Top1, d.Perplexity, d.ReferencePerplexity, 100*d.PerplexityChange, d.read())
+}
+
+// read says how much was compared: how many positions, and of how many texts if of several.
+func (d *Divergence) read() string {
+	if d.Texts > 1 {
+		return fmt.Sprintf("%d positions of %d texts", d.Positions, d.Texts)
+	}
+	return fmt.Sprintf("%d positions", d.Positions)
 }
 
 func (t TensorErr) summary() string {

@@ -20,12 +20,12 @@ type Options struct {
 	Lengths []int  // prompt lengths at which prefill is held to decoding; nil means DefaultLengths
 
 	// Quality.
-	Text       string // what is read; empty means the built-in text
-	TextTokens int    // bound on its tokens; 0 means 512
+	Texts      []Text // what is read, each from its beginning; none means the built-in text
+	TextTokens int    // bound on the tokens of each; 0 means 512
 	Scores     string // file of the reference's log-probabilities, instead of running Target.Against
 	Limits     Limits
 
-	// SaveScores is a file to keep the model's own log-probabilities over the text in, to be
+	// SaveScores is a file to keep the model's own log-probabilities over the texts in, to be
 	// another model's Scores.
 	SaveScores string
 	Ablate     []Ablate

@@ -237,7 +237,7 @@ func TestStoredScores(t *testing.T) {
 	if !strings.Contains(stored.Divergence.Reference, "reference") {
 		t.Errorf("the report does not name the scores: %q", stored.Divergence.Reference)
 	}
-	o.Text = "The scores are of another text than this one, which goes on for long enough to be taken for one, and then for some more."
+	o.Texts = []Text{{Name: "other.txt", Text: "The scores are of another text than this one, which goes on for long enough to be taken for one, and then for some more."}}
 	if r := judge(t, target, o); !slices.Contains(ended(r, Failed), "quality.tokens") || !slices.Contains(ended(r, NotRun), "quality.kl") {
 		t.Errorf("another text: failed %v, not run %v", ended(r, Failed), ended(r, NotRun))
 	}

@@ -23,8 +23,8 @@ func checkFlags() []cli.Flag {
 		&cli.StringFlag{Name: "cases", Usage: "`FILE` (YAML) of prompts and expectations"},
 		&cli.IntSliceFlag{Name: "length", Usage: "hold prefill to single steps at `N` tokens (repeatable)", DefaultText: "1, 31, 33, 513, 2049"},
 		&cli.IntFlag{Name: "tokens", Usage: "also watch a generation of `N` tokens for loops"},
-		&cli.StringFlag{Name: "text", Usage: "`FILE` to read in a quality verification", DefaultText: "a built-in text"},
-		&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of it", DefaultText: "512"},
+		&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read in a quality verification (repeatable; each is read from its beginning)", DefaultText: "a built-in text"},
+		&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each", DefaultText: "512"},
 		&cli.StringFlag{Name: "scores", Usage: "`FILE` of the reference's log-probabilities, in place of the source"},
 		&cli.StringFlag{Name: "save-scores", Usage: "keep the model's own log-probabilities in `FILE`, as another's reference"},
 		&cli.Float64Flag{Name: "max-kl", Usage: "most mean KL divergence, `NATS`", DefaultText: "by format"},
@@ -57,7 +57,7 @@ func (c call) checkOptions(level string) (o verify.Options, err error) {
 		}
 		o.Ablate = append(o.Ablate, ablation)
 	}
-	if o.Text, err = readText(c.String("text")); err != nil {
+	if o.Texts, err = readTexts(c.StringSlice("text")); err != nil {
 		return o, err
 	}
 	o.Runtime, err = c.runtimeOptions()

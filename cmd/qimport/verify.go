@@ -28,6 +28,7 @@ Examples:
   qimport verify small:nvfp4
   qimport verify small:nvfp4 --prompt 'What is 2+2?' --expect '\b4\b'
   qimport verify small:nvfp4 --level quality --against ./Qwen3.5-0.8B --report r.html --report r.xml
+  qimport verify small:nvfp4 --level quality --against ./Qwen3.5-0.8B --text prose.txt --text code.txt
 
 Exit status: 0 every check was run and passed; 1 failed; 2 wrong usage; 3 a check said no or
 could not be run; 130 interrupted.`,
@@ -181,11 +182,15 @@ func writeReport(name string, r *verify.Report) error {
 	return f.CloseAtomicallyReplace()
 }
 
-// readText reads a whole file that a flag names, or "" if it names none.
-func readText(name string) (string, error) {
-	if name == "" {
-		return "", nil
+// readTexts reads whole files.
+func readTexts(names []string) ([]verify.Text, error) {
+	var texts []verify.Text
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("--text: %w", err)
+		}
+		texts = append(texts, verify.Text{Name: name, Text: string(b)})
 	}
-	b, err := os.ReadFile(name)
-	return string(b), err
+	return texts, nil
 }
