@@ -8,10 +8,13 @@ import (
 	"strings"
 )
 
-// peers runs once what else can do this import and is installed here, and says how much longer it
+// besides runs once what else can do this import and is installed here, and says how much longer it
 // took: `mlx_lm.convert` from the path, and the ollama binary that BENCH_OLLAMA names, whose
 // server must be running. What is not installed is not mentioned.
-func (b importBench) peers(took float64) string {
+func (b importBench) besides(took float64) string {
+	if !b.peers {
+		return ""
+	}
 	var said []string
 	for _, p := range []struct {
 		name string
