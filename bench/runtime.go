@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -94,7 +95,7 @@ func (b runtimeBench) median(words int) (rates, error) {
 		all = append(all, r)
 	}
 	all = all[1:]
-	slices.SortFunc(all, func(x, y rates) int { return int(1e6 * (x.first - y.first)) })
+	slices.SortFunc(all, func(x, y rates) int { return cmp.Compare(x.first, y.first) })
 	return all[len(all)/2], nil
 }
 

@@ -10,9 +10,6 @@ import (
 	"qimport/manifest"
 )
 
-// templateFile is where a checkpoint has its chat template.
-const templateFile = "chat_template.jinja"
-
 // withTemplate gives files a chat template if the model has none: Ollama keeps the JSON files of a
 // checkpoint alone, and names in the manifest's config the part of itself that writes the prompt.
 // For the parts that serve Qwen3.x the turns are known. The note says so.
@@ -32,13 +29,13 @@ func (f *storedFiles) withTemplate(m manifest.Manifest) (note string, err error)
 	if !known {
 		return "", nil
 	}
-	f.made = map[string][]byte{templateFile: []byte(template)}
+	f.made = map[string][]byte{chatTemplate: []byte(template)}
 	return fmt.Sprintf("the model is stored without its chat template: the turns of Ollama's renderer %s stand in for it, without tools", config.Renderer), nil
 }
 
 // hasTemplate says whether the model has a template of its own, in either place.
 func (f *storedFiles) hasTemplate() (bool, error) {
-	if _, ok := f.layers[templateFile]; ok {
+	if _, ok := f.layers[chatTemplate]; ok {
 		return true, nil
 	}
 	b, err := f.read("tokenizer_config.json")

@@ -74,7 +74,7 @@ func parseVocabulary(b []byte) (vocabulary, error) {
 // checkEnds holds the tokens that the other files name as the end of a turn to the vocabulary.
 func (s *Source) checkEnds(v vocabulary) error {
 	eos, template := s.tokenizerConfig()
-	if b, err := s.file("chat_template.jinja"); err == nil {
+	if b, err := s.file(chatTemplate); err == nil {
 		template = string(b)
 	}
 	if _, ok := v.ids[eos]; eos != "" && !ok {

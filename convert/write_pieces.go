@@ -29,12 +29,8 @@ func sizePieces(jobs int) pieceSize {
 // are made from.
 func (p Plan) PeakMemory(jobs int) int64 {
 	const program, perTensor = 48 << 20, 2 << 10
-	tensors := 0
-	for _, b := range p.Blobs {
-		tensors += len(b.Tensors)
-	}
 	size := sizePieces(workers(jobs))
-	return program + perTensor*int64(tensors) + 4*int64(size.elements*size.inFlight)
+	return program + perTensor*int64(p.Totals().Tensors) + 4*int64(size.elements*size.inFlight)
 }
 
 // span is the rows [from, to) of one piece of the source, a row being a line of the last dimension.

@@ -35,10 +35,10 @@ func (f files) acquire(ctx context.Context, path string, exclusive bool, wait ti
 	}
 	for try := 0; ; try++ {
 		err := f.mkdir(filepath.Dir(path))
-		if err != nil && try < lockTries && removedMeanwhile(err) {
-			continue
-		}
 		if err != nil {
+			if try < lockTries && removedMeanwhile(err) {
+				continue
+			}
 			return nil, err
 		}
 		l := flock.New(path, flock.SetPermissions(0o644))

@@ -31,7 +31,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"class": outcomeClass, "percent": percent, "number": shortNumber, "short": shortDigest,
 		"four": func(v float64) string { return fmt.Sprintf("%.4g", v) },
-		"bad":  func(t TensorErr) bool { return t.Error > t.Limit },
+		"bad":  TensorErr.over,
 	}).Parse(reportPage)
 	if err != nil {
 		return fmt.Errorf("template of the HTML report: %w", err)

@@ -86,7 +86,7 @@ func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note strin
 	}
 	want := r.stepped[n]
 	return atMost(largestDifference(logits, want.logits), prefillTolerance(precision), fmt.Sprintf(
-		"largest difference of a log-probability, among the 20 likeliest tokens, between one prefill and %d single steps%s", want.steps, note))
+		"largest difference of a log-probability, among the %d likeliest tokens, between one prefill and %d single steps%s", likeliest, want.steps, note))
 }
 
 // prefillTolerance is by the dtype of the activations.

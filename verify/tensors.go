@@ -107,20 +107,6 @@ func tensorError(ctx context.Context, p tensorPair) (TensorErr, error) {
 	return e, nil
 }
 
-// loses says whether numbers change on their way into a quantized format: all but those that it holds,
-// or may hold.
-func loses(from, to quant.Format) bool {
-	switch {
-	case !to.IsQuantized() || from == to:
-		return false
-	case to.Mode == quant.MXFP8:
-		return from.Mode != quant.FP8 && from.Mode != quant.MXFP4
-	case to.Mode == quant.Affine:
-		return from.Mode != quant.Affine // the levels of fewer bits are among those of more
-	}
-	return true
-}
-
 // atOnce is how many elements are compared at a time: 256 KiB of float32 on each side.
 const atOnce = 1 << 16
 
@@ -239,4 +225,18 @@ func holds(ours, source quant.Format) bool {
 		return source.Mode == quant.Plain
 	}
 	return false
+}
+
+// loses says whether numbers change on their way into a quantized format: all but those that it holds,
+// or, which the formats alone do not tell, may hold.
+func loses(from, to quant.Format) bool {
+	switch {
+	case !to.IsQuantized() || holds(to, from):
+		return false
+	case to.Mode == quant.MXFP8:
+		return from.Mode != quant.FP8 && from.Mode != quant.MXFP4
+	case to.Mode == quant.Affine:
+		return from.Mode != quant.Affine // the levels of fewer bits are among those of more
+	}
+	return true
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 
-	"github.com/dustin/go-humanize/english"
 	"github.com/urfave/cli/v2"
 
 	"qimport/manifest"
@@ -50,8 +49,8 @@ func check(ctx context.Context, c call) error {
 		document.Damage = append(document.Damage, damaged{d.Path, append([]manifest.Name{}, d.Names...), d.Problem})
 	}
 	err = c.print(document, func(w io.Writer) error {
-		fprintln(w, "%s, %s, %s read; %s without a name; %d found damaged", english.Plural(r.Manifests, "model", ""), english.Plural(r.Blobs, "blob", ""),
-			size(r.Bytes), english.Plural(r.Unnamed, "blob", ""), len(r.Damage))
+		fprintln(w, "%s, %s, %s read; %s without a name; %d found damaged", plural(r.Manifests, "model"), plural(r.Blobs, "blob"),
+			size(r.Bytes), plural(r.Unnamed, "blob"), len(r.Damage))
 		return nil
 	})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 
-	"github.com/dustin/go-humanize/english"
 	"github.com/urfave/cli/v2"
 
 	"qimport/manifest"
@@ -55,7 +54,7 @@ func rm(ctx context.Context, c call) error {
 	}
 	return c.print(document, func(w io.Writer) error {
 		for _, r := range document.Removed {
-			fprintln(w, "%s removed, with %s of %s", r.Name, english.Plural(r.Blobs, "blob", ""), size(r.Bytes))
+			fprintln(w, "%s removed, with %s of %s", r.Name, plural(r.Blobs, "blob"), size(r.Bytes))
 			if r.Note != "" {
 				fprintln(w, "%s", r.Note)
 			}
