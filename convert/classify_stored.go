@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

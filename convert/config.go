@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 )
 
 // Config is what config.json says, as far as converting needs it.

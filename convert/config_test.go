@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 )
 
 func TestParseConfig(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

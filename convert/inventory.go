@@ -4,7 +4,7 @@ import (
 	"sort"
 	"strings"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

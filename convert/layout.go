@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 )
 
 // layoutOf tells the form of norms and conv1d from the axes of all conv1d weights. Whether there

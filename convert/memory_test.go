@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/convert/safetensors"
 	"qimport/manifest"
 	"qimport/quant"

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

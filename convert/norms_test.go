@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/convert/safetensors"
 	"qimport/quant"
 )

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

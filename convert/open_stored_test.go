@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/manifest"
 	"qimport/quant"
 )

@@ -3,7 +3,7 @@ package convert
 import (
 	"strings"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

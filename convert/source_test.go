@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

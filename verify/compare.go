@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime"
 )

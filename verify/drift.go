@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"qimport/convert/arch"
+	"qimport/arch"
 	"qimport/quant"
 )
 

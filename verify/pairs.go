@@ -4,8 +4,8 @@ import (
 	"regexp"
 	"strings"
 
+	"qimport/arch"
 	"qimport/convert"
-	"qimport/convert/arch"
 	"qimport/quant"
 )
 

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"qimport/arch"
 	"qimport/convert"
-	"qimport/convert/arch"
 	"qimport/quant"
 	"qimport/runtime"
 )

@@ -24,18 +24,18 @@ type room struct {
 // belongs to the first room that contains it.
 func rooms() []room {
 	return []room{
-		{folder: "cmd/qimport", may: []string{"verify", "convert", "runtime", "manifest", "quant"}},
-		{folder: "bench", may: []string{"verify", "convert", "runtime", "manifest", "quant"}},
-		{folder: "verify", may: []string{"convert", "runtime", "manifest", "quant"}},
+		{folder: "cmd/qimport", may: []string{"verify", "convert", "runtime", "arch", "manifest", "quant"}},
+		{folder: "bench", may: []string{"verify", "convert", "runtime", "arch", "manifest", "quant"}},
+		{folder: "verify", may: []string{"convert", "runtime", "arch", "manifest", "quant"}},
 		{folder: "convert/safetensors", may: []string{"quant"}},
 		{folder: "convert/checkpoint", may: []string{"convert/safetensors", "quant"}},
-		{folder: "convert/arch"},
 		{folder: "convert/hub"},
-		{folder: "convert", may: []string{"manifest", "quant"}},
+		{folder: "convert", may: []string{"arch", "manifest", "quant"}},
 		{folder: "runtime/tokenizer"},
 		{folder: "runtime/chat"},
 		{folder: "runtime/mlx", may: []string{"quant"}},
-		{folder: "runtime", may: []string{"quant"}, tests: []string{"convert"}},
+		{folder: "runtime", may: []string{"arch", "quant"}, tests: []string{"convert"}},
+		{folder: "arch"},
 		{folder: "manifest"},
 		{folder: "quant"},
 	}
@@ -78,7 +78,7 @@ func TestImportsTable(t *testing.T) {
 		{"runtime", "convert", true, true},
 		{"convert", "runtime", true, false},
 		{"manifest", "quant", false, false},
-		{"convert/arch", "convert", false, false},
+		{"arch", "convert", false, false},
 		{"verify", "cmd/qimport", false, false},
 		{"verify", "runtime/chat", false, true},
 		{"quantum", "quant", false, false},

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"qimport/arch"
 	"qimport/convert"
-	"qimport/convert/arch"
 	"qimport/manifest"
 	"qimport/runtime"
 	"qimport/runtime/mlx"

@@ -14,8 +14,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"qimport/arch"
 	"qimport/convert"
-	"qimport/convert/arch"
 	"qimport/manifest"
 	"qimport/verify"
 )
