@@ -9,6 +9,7 @@ import (
 
 	"qimport/arch"
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 // exportPlan is what an export writes.
@@ -42,7 +43,7 @@ func planExport(ctx context.Context, src *Source) (exportPlan, error) {
 	if len(dropped) > 0 {
 		x.notes = append(x.notes, fmt.Sprintf("the %d tensors of the MTP head are left out, as mlx-lm leaves them out", len(dropped)))
 	}
-	decisions, err := quant.Recipe{}.Decide(subjects(kept, facts))
+	decisions, err := recipe.Recipe{}.Decide(subjects(kept, facts))
 	if err != nil {
 		return exportPlan{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"qimport/arch"
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 // Plan is what an import writes, blob by blob and in the order of the manifest. It is plain data,
@@ -67,7 +68,7 @@ type PlanOptions struct {
 
 // NewPlan decides what becomes of every tensor of an inventory. It is pure: no files, no clock, no
 // order of maps. An error wraps quant.ErrRecipe or ErrSource and holds all findings.
-func NewPlan(inv Inventory, recipe quant.Recipe, opts PlanOptions) (Plan, error) {
+func NewPlan(inv Inventory, recipe recipe.Recipe, opts PlanOptions) (Plan, error) {
 	kept, dropped := chooseTensors(inv, opts.MTP)
 	decisions, err := recipe.Decide(subjects(kept, opts.Facts))
 	if err != nil {
@@ -109,10 +110,10 @@ func chooseTensors(inv Inventory, mtp MTP) (kept []Tensor, dropped []string) {
 }
 
 // subjects is what a recipe sees of the tensors.
-func subjects(tensors []Tensor, facts Facts) []quant.Subject {
-	out := make([]quant.Subject, len(tensors))
+func subjects(tensors []Tensor, facts Facts) []recipe.Subject {
+	out := make([]recipe.Subject, len(tensors))
 	for i, t := range tensors {
-		out[i] = quant.Subject{
+		out[i] = recipe.Subject{
 			Name: t.Name, Shape: t.Shape, Source: t.Format, Kept: keptAs(t, facts.Exact[t.Name]),
 			Expert: t.Role == arch.Expert, Fixed: t.Role.Fixed(),
 		}
@@ -134,7 +135,7 @@ func keptAs(t Tensor, exact bool) quant.Format {
 }
 
 // planTensor joins a tensor and the decision on it.
-func planTensor(t Tensor, d quant.Decision, patches Patches, exact bool) (TensorPlan, error) {
+func planTensor(t Tensor, d recipe.Decision, patches Patches, exact bool) (TensorPlan, error) {
 	tp := TensorPlan{Name: t.Name, Shape: t.Shape, Source: t.Format, Target: d.Format, Rule: d.Rule, From: t}
 	tp.Scale = scaleDtype(t, d.Format)
 	tp.Transform = chooseTransform(t, d.Format, patches, exact)

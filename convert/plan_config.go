@@ -6,11 +6,12 @@ import (
 	"qimport/arch"
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 // storeConfig is the config blob by which Ollama serves the model: which parser and renderer it
 // uses, and what the model can do.
-func storeConfig(inv Inventory, template string, recipe quant.Recipe, tensors []TensorPlan) manifest.Config {
+func storeConfig(inv Inventory, template string, recipe recipe.Recipe, tensors []TensorPlan) manifest.Config {
 	c := manifest.Config{
 		ModelFormat:  "safetensors",
 		FileType:     fileType(recipe.Type, tensors),

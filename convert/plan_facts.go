@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 // Facts are what a plan needs to know of a source beside its headers.
@@ -19,7 +20,7 @@ type Facts struct {
 }
 
 // PlanSource reads the facts of a source and makes its plan.
-func PlanSource(ctx context.Context, src *Source, recipe quant.Recipe, mtp MTP) (Plan, error) {
+func PlanSource(ctx context.Context, src *Source, recipe recipe.Recipe, mtp MTP) (Plan, error) {
 	facts, err := ReadFacts(ctx, src)
 	if err != nil {
 		return Plan{}, err

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 var update = flag.Bool("update", false, "write the printed plans to testdata")
@@ -59,19 +60,19 @@ func sourceDir(t *testing.T, name string) string {
 	return filepath.Join(fixtures, name)
 }
 
-func recipeOf(t *testing.T, text string) quant.Recipe {
+func recipeOf(t *testing.T, text string) recipe.Recipe {
 	t.Helper()
 	words := strings.Fields(text)
-	policy, err := quant.ParsePolicy(words[0])
+	policy, err := recipe.ParsePolicy(words[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := quant.Recipe{Policy: policy}
+	r := recipe.Recipe{Policy: policy}
 	if r.Type, err = quant.ParseFormat(words[1]); err != nil {
 		t.Fatal(err)
 	}
 	for _, w := range words[2:] {
-		rule, err := quant.ParseOverride(w)
+		rule, err := recipe.ParseOverride(w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +82,7 @@ func recipeOf(t *testing.T, text string) quant.Recipe {
 }
 
 // planText is the plan, or the refusal, as a user sees it.
-func planText(t *testing.T, dir string, recipe quant.Recipe) string {
+func planText(t *testing.T, dir string, recipe recipe.Recipe) string {
 	t.Helper()
 	src, err := OpenDir(dir)
 	if err != nil {

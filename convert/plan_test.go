@@ -9,6 +9,7 @@ import (
 
 	"qimport/arch"
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 // plain is a bf16 tensor of an inventory.
@@ -49,7 +50,7 @@ func TestPlanGroupsExperts(t *testing.T) {
 			"model.layers.0.mlp.experts.gate_proj.weight", "model.layers.0.mlp.experts.up_proj.weight"}}, // down_proj is int8
 	}
 	for _, tt := range tests {
-		p, err := NewPlan(inv, quant.Recipe{Type: tt.typ}, PlanOptions{})
+		p, err := NewPlan(inv, recipe.Recipe{Type: tt.typ}, PlanOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +78,7 @@ func TestPlanMTP(t *testing.T) {
 		{LayoutPlain, MTPAuto, false, ""},
 	}
 	for _, tt := range tests {
-		p, err := NewPlan(Inventory{Layout: tt.layout, Tensors: []Tensor{body, head}}, quant.Recipe{}, PlanOptions{MTP: tt.mtp})
+		p, err := NewPlan(Inventory{Layout: tt.layout, Tensors: []Tensor{body, head}}, recipe.Recipe{}, PlanOptions{MTP: tt.mtp})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,10 +96,10 @@ func TestPlanRefusesNamesThatMeet(t *testing.T) {
 		plain("model.layers.0.mlp.up_proj.weight", arch.Linear, 256, 128),
 		plain("model.layers.0.mlp.up_proj.weight.scale", arch.Other, 256),
 	}}
-	if _, err := NewPlan(inv, quant.Recipe{}, PlanOptions{}); err != nil {
+	if _, err := NewPlan(inv, recipe.Recipe{}, PlanOptions{}); err != nil {
 		t.Errorf("unquantized, the names do not meet: %v", err)
 	}
-	_, err := NewPlan(inv, quant.Recipe{Type: quant.FormatNVFP4}, PlanOptions{})
+	_, err := NewPlan(inv, recipe.Recipe{Type: quant.FormatNVFP4}, PlanOptions{})
 	if !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), "up_proj.weight.scale") {
 		t.Errorf("says %v", err)
 	}
@@ -111,16 +112,16 @@ func TestStoreConfig(t *testing.T) {
 		family   arch.Family
 		vision   bool
 		template string
-		recipe   quant.Recipe
+		recipe   recipe.Recipe
 		want     string
 	}{
-		{"release", arch.Qwen35, true, "", quant.Recipe{Type: quant.FormatNVFP4},
+		{"release", arch.Qwen35, true, "", recipe.Recipe{Type: quant.FormatNVFP4},
 			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"nvfp4","renderer":"qwen3.5","parser":"qwen3.5","requires":"0.19.0","capabilities":["completion","vision","tools","thinking"],"architecture":"","os":""}`},
-		{"later template", arch.Qwen35MoE, false, "resolved_reasoning_effort preserve_thinking", quant.Recipe{},
+		{"later template", arch.Qwen35MoE, false, "resolved_reasoning_effort preserve_thinking", recipe.Recipe{},
 			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3.8","parser":"qwen3.5","requires":"0.19.0","capabilities":["completion","tools","thinking"],"architecture":"","os":""}`},
-		{"Qwen3 that does not think", arch.Qwen3, false, "", quant.Recipe{Type: quant.AffineFormat(4, 32)},
+		{"Qwen3 that does not think", arch.Qwen3, false, "", recipe.Recipe{Type: quant.AffineFormat(4, 32)},
 			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"int4","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion","tools"],"architecture":"","os":""}`},
-		{"Qwen3 that thinks", arch.Qwen3MoE, false, "<think></think>", quant.Recipe{},
+		{"Qwen3 that thinks", arch.Qwen3MoE, false, "<think></think>", recipe.Recipe{},
 			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion","tools","thinking"],"architecture":"","os":""}`},
 	}
 	for _, tt := range tests {
@@ -160,7 +161,7 @@ func TestFileTypeOfQuantizedSources(t *testing.T) {
 
 func TestPlanReport(t *testing.T) {
 	inv := Inventory{Origin: "dir", Tensors: []Tensor{plain("lm_head.weight", arch.Head, 512, 128), plain("model.norm.weight", arch.Norm, 128)}}
-	p, err := NewPlan(inv, quant.Recipe{Type: quant.FormatMXFP8}, PlanOptions{})
+	p, err := NewPlan(inv, recipe.Recipe{Type: quant.FormatMXFP8}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,11 +10,12 @@ import (
 
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 func nvfp4Plan(t *testing.T, src memory, inv Inventory) Plan {
 	t.Helper()
-	plan, err := NewPlan(inv, quant.Recipe{Type: quant.FormatNVFP4, AllowRequantize: true}, PlanOptions{})
+	plan, err := NewPlan(inv, recipe.Recipe{Type: quant.FormatNVFP4, AllowRequantize: true}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestFingerprintFollowsSourceAndPlan(t *testing.T) {
 	if err != nil || same != first {
 		t.Errorf("the same plan has fingerprints %s and %s, %v", first, same, err)
 	}
-	other, err := NewPlan(inv, quant.Recipe{Type: quant.FormatMXFP8, AllowRequantize: true}, PlanOptions{})
+	other, err := NewPlan(inv, recipe.Recipe{Type: quant.FormatMXFP8, AllowRequantize: true}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,11 +125,11 @@ func TestIndexSavesWork(t *testing.T) {
 	if again.manifest.Digest() != first.manifest.Digest() || again.stats.BytesRead != 0 {
 		t.Errorf("the same again read %d bytes; manifests %s and %s", again.stats.BytesRead, first.manifest.Digest(), again.manifest.Digest())
 	}
-	rule, err := quant.ParseOverride("**.k_proj=bf16")
+	rule, err := recipe.ParseOverride("**.k_proj=bf16")
 	if err != nil {
 		t.Fatal(err)
 	}
-	variant, err := NewPlan(inv, quant.Recipe{Type: quant.FormatNVFP4, Rules: []quant.Rule{rule}, AllowRequantize: true}, PlanOptions{})
+	variant, err := NewPlan(inv, recipe.Recipe{Type: quant.FormatNVFP4, Rules: []recipe.Rule{rule}, AllowRequantize: true}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 // TestScaleSearch holds what is written, cut into pieces, to the search over the whole tensor at
@@ -15,7 +16,7 @@ func TestScaleSearch(t *testing.T) {
 	src := memory{tensors: map[string][]quant.Tensor{linear: {source}}, files: map[string][]byte{"config.json": []byte("{}")}}
 	for _, f := range []quant.Format{quant.FormatNVFP4, quant.FormatMXFP4, quant.FormatInt4} {
 		t.Run(f.String(), func(t *testing.T) {
-			plan, err := NewPlan(src.inventory(t), quant.Recipe{Type: f}, PlanOptions{ScaleSearch: true})
+			plan, err := NewPlan(src.inventory(t), recipe.Recipe{Type: f}, PlanOptions{ScaleSearch: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +48,7 @@ func TestScaleSearchPlan(t *testing.T) {
 	keys := map[bool]blobKey{}
 	for _, search := range []bool{false, true} {
 		for f, want := range map[quant.Format]bool{quant.FormatMXFP8: false, quant.FormatNVFP4: search, quant.FormatBF16: false} {
-			plan, err := NewPlan(inv, quant.Recipe{Type: f}, PlanOptions{ScaleSearch: search})
+			plan, err := NewPlan(inv, recipe.Recipe{Type: f}, PlanOptions{ScaleSearch: search})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +87,7 @@ func TestSecondScale(t *testing.T) {
 				x.Shape = []int{7, 100, 1024}
 			}
 			src := memory{tensors: map[string][]quant.Tensor{tt.tensor: {x}}, files: map[string][]byte{"config.json": []byte("{}")}}
-			plan, err := NewPlan(src.inventory(t), quant.Recipe{Type: quant.FormatNVFP4}, PlanOptions{ScaleSearch: true})
+			plan, err := NewPlan(src.inventory(t), recipe.Recipe{Type: quant.FormatNVFP4}, PlanOptions{ScaleSearch: true})
 			if err != nil {
 				t.Fatal(err)
 			}

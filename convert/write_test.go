@@ -11,6 +11,7 @@ import (
 
 	"qimport/arch"
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 const linear = "model.layers.0.mlp.up_proj.weight"
@@ -50,12 +51,12 @@ func TestWriteTransforms(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			src := memory{tensors: map[string][]quant.Tensor{linear: {tt.source}}, files: map[string][]byte{"config.json": []byte("{}")}}
-			rule, err := quant.ParseOverride(linear + "=" + tt.target)
+			rule, err := recipe.ParseOverride(linear + "=" + tt.target)
 			if err != nil {
 				t.Fatal(err)
 			}
 			facts := Facts{Exact: map[string]bool{linear: tt.transform == Expand}}
-			plan, err := NewPlan(src.inventory(t), quant.Recipe{Rules: []quant.Rule{rule}, AllowRequantize: true}, PlanOptions{Facts: facts})
+			plan, err := NewPlan(src.inventory(t), recipe.Recipe{Rules: []recipe.Rule{rule}, AllowRequantize: true}, PlanOptions{Facts: facts})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +138,7 @@ func TestWriteStacksExperts(t *testing.T) {
 			src.tensors[name] = append(src.tensors[name], floats(uint64(10*i+e), quant.BF16, 96, 256))
 		}
 	}
-	plan, err := NewPlan(src.inventory(t), quant.Recipe{Type: quant.FormatNVFP4}, PlanOptions{})
+	plan, err := NewPlan(src.inventory(t), recipe.Recipe{Type: quant.FormatNVFP4}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func TestWriteFoldsSecondScales(t *testing.T) {
 	if !stack.FoldsGlobal() {
 		t.Fatal("not foldable")
 	}
-	plan, err := NewPlan(src.inventory(t), quant.Recipe{}, PlanOptions{Facts: Facts{Exact: map[string]bool{experts: true}}})
+	plan, err := NewPlan(src.inventory(t), recipe.Recipe{}, PlanOptions{Facts: Facts{Exact: map[string]bool{experts: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +197,7 @@ func TestWriteMovesColours(t *testing.T) {
 	src := memory{tensors: map[string][]quant.Tensor{name: {patches}}, files: map[string][]byte{"config.json": []byte("{}")}}
 	inv := src.inventory(t)
 	inv.Patches, inv.Tensors[0].Role = PatchesLast, arch.Vision
-	plan, err := NewPlan(inv, quant.Recipe{}, PlanOptions{})
+	plan, err := NewPlan(inv, recipe.Recipe{}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +221,7 @@ func equalShape(a, b []int) bool { return shapeText(a) == shapeText(b) }
 
 func TestWriteDoesNotDependOnJobs(t *testing.T) {
 	src := mixedModel()
-	plan, err := NewPlan(src.inventory(t), quant.Recipe{Policy: quant.Uniform, Type: quant.FormatNVFP4, AllowRequantize: true}, PlanOptions{})
+	plan, err := NewPlan(src.inventory(t), recipe.Recipe{Policy: recipe.Uniform, Type: quant.FormatNVFP4, AllowRequantize: true}, PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,8 +279,8 @@ func TestWriteRefusesWhatIsNoNumber(t *testing.T) {
 	}
 	for _, tt := range tests {
 		src := memory{tensors: map[string][]quant.Tensor{linear: {tt.source}}, files: map[string][]byte{"config.json": []byte("{}")}}
-		rule, _ := quant.ParseOverride(linear + "=" + tt.target)
-		plan, err := NewPlan(src.inventory(t), quant.Recipe{Rules: []quant.Rule{rule}}, PlanOptions{Facts: Facts{Exact: map[string]bool{linear: true}}})
+		rule, _ := recipe.ParseOverride(linear + "=" + tt.target)
+		plan, err := NewPlan(src.inventory(t), recipe.Recipe{Rules: []recipe.Rule{rule}}, PlanOptions{Facts: Facts{Exact: map[string]bool{linear: true}}})
 		if err != nil {
 			t.Fatal(err)
 		}

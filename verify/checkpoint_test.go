@@ -14,6 +14,7 @@ import (
 	"qimport/convert/safetensors"
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/quant/recipe"
 	"qimport/runtime/mlx"
 )
 
@@ -133,7 +134,7 @@ func (a raw) editBF16(edit func([]float32)) {
 }
 
 // importInto imports a checkpoint directory into a store under temporary name "tiny".
-func importInto(t *testing.T, dir string, recipe quant.Recipe) (*manifest.Store, manifest.Name) {
+func importInto(t *testing.T, dir string, recipe recipe.Recipe) (*manifest.Store, manifest.Name) {
 	t.Helper()
 	ctx := context.Background()
 	source, err := convert.OpenDir(dir)

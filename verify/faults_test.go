@@ -9,6 +9,7 @@ import (
 
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 // A fault is one known way in which an import goes wrong. smoke is a check that fails by name also
@@ -116,11 +117,11 @@ func TestEngagedFault(t *testing.T) {
 			}
 		}
 	})
-	rule, err := quant.ParseOverride("**.down_proj=nvfp4")
+	rule, err := recipe.ParseOverride("**.down_proj=nvfp4")
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, name := importInto(t, c.dir, quant.Recipe{Policy: quant.KeepSource, Rules: []quant.Rule{rule}})
+	store, name := importInto(t, c.dir, recipe.Recipe{Policy: recipe.KeepSource, Rules: []recipe.Rule{rule}})
 	target, err := Stored(store, name)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +157,7 @@ func TestScoresNotSaved(t *testing.T) {
 
 // Damage to the blobs of a stored model.
 func TestBlobFaults(t *testing.T) {
-	store, name := importInto(t, mixture, quant.Recipe{Policy: quant.KeepSource})
+	store, name := importInto(t, mixture, recipe.Recipe{Policy: recipe.KeepSource})
 	target, err := Stored(store, name)
 	if err != nil {
 		t.Fatal(err)

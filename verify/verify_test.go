@@ -13,6 +13,7 @@ import (
 	"qimport/convert"
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/quant/recipe"
 	"qimport/runtime"
 )
 
@@ -64,7 +65,7 @@ func TestSmokePasses(t *testing.T) {
 // An import is judged staged, stored and against its source; it differs, and by how much is told.
 func TestQualityPasses(t *testing.T) {
 	needMLX(t)
-	store, name := importInto(t, dense, quant.Recipe{Policy: quant.Ollama, Type: quant.FormatNVFP4})
+	store, name := importInto(t, dense, recipe.Recipe{Policy: recipe.Ollama, Type: quant.FormatNVFP4})
 	target, err := Stored(store, name)
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func TestSourceFiles(t *testing.T) {
 }
 
 func TestBlobsLevelNeedsNoMLX(t *testing.T) {
-	store, name := importInto(t, mixture, quant.Recipe{Policy: quant.KeepSource})
+	store, name := importInto(t, mixture, recipe.Recipe{Policy: recipe.KeepSource})
 	target, err := Stored(store, name)
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +219,7 @@ func TestStoredScores(t *testing.T) {
 	if r := judge(t, Directory("reference", dense), o); !r.Passed {
 		t.Fatalf("failed %v", ended(r, Failed))
 	}
-	store, name := importInto(t, dense, quant.Recipe{Policy: quant.Uniform, Type: quant.FormatInt8})
+	store, name := importInto(t, dense, recipe.Recipe{Policy: recipe.Uniform, Type: quant.FormatInt8})
 	target, err := Stored(store, name)
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +267,7 @@ func TestAblations(t *testing.T) {
 
 func TestLimitsDecide(t *testing.T) {
 	needMLX(t)
-	store, name := importInto(t, dense, quant.Recipe{Policy: quant.Uniform, Type: quant.FormatInt4})
+	store, name := importInto(t, dense, recipe.Recipe{Policy: recipe.Uniform, Type: quant.FormatInt4})
 	target, err := Stored(store, name)
 	if err != nil {
 		t.Fatal(err)

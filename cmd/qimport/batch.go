@@ -15,7 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"qimport/manifest"
-	"qimport/quant"
+	"qimport/quant/recipe"
 	"qimport/verify"
 )
 
@@ -230,25 +230,25 @@ func (c call) batchOptions(e batchEntry, dir string) (o importOptions, err error
 }
 
 // recipe reads the recipe of an entry: its own words, or a file's.
-func (e batchEntry) recipe(dir string) (quant.Recipe, error) {
+func (e batchEntry) recipe(dir string) (recipe.Recipe, error) {
 	if e.Recipe == "" {
 		document, err := yaml.Marshal(map[string]any{"policy": orDefault(e.Policy, "ollama"), "type": orDefault(e.Type, "keep"), "overrides": append([]string{}, e.Overrides...)})
 		if err != nil {
-			return quant.Recipe{}, err
+			return recipe.Recipe{}, err
 		}
-		r, err := quant.ParseRecipe(strings.NewReader(string(document)), "batch file")
+		r, err := recipe.Parse(strings.NewReader(string(document)), "batch file")
 		r.AllowRequantize = e.Requant
 		return r, err
 	}
 	if e.Type != "" || e.Policy != "" || len(e.Overrides) > 0 {
-		return quant.Recipe{}, usagef("it has a recipe file beside type, policy or overrides")
+		return recipe.Recipe{}, usagef("it has a recipe file beside type, policy or overrides")
 	}
 	f, err := os.Open(filepath.Join(dir, e.Recipe))
 	if err != nil {
-		return quant.Recipe{}, err
+		return recipe.Recipe{}, err
 	}
 	defer f.Close()
-	r, err := quant.ParseRecipe(io.Reader(f), e.Recipe)
+	r, err := recipe.Parse(io.Reader(f), e.Recipe)
 	r.AllowRequantize = e.Requant
 	return r, err
 }

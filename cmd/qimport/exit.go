@@ -11,6 +11,7 @@ import (
 	"qimport/convert/safetensors"
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/quant/recipe"
 	"qimport/runtime/mlx"
 )
 
@@ -50,7 +51,7 @@ func outcomes() []outcome {
 		{context.Canceled, exitInterrupted, "what is finished is kept: the same command goes on from there"},
 		{errRefused, exitRefused, ""},
 		{errUsage, exitUsage, ""},
-		{quant.ErrRecipe, exitUsage, "qimport plan SOURCE --all lists the tensors and the rule that decided each"},
+		{recipe.ErrRecipe, exitUsage, "qimport plan SOURCE --all lists the tensors and the rule that decided each"},
 		{quant.ErrFormat, exitUsage, ""},
 		{manifest.ErrBadName, exitUsage, "a name is [HOST/][NAMESPACE/]MODEL[:TAG]"},
 		{manifest.ErrNotFound, exitFailed, "qimport list shows the models of the store; a directory needs a slash: ./DIR"},

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"qimport/manifest"
-	"qimport/quant"
+	"qimport/quant/recipe"
 	"qimport/runtime/mlx"
 )
 
@@ -27,7 +27,7 @@ func TestExitStatus(t *testing.T) {
 		{"done in time", dead, nil, exitDone},
 		{"anything", live, errors.New("boom"), exitFailed},
 		{"command line", live, wrapped(usagef("no")), exitUsage},
-		{"recipe", live, wrapped(quant.ErrRecipe), exitUsage},
+		{"recipe", live, wrapped(recipe.ErrRecipe), exitUsage},
 		{"name", live, wrapped(manifest.ErrBadName), exitUsage},
 		{"verdict", live, wrapped(errRefused), exitRefused},
 		{"verdict and failure to print it", live, errors.Join(errors.New("disk"), errRefused), exitRefused},

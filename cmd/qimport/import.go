@@ -10,7 +10,7 @@ import (
 
 	"qimport/convert"
 	"qimport/manifest"
-	"qimport/quant"
+	"qimport/quant/recipe"
 	"qimport/verify"
 )
 
@@ -40,7 +40,7 @@ verification said no and the name was not moved; 130 interrupted.`,
 type importOptions struct {
 	source string
 	name   string // "" for the source's own
-	recipe quant.Recipe
+	recipe recipe.Recipe
 	mtp    convert.MTP
 	search bool // scales of least squared error
 	jobs   int

@@ -7,6 +7,7 @@ import (
 
 	"qimport/convert"
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 // recipeFlags say which tensor gets which type.
@@ -24,7 +25,7 @@ func recipeFlags() []cli.Flag {
 }
 
 // recipe reads the recipe from file and flags; flags win.
-func (c call) recipe() (quant.Recipe, error) {
+func (c call) recipe() (recipe.Recipe, error) {
 	r, err := c.recipeFile()
 	if err != nil {
 		return r, err
@@ -35,12 +36,12 @@ func (c call) recipe() (quant.Recipe, error) {
 		}
 	}
 	if c.IsSet("policy") {
-		if r.Policy, err = quant.ParsePolicy(c.String("policy")); err != nil {
+		if r.Policy, err = recipe.ParsePolicy(c.String("policy")); err != nil {
 			return r, err
 		}
 	}
 	for _, s := range c.StringSlice("override") {
-		rule, err := quant.ParseOverride(s)
+		rule, err := recipe.ParseOverride(s)
 		if err != nil {
 			return r, err
 		}
@@ -50,16 +51,16 @@ func (c call) recipe() (quant.Recipe, error) {
 	return r, nil
 }
 
-func (c call) recipeFile() (quant.Recipe, error) {
+func (c call) recipeFile() (recipe.Recipe, error) {
 	if !c.IsSet("recipe") {
-		return quant.Recipe{}, nil
+		return recipe.Recipe{}, nil
 	}
 	f, err := os.Open(c.String("recipe"))
 	if err != nil {
-		return quant.Recipe{}, err
+		return recipe.Recipe{}, err
 	}
 	defer f.Close()
-	return quant.ParseRecipe(f, c.String("recipe"))
+	return recipe.Parse(f, c.String("recipe"))
 }
 
 // mtp reads what is to become of the multi-token-prediction head.

@@ -10,7 +10,7 @@ import (
 	"qimport/convert"
 	"qimport/convert/hub"
 	"qimport/manifest"
-	"qimport/quant"
+	"qimport/quant/recipe"
 	"qimport/verify"
 )
 
@@ -46,7 +46,7 @@ func (s source) label() string {
 var notInNames = regexp.MustCompile(`[^a-z0-9._-]+`)
 
 // defaultName is the name of an import that was given none: the source's, with the type as tag.
-func (s source) defaultName(recipe quant.Recipe) (manifest.Name, error) {
+func (s source) defaultName(recipe recipe.Recipe) (manifest.Name, error) {
 	label := s.label()
 	model := strings.ToLower(label[strings.LastIndexByte(label, '/')+1:])
 	model = strings.Trim(notInNames.ReplaceAllString(model, "-"), ".-_")
@@ -64,7 +64,7 @@ func (s source) defaultName(recipe quant.Recipe) (manifest.Name, error) {
 // provenance is what a report says of where a model came from and how it was made. Shards are not
 // hashed, which would double the work of an import: of those in the Hugging Face cache the digest is
 // known, and of all others there is that of the header.
-func (s source) provenance(ctx context.Context, plan convert.Plan, recipe quant.Recipe) (verify.Provenance, error) {
+func (s source) provenance(ctx context.Context, plan convert.Plan, recipe recipe.Recipe) (verify.Provenance, error) {
 	p := verify.Provenance{Source: s.label(), Revision: s.found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true))).String()}
 	var err error
 	if p.Files, err = verify.SourceFiles(ctx, s.Source, false); err != nil {

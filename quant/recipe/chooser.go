@@ -1,7 +1,8 @@
-package quant
+package recipe
 
 import (
 	"fmt"
+	"qimport/quant"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,8 +38,8 @@ func newChooser(rules []Rule) (*chooser, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrRecipe, r, err)
 		}
-		if err := r.Format.Validate(); err != nil || r.Format.Mode == FP8 {
-			return nil, fmt.Errorf("%w: %s: a rule cannot give %s; it gives %s", ErrRecipe, r, r.Format, FormatList)
+		if err := r.Format.Validate(); err != nil || r.Format.Mode == quant.FP8 {
+			return nil, fmt.Errorf("%w: %s: a rule cannot give %s; it gives %s", ErrRecipe, r, r.Format, quant.FormatList)
 		}
 		c.patterns = append(c.patterns, p)
 	}

@@ -1,15 +1,18 @@
-package quant
+package recipe
 
-import "testing"
+import (
+	"qimport/quant"
+	"testing"
+)
 
 // bf16Subject is an unquantized tensor as inventories have it.
 func bf16Subject(name string, shape ...int) Subject {
-	return Subject{Name: name, Shape: shape, Source: FormatBF16, Expert: len(shape) == 3}
+	return Subject{Name: name, Shape: shape, Source: quant.FormatBF16, Expert: len(shape) == 3}
 }
 
 // TestOllamaTable is the table of what Ollama's importer makes of each tensor of a MoE model.
 func TestOllamaTable(t *testing.T) {
-	types := []Format{FormatNVFP4, FormatMXFP4, FormatMXFP8, FormatInt4, FormatInt8}
+	types := []quant.Format{quant.FormatNVFP4, quant.FormatMXFP4, quant.FormatMXFP8, quant.FormatInt4, quant.FormatInt8}
 	tests := []struct {
 		subject Subject
 		want    string // one letter a type: s source, t the type itself, 8 the family's 8-bit type
@@ -49,7 +52,7 @@ func TestOllamaTable(t *testing.T) {
 	for _, tt := range tests {
 		tt.subject.Expert = isExpertName(tt.subject.Name)
 		for i, typ := range types {
-			want := map[byte]Format{'s': {}, 't': typ, '8': eightBit(typ)}[tt.want[i]]
+			want := map[byte]quant.Format{'s': {}, 't': typ, '8': eightBit(typ)}[tt.want[i]]
 			got, why := Ollama.choose(typ, tt.subject)
 			if got != want {
 				t.Errorf("%s %v -q %s: got %s (%s), want %s", tt.subject.Name, tt.subject.Shape, typ, got, why, want)
@@ -59,8 +62,8 @@ func TestOllamaTable(t *testing.T) {
 }
 
 func TestOllamaKeepsGroupsWhenItPromotes(t *testing.T) {
-	got, _ := Ollama.choose(AffineFormat(4, 32), bf16Subject("model.layers.0.self_attn.k_proj.weight", 128, 256))
-	if want := AffineFormat(8, 32); got != want {
+	got, _ := Ollama.choose(quant.AffineFormat(4, 32), bf16Subject("model.layers.0.self_attn.k_proj.weight", 128, 256))
+	if want := quant.AffineFormat(8, 32); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -70,20 +73,20 @@ func TestUniform(t *testing.T) {
 	fixed.Fixed = "conv1d"
 	tests := []struct {
 		subject Subject
-		want    Format
+		want    quant.Format
 	}{
-		{bf16Subject("model.embed_tokens.weight", 4096, 256), FormatNVFP4},
-		{bf16Subject("model.layers.0.linear_attn.in_proj_a.weight", 4, 256), FormatNVFP4},
-		{bf16Subject("model.layers.0.mlp.experts.gate_up_proj", 8, 256, 256), FormatNVFP4},
-		{bf16Subject("model.layers.0.mlp.gate.weight", 8, 256), FormatInt8},
-		{bf16Subject("model.layers.0.mlp.shared_expert_gate.weight", 1, 256), FormatInt8},
-		{bf16Subject("model.layers.0.mlp.gate.weight", 8, 96), Format{}}, // mlx-lm leaves it as well
-		{bf16Subject("model.layers.0.mlp.up_proj.weight", 8, 40), Format{}},
-		{bf16Subject("model.layers.0.self_attn.q_proj.bias", 512), Format{}},
-		{fixed, Format{}},
+		{bf16Subject("model.embed_tokens.weight", 4096, 256), quant.FormatNVFP4},
+		{bf16Subject("model.layers.0.linear_attn.in_proj_a.weight", 4, 256), quant.FormatNVFP4},
+		{bf16Subject("model.layers.0.mlp.experts.gate_up_proj", 8, 256, 256), quant.FormatNVFP4},
+		{bf16Subject("model.layers.0.mlp.gate.weight", 8, 256), quant.FormatInt8},
+		{bf16Subject("model.layers.0.mlp.shared_expert_gate.weight", 1, 256), quant.FormatInt8},
+		{bf16Subject("model.layers.0.mlp.gate.weight", 8, 96), quant.Format{}}, // mlx-lm leaves it as well
+		{bf16Subject("model.layers.0.mlp.up_proj.weight", 8, 40), quant.Format{}},
+		{bf16Subject("model.layers.0.self_attn.q_proj.bias", 512), quant.Format{}},
+		{fixed, quant.Format{}},
 	}
 	for _, tt := range tests {
-		if got, why := Uniform.choose(FormatNVFP4, tt.subject); got != tt.want {
+		if got, why := Uniform.choose(quant.FormatNVFP4, tt.subject); got != tt.want {
 			t.Errorf("%s %v: got %s (%s), want %s", tt.subject.Name, tt.subject.Shape, got, why, tt.want)
 		}
 	}

@@ -1,8 +1,9 @@
-package quant
+package recipe
 
 import (
 	"errors"
 	"fmt"
+	"qimport/quant"
 	"slices"
 )
 
@@ -11,8 +12,8 @@ type decider struct {
 	recipe  Recipe
 	chooser *chooser
 	found   findings
-	typed   bool   // the recipe's type, or what the policy makes of it, is some tensor's format
-	blocked Format // the first quantized source format that kept a tensor from it
+	typed   bool         // the recipe's type, or what the policy makes of it, is some tensor's format
+	blocked quant.Format // the first quantized source format that kept a tensor from it
 }
 
 func (d *decider) decide(s Subject) Decision {
@@ -46,7 +47,7 @@ func (d *decider) answer(v verdict) {
 // byPolicy decides a tensor that no rule names. What the source has quantized stays, unless a
 // plain type was asked for or requantizing is allowed.
 func (d *decider) byPolicy(s Subject) Decision {
-	if s.Source.Mode == Plain && !s.Source.Dtype.IsFloat() {
+	if s.Source.Mode == quant.Plain && !s.Source.Dtype.IsFloat() {
 		return Decision{s.Source, "source: not floating point"}
 	}
 	t := d.recipe.Type
@@ -83,12 +84,12 @@ func (d *decider) block(s Subject) {
 // mayRequantize says whether a tensor of format from may become f: lossy formats become others only
 // where the loss was accepted, but for the nearest that can be stored of what cannot be stored as it
 // is: mxfp8 of FP8, and the same format without what kept it from being stored.
-func (r Recipe) mayRequantize(from, f Format) bool {
+func (r Recipe) mayRequantize(from, f quant.Format) bool {
 	lossy := from.IsQuantized() && f.IsQuantized()
-	return !lossy || r.AllowRequantize || from == f || from.Mode == FP8 && f == FormatMXFP8
+	return !lossy || r.AllowRequantize || from == f || from.Mode == quant.FP8 && f == quant.FormatMXFP8
 }
 
-func secondTime(f Format) string {
+func secondTime(f quant.Format) string {
 	return fmt.Sprintf("%s would be quantized a second time; --allow-requantize accepts the loss", f)
 }
 
@@ -107,11 +108,11 @@ func (r Recipe) byRule(rule Rule, s Subject) (d Decision, refusal string) {
 	switch {
 	case f.IsKeep() || f == kept.Format:
 		return Decision{kept.Format, rule.String()}, ""
-	case s.Source.Mode == Plain && !s.Source.Dtype.IsFloat():
+	case s.Source.Mode == quant.Plain && !s.Source.Dtype.IsFloat():
 		return kept, fmt.Sprintf("%s is not floating point", s.Source)
 	case s.Fixed != "" && f.IsQuantized():
 		return kept, fmt.Sprintf("a tensor of the kind '%s' is never quantized; narrow the pattern", s.Fixed)
-	case s.Fixed != "" && f != FormatF32:
+	case s.Fixed != "" && f != quant.FormatF32:
 		return keep(s, fmt.Sprintf("source: %s is not rounded, so %s leaves it", s.Fixed, rule)), ""
 	}
 	if err := f.CheckShape(s.Shape); err != nil {

@@ -1,7 +1,8 @@
-package quant
+package recipe
 
 import (
 	"errors"
+	"qimport/quant"
 	"slices"
 	"strings"
 	"testing"
@@ -17,23 +18,23 @@ overrides:
   - 're:layers\.[0-3]\.self_attn=bf16'
   - lm_head=keep
 `
-	got, err := ParseRecipe(strings.NewReader(text), "r.yaml")
+	got, err := Parse(strings.NewReader(text), "r.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Rule{
-		{"**.down_proj", FormatMXFP8, "r.yaml line 5"},
-		{`re:layers\.[0-3]\.self_attn`, FormatBF16, "r.yaml line 7"},
-		{"lm_head", Format{}, "r.yaml line 8"},
+		{"**.down_proj", quant.FormatMXFP8, "r.yaml line 5"},
+		{`re:layers\.[0-3]\.self_attn`, quant.FormatBF16, "r.yaml line 7"},
+		{"lm_head", quant.Format{}, "r.yaml line 8"},
 	}
-	if got.Policy != Uniform || got.Type != AffineFormat(4, 32) || !slices.Equal(got.Rules, want) {
+	if got.Policy != Uniform || got.Type != quant.AffineFormat(4, 32) || !slices.Equal(got.Rules, want) {
 		t.Errorf("got %+v", got)
 	}
 }
 
 func TestParseRecipeTakesLittle(t *testing.T) {
 	for _, text := range []string{"", "# nothing yet\n", "type: nvfp4\n", "overrides:\n", "overrides: []\n", "---\ntype: int4\n"} {
-		if _, err := ParseRecipe(strings.NewReader(text), "r.yaml"); err != nil {
+		if _, err := Parse(strings.NewReader(text), "r.yaml"); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -54,7 +55,7 @@ func TestParseRecipeRefuses(t *testing.T) {
 		{"type: nvfp4\n---\ntype: int4\n", "2 documents"},
 	}
 	for _, tt := range tests {
-		_, err := ParseRecipe(strings.NewReader(tt.text), "r.yaml")
+		_, err := Parse(strings.NewReader(tt.text), "r.yaml")
 		if !errors.Is(err, ErrRecipe) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%q: says %v, want %q", tt.text, err, tt.says)
 		}
@@ -66,7 +67,7 @@ func FuzzParseRecipe(f *testing.F) {
 	f.Add("overrides: [a=int4, 're:b=keep']")
 	f.Add("{policy: &a ollama, type: *a}")
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, err := ParseRecipe(strings.NewReader(text), "r.yaml"); err != nil && !errors.Is(err, ErrRecipe) {
+		if _, err := Parse(strings.NewReader(text), "r.yaml"); err != nil && !errors.Is(err, ErrRecipe) {
 			t.Fatalf("rejected without saying so: %v", err)
 		}
 	})

@@ -1,8 +1,9 @@
-package quant
+package recipe
 
 import (
 	"fmt"
 	"io"
+	"qimport/quant"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -20,7 +21,7 @@ const maxRecipe = 1 << 20
 //	  - "**.layers.{0..3}.self_attn.*=bf16"
 //
 // Every key may be left out; an unknown one is an error, as is one given twice.
-func ParseRecipe(r io.Reader, name string) (Recipe, error) {
+func Parse(r io.Reader, name string) (Recipe, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxRecipe+1))
 	if err != nil {
 		return Recipe{}, fmt.Errorf("recipe %s: %w", name, err)
@@ -83,7 +84,7 @@ func (f *recipeFile) readKey(key string, at, value ast.Node) (err error) {
 	case "type":
 		var text string
 		if text, err = f.scalar(value); err == nil {
-			f.recipe.Type, err = ParseFormat(text)
+			f.recipe.Type, err = quant.ParseFormat(text)
 		}
 	case "overrides":
 		return f.readOverrides(value)

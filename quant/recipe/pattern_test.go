@@ -1,7 +1,8 @@
-package quant
+package recipe
 
 import (
 	"errors"
+	"qimport/quant"
 	"slices"
 	"strings"
 	"testing"
@@ -89,7 +90,7 @@ func TestParseOverrideRefuses(t *testing.T) {
 
 func TestParseOverrideDividesAtTheLastEqualsSign(t *testing.T) {
 	got, err := ParseOverride("re:a=b$=affine:6:32")
-	want := Rule{Pattern: "re:a=b$", Format: AffineFormat(6, 32), Origin: "--override"}
+	want := Rule{Pattern: "re:a=b$", Format: quant.AffineFormat(6, 32), Origin: "--override"}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}

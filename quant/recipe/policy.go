@@ -1,7 +1,8 @@
-package quant
+package recipe
 
 import (
 	"fmt"
+	"qimport/quant"
 	"strings"
 )
 
@@ -36,13 +37,13 @@ const minQuantized = 1024
 
 // choose gives the format for an unquantized tensor when the type t was asked for, and the words
 // that say why. The zero format means that the source's is kept.
-func (p Policy) choose(t Format, s Subject) (Format, string) {
+func (p Policy) choose(t quant.Format, s Subject) (quant.Format, string) {
 	switch {
 	case s.Fixed != "":
-		return Format{}, "source: " + s.Fixed
+		return quant.Format{}, "source: " + s.Fixed
 	case t.IsKeep():
-		return Format{}, "source: no type was asked for"
-	case t.Mode == Plain:
+		return quant.Format{}, "source: no type was asked for"
+	case t.Mode == quant.Plain:
 		return t, "policy " + p.String()
 	case p == Uniform:
 		return uniform(t, s)
@@ -51,32 +52,32 @@ func (p Policy) choose(t Format, s Subject) (Format, string) {
 }
 
 // uniform is mlx-lm's rule: every matrix whose columns divide, routers 8 bits affine.
-func uniform(t Format, s Subject) (Format, string) {
+func uniform(t quant.Format, s Subject) (quant.Format, string) {
 	why := "policy uniform"
 	if isRouter(s.Name) {
-		t, why = FormatInt8, "policy uniform: router takes 8 bit"
+		t, why = quant.FormatInt8, "policy uniform: router takes 8 bit"
 	}
 	if err := t.CheckShape(s.Shape); err != nil {
-		return Format{}, "policy uniform: " + err.Error()
+		return quant.Format{}, "policy uniform: " + err.Error()
 	}
 	return t, why
 }
 
 // ollama is the rule of Ollama's importer, in its order of tests: each is a column of the table
 // that its tests hold.
-func ollama(t Format, s Subject) (Format, string) {
+func ollama(t quant.Format, s Subject) (quant.Format, string) {
 	if why := ollamaKeeps(s); why != "" {
-		return Format{}, "policy ollama: " + why
+		return quant.Format{}, "policy ollama: " + why
 	}
 	eight := eightBit(t)
 	if strings.HasSuffix(s.Name, "lm_head.weight") {
 		if eight.CheckShape(s.Shape) != nil {
-			return Format{}, "policy ollama: lm_head stays, its columns do not divide"
+			return quant.Format{}, "policy ollama: lm_head stays, its columns do not divide"
 		}
 		return eight, "policy ollama: lm_head takes 8 bit"
 	}
 	if err := t.CheckShape(s.Shape); err != nil {
-		return Format{}, "policy ollama: " + err.Error()
+		return quant.Format{}, "policy ollama: " + err.Error()
 	}
 	word := promoted(t, s.Name)
 	if word == "" || eight == t || eight.CheckShape(s.Shape) != nil {
@@ -97,7 +98,7 @@ func ollamaKeeps(s Subject) string {
 		return "not a weight matrix"
 	case len(s.Shape) != 2 && !(experts && len(s.Shape) == 3):
 		return fmt.Sprintf("a tensor of %d dimensions stays", len(s.Shape))
-	case Elements(s.Shape) < minQuantized:
+	case quant.Elements(s.Shape) < minQuantized:
 		return fmt.Sprintf("under %d elements", minQuantized)
 	case isRouter(s.Name):
 		return "routers stay"
@@ -109,8 +110,8 @@ func ollamaKeeps(s Subject) string {
 
 // promoted names the projection for whose sake Ollama gives a tensor 8 bits instead of t, or "".
 // Experts are promoted in the integer family only.
-func promoted(t Format, name string) string {
-	if t.Bits >= 8 || (t.Mode != Affine && isExpertName(name)) {
+func promoted(t quant.Format, name string) string {
+	if t.Bits >= 8 || (t.Mode != quant.Affine && isExpertName(name)) {
 		return ""
 	}
 	for _, word := range []string{".v_proj", ".k_proj", "down_proj"} {
@@ -122,11 +123,11 @@ func promoted(t Format, name string) string {
 }
 
 // eightBit is the 8-bit type of a type's family: mxfp8, or affine with the same groups.
-func eightBit(t Format) Format {
-	if t.Mode == Affine {
-		return AffineFormat(8, t.GroupSize)
+func eightBit(t quant.Format) quant.Format {
+	if t.Mode == quant.Affine {
+		return quant.AffineFormat(8, t.GroupSize)
 	}
-	return FormatMXFP8
+	return quant.FormatMXFP8
 }
 
 // isRouter says whether the tensor chooses experts, or gates the shared one.

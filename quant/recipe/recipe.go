@@ -1,8 +1,9 @@
-package quant
+package recipe
 
 import (
 	"errors"
 	"fmt"
+	"qimport/quant"
 	"strings"
 )
 
@@ -14,16 +15,16 @@ var ErrRecipe = errors.New("recipe")
 type Subject struct {
 	Name   string
 	Shape  []int
-	Source Format
-	Kept   Format // what Source is stored as where it cannot be itself (FP8); else zero
-	Expert bool   // the experts of one projection as one stack [E, out, in]
-	Fixed  string // why it can never be quantized ("norm", "decay", "vision tower"); "" if it may
+	Source quant.Format
+	Kept   quant.Format // what Source is stored as where it cannot be itself (FP8); else zero
+	Expert bool         // the experts of one projection as one stack [E, out, in]
+	Fixed  string       // why it can never be quantized ("norm", "decay", "vision tower"); "" if it may
 }
 
 // Rule gives the tensors that a pattern matches a format; the zero format keeps the source's.
 type Rule struct {
 	Pattern string
-	Format  Format
+	Format  quant.Format
 	Origin  string // where it was written: "--override", "recipe.yaml line 3"
 }
 
@@ -35,15 +36,15 @@ func (r Rule) String() string {
 // Recipe says which tensor gets which format: the last rule that matches it, else the policy.
 type Recipe struct {
 	Policy Policy
-	Type   Format // what the policy gives out; the zero format leaves all as it is
-	Rules  []Rule // later ones win
+	Type   quant.Format // what the policy gives out; the zero format leaves all as it is
+	Rules  []Rule       // later ones win
 	// AllowRequantize lets a quantized tensor become another quantized format.
 	AllowRequantize bool
 }
 
 // Decision is the format of one tensor, and the words for the rule that chose it.
 type Decision struct {
-	Format Format
+	Format quant.Format
 	Rule   string
 }
 
@@ -62,7 +63,7 @@ func parseRule(s, origin string) (Rule, error) {
 	if _, err := parsePattern(pattern); err != nil {
 		return Rule{}, fmt.Errorf("%w: %s '%s': %w", ErrRecipe, origin, s, err)
 	}
-	f, err := ParseFormat(s[i+1:])
+	f, err := quant.ParseFormat(s[i+1:])
 	if err != nil {
 		return Rule{}, fmt.Errorf("%w: %s '%s': %w", ErrRecipe, origin, s, err)
 	}
