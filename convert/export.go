@@ -90,10 +90,9 @@ func syncDir(dir string) error {
 // write puts shards, index, config and the other files into a directory.
 func (x exportPlan) write(ctx context.Context, src *Source, dir string, opts ExportOptions) error {
 	view := exportView{Source: src, halves: x.halves}
-	w := newWriter(Plan{}, view, nil, WriteOptions{Jobs: opts.Jobs, Progress: opts.Progress})
-	w.done.Total = x.bytesRead()
+	engine := NewEngine(view, opts.Jobs, NewMeter(x.bytesRead(), opts.Progress))
 	for _, s := range x.shards {
-		if err := s.write(ctx, w, dir); err != nil {
+		if err := s.write(ctx, engine, dir); err != nil {
 			return err
 		}
 	}
@@ -109,7 +108,7 @@ func (x exportPlan) write(ctx context.Context, src *Source, dir string, opts Exp
 }
 
 // write makes one shard: the header, then all tensors, each to its place.
-func (s exportShard) write(ctx context.Context, w *writer, dir string) (err error) {
+func (s exportShard) write(ctx context.Context, engine *Engine, dir string) (err error) {
 	file, err := os.OpenFile(filepath.Join(dir, s.name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -122,14 +121,14 @@ func (s exportShard) write(ctx context.Context, w *writer, dir string) (err erro
 		return err
 	}
 	g, work := errgroup.WithContext(ctx)
-	g.SetLimit(w.jobs + 1)
+	g.SetLimit(engine.AtOnce())
 	for i, t := range s.tensors {
 		g.Go(func() error {
 			if err := work.Err(); err != nil {
 				return err
 			}
 			places := s.places[i]
-			if err := w.tensor(work, t.Name, t, places, &section{file, places[weightArray].at}); err != nil {
+			if err := engine.Tensor(work, t.Name, t, places, &section{file, places[weightArray].at}); err != nil {
 				return fmt.Errorf("tensor %s: %w", t.Name, err)
 			}
 			return nil
@@ -141,7 +140,7 @@ func (s exportShard) write(ctx context.Context, w *writer, dir string) (err erro
 	return file.Sync()
 }
 
-// section is the place of one tensor in a shard. It is the sink of an export.
+// section is the place of one tensor in a shard. It is the Sink of an export.
 type section struct {
 	file *os.File
 	at   int64 // of the next byte

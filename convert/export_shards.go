@@ -15,7 +15,7 @@ const exportShardBytes = 5 << 30
 type exportShard struct {
 	name    string
 	tensors []TensorPlan
-	places  []map[arrayKind]place
+	places  []Places
 	header  safetensors.Header
 }
 
@@ -69,7 +69,7 @@ func (s *exportShard) layOut() {
 	s.header.DataStart = int64(len(s.header.Append(nil)))
 	at := s.header.DataStart
 	for _, t := range s.tensors {
-		places := map[arrayKind]place{}
+		places := Places{}
 		for _, a := range exportArrays(t) {
 			places[a.kind] = place{at: at, bytes: a.part.Bytes()}
 			at += a.part.Bytes()

@@ -59,14 +59,14 @@ type TensorReport struct {
 	Blob      string `json:"blob"`
 }
 
-// Report is the plan for scripts. free is what the store's disk has left, in bytes; jobs the workers
-// of the import, on which its memory depends (0 for one a core).
-func (p Plan) Report(free int64, jobs int) PlanReport {
+// Report is the plan for scripts. peak is the memory that carrying it out needs, free what the store's
+// disk has left, both in bytes.
+func (p Plan) Report(peak, free int64) PlanReport {
 	t := p.Totals()
 	r := PlanReport{
 		Schema: 1, Source: p.Origin, Files: list(p.Files), Dropped: list(p.Dropped), Warnings: list(p.Warnings),
 		Blobs: len(p.Blobs), BytesRead: t.BytesRead, BytesTotal: t.BytesWritten, BitsPerWeight: t.BitsPerWeight,
-		PeakMemory: p.PeakMemory(jobs), Free: free, Tensors: []TensorReport{},
+		PeakMemory: peak, Free: free, Tensors: []TensorReport{},
 	}
 	for _, b := range p.Blobs {
 		for _, tp := range b.Tensors {

@@ -165,7 +165,7 @@ func TestPlanReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := json.Marshal(p.Report(1000, 2))
+	b, err := json.Marshal(p.Report(PeakMemory(p.Totals().Tensors, 2), 1000))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,22 +4,17 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	goruntime "runtime"
 	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"qimport/manifest"
-	"qimport/quant"
 )
 
 // Weights is what writing needs of a source. *Source is one.
 type Weights interface {
-	// LoadPiece lends piece i of a tensor; the bytes stay until the source is closed.
-	LoadPiece(t Tensor, i int) (quant.Tensor, error)
-	// Release says that lent bytes will not be needed soon.
-	Release(b []byte)
+	Pieces
 	// File reads one of the model's other files.
 	File(name string) ([]byte, error)
 	// Unchanged says whether the files are still those that were opened.
@@ -31,14 +26,6 @@ type WriteOptions struct {
 	Jobs     int            // pieces worked on at a time; 0 for one a core
 	Progress func(Progress) // called often, by one goroutine at a time; nil for none
 	Index    *BlobIndex     // blobs of earlier imports; nil for none
-}
-
-// Progress is how far writing has come, in bytes of the source.
-type Progress struct {
-	Done, Total int64
-	Reused      int64  // of Done: what was there already
-	Blob        string // the one last worked on
-	Flushing    bool   // all is written, and on its way to the disk
 }
 
 // Stats is what writing did.
@@ -70,7 +57,7 @@ func Write(ctx context.Context, plan Plan, src Weights, stage *manifest.Stage, o
 	if err != nil {
 		return manifest.Manifest{}, w.stats, err
 	}
-	w.flushing()
+	w.meter.Flushing()
 	if err := stage.Flush(ctx); err != nil {
 		return manifest.Manifest{}, w.stats, err
 	}
@@ -82,7 +69,7 @@ func Write(ctx context.Context, plan Plan, src Weights, stage *manifest.Stage, o
 			opts.Index.Add(key, layers[i])
 		}
 	}
-	w.stats.Gains = w.gains(plan)
+	w.stats.BytesRead, w.stats.Gains = w.meter.Read(), w.engine.Gains(plan)
 	return manifest.New(config, append(layers, files...)), w.stats, nil
 }
 
@@ -91,34 +78,16 @@ type writer struct {
 	src    Weights
 	stage  *manifest.Stage
 	index  *BlobIndex
-	jobs   int
-	size   pieceSize
-	cores  chan struct{} // one token a job; whoever computes or writes holds one
-	spare  chan []byte   // buffers for pieces
-	report func(Progress)
+	engine *Engine
+	meter  *Meter
 
-	mu       sync.Mutex // guards what follows
-	stats    Stats
-	done     Progress
-	searched map[string]losses // by tensor, where scales were searched
+	mu    sync.Mutex // guards what follows
+	stats Stats
 }
 
 func newWriter(plan Plan, src Weights, stage *manifest.Stage, opts WriteOptions) *writer {
-	jobs := workers(opts.Jobs)
-	size := sizePieces(jobs)
-	return &writer{
-		src: src, stage: stage, index: opts.Index, jobs: jobs, size: size, report: opts.Progress,
-		cores: make(chan struct{}, jobs),
-		spare: make(chan []byte, size.inFlight),
-		done:  Progress{Total: plan.Totals().BytesRead},
-	}
-}
-
-func workers(jobs int) int {
-	if jobs > 0 {
-		return jobs
-	}
-	return goruntime.GOMAXPROCS(0)
+	meter := NewMeter(plan.Totals().BytesRead, opts.Progress)
+	return &writer{src: src, stage: stage, index: opts.Index, meter: meter, engine: NewEngine(src, opts.Jobs, meter)}
 }
 
 // blobs writes all blobs, the largest first, so that none is left over for the end that a single
@@ -134,7 +103,7 @@ func (w *writer) blobs(ctx context.Context, plan Plan, keys []blobKey) ([]manife
 	defer cancel()
 	stop := w.flushNowAndThen(ctx, cancel)
 	g, work := errgroup.WithContext(ctx)
-	g.SetLimit(w.jobs + 1)
+	g.SetLimit(w.engine.AtOnce())
 	for _, i := range order {
 		g.Go(func() (err error) {
 			if err := work.Err(); err != nil {
@@ -190,31 +159,5 @@ func (w *writer) count(l manifest.Layer, reused bool) {
 		w.stats.BytesReused += l.Size
 	} else {
 		w.stats.BytesWritten += l.Size
-	}
-}
-
-// advance reports n more bytes of the source as done.
-func (w *writer) advance(blob string, n int64, reused bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.done.Done += n
-	w.done.Blob = blob
-	if reused {
-		w.done.Reused += n
-	} else {
-		w.stats.BytesRead += n
-	}
-	if w.report != nil {
-		w.report(w.done)
-	}
-}
-
-// flushing reports that only the disk is waited for.
-func (w *writer) flushing() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.done.Flushing = true
-	if w.report != nil {
-		w.report(w.done)
 	}
 }

@@ -14,7 +14,7 @@ func (w *writer) blob(ctx context.Context, b Blob, key blobKey) (manifest.Layer,
 	if l, ok := w.present(b, key); ok {
 		w.count(l, true)
 		for _, t := range b.Tensors {
-			w.advance(b.Name, t.From.Bytes(), true)
+			w.meter.Advance(b.Name, t.From.Bytes(), true)
 		}
 		w.addTensors(len(b.Tensors))
 		return l, nil
@@ -59,7 +59,7 @@ func (w *writer) fill(ctx context.Context, b Blob, out *manifest.BlobWriter) (ma
 		return manifest.Layer{}, err
 	}
 	for _, t := range b.Tensors {
-		if err := w.tensor(ctx, b.Name, t, placesOf(t, h), out); err != nil {
+		if err := w.engine.Tensor(ctx, b.Name, t, placesOf(t, h), out); err != nil {
 			return manifest.Layer{}, fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 	}
@@ -71,8 +71,8 @@ func (w *writer) fill(ctx context.Context, b Blob, out *manifest.BlobWriter) (ma
 }
 
 // placesOf finds the arrays of a tensor in the header of its blob.
-func placesOf(t TensorPlan, h safetensors.Header) map[arrayKind]place {
-	places := map[arrayKind]place{}
+func placesOf(t TensorPlan, h safetensors.Header) Places {
+	places := Places{}
 	for _, a := range t.arrays() {
 		for _, e := range h.Tensors {
 			if e.Name == a.name {

@@ -24,13 +24,13 @@ func sizePieces(jobs int) pieceSize {
 	return p
 }
 
-// PeakMemory estimates the bytes of memory that writing a plan needs with that many jobs (0 for one a
-// core): the program itself, what it keeps of each tensor, and pieces, with the mapped pages they
-// are made from.
-func (p Plan) PeakMemory(jobs int) int64 {
+// PeakMemory estimates the bytes of memory that writing that many tensors needs with that many jobs
+// (0 for one a core): the program itself, what it keeps of each tensor, and pieces, with the mapped
+// pages they are made from.
+func PeakMemory(tensors, jobs int) int64 {
 	const program, perTensor = 48 << 20, 2 << 10
 	size := sizePieces(workers(jobs))
-	return program + perTensor*int64(p.Totals().Tensors) + 4*int64(size.elements*size.inFlight)
+	return program + perTensor*int64(tensors) + 4*int64(size.elements*size.inFlight)
 }
 
 // span is the rows [from, to) of one piece of the source, a row being a line of the last dimension.
@@ -63,28 +63,4 @@ func (size pieceSize) cut(t TensorPlan, pieces []quant.Tensor) []span {
 		first += rows * cols
 	}
 	return spans
-}
-
-// buffer is n bytes of any content.
-func (w *writer) buffer(n int) []byte {
-	if n > 4*w.size.elements {
-		return make([]byte, n)
-	}
-	select {
-	case b := <-w.spare:
-		return b
-	default:
-		return make([]byte, 4*w.size.elements)
-	}
-}
-
-// giveBack keeps a buffer for the next piece, unless it is larger than most.
-func (w *writer) giveBack(b []byte) {
-	if len(b) != 4*w.size.elements {
-		return
-	}
-	select {
-	case w.spare <- b:
-	default:
-	}
 }

@@ -27,22 +27,6 @@ func (g SearchGain) Share() float64 {
 // losses are the squared errors of one tensor, summed over its pieces.
 type losses struct{ plain, search quant.Loss }
 
-// searchable says whether the encoder has scales to choose among. mxfp8's are given by the largest
-// value, and what is copied keeps its own.
-func (tp TensorPlan) searchable() bool {
-	encoded := tp.Transform == Encode || tp.Transform == Reencode
-	return encoded && (tp.Target.Mode == quant.NVFP4 || tp.Target.Mode == quant.MXFP4 || tp.Target.Mode == quant.Affine)
-}
-
-// searchScales plans a search, and a second scale where the store has a place for it.
-func (tp *TensorPlan) searchScales() {
-	tp.Search = true
-	if tp.Target == quant.FormatNVFP4 && takesGlobal(tp.From) {
-		tp.Global = true
-		tp.Bytes += int64(quant.F32.Size())
-	}
-}
-
 // search encodes a piece with searched scales, and by the plain rule to know the gain.
 func (tw *tensorWriter) search(out quant.Packed, data []byte, from quant.Dtype) error {
 	buffer := tw.buffer(len(out.Weight) + len(out.Scales) + len(out.Biases))
@@ -93,12 +77,12 @@ func (tw *tensorWriter) addLosses(l losses) {
 	tw.searched[tw.plan.Name] = losses{sum.plain.Add(l.plain), sum.search.Add(l.search)}
 }
 
-// gains lists what the search was worth, by tensor, the largest gain first.
-func (w *writer) gains(plan Plan) []SearchGain {
+// Gains lists what the search was worth, by tensor, the largest gain first.
+func (e *Engine) Gains(plan Plan) []SearchGain {
 	var out []SearchGain
 	for _, b := range plan.Blobs {
 		for _, t := range b.Tensors {
-			if l, ok := w.searched[t.Name]; ok {
+			if l, ok := e.searched[t.Name]; ok {
 				out = append(out, SearchGain{t.Name, t.Target.String(), l.plain.Relative(), l.search.Relative()})
 			}
 		}

@@ -10,35 +10,23 @@ import (
 	"qimport/quant"
 )
 
-// sink is where the arrays of a tensor go: *manifest.BlobWriter, or a part of a shard.
-type sink interface {
-	Write(p []byte) (int, error)
-	// WriteAhead puts bytes at their place in the file, which Write has yet to reach.
-	WriteAhead(p []byte, offset int64) error
-	// Advance goes on over what was written ahead.
-	Advance(n int64) error
-}
-
-// place is where in its file an array lies.
-type place struct{ at, bytes int64 }
-
 // tensorWriter writes the arrays of one tensor in the order of TensorPlan.arrays: the elements first.
 // Scales and biases come with each piece of them and are written ahead, to their places.
 type tensorWriter struct {
-	*writer
+	*Engine
 	plan   TensorPlan
 	label  string // of the blob, for progress
-	out    sink
+	out    Sink
 	pieces []quant.Tensor // of the source
-	places map[arrayKind]place
+	places Places
 	second float32 // the nvfp4 scale of the whole tensor; 0 for none
 }
 
-// tensor writes one tensor.
-func (w *writer) tensor(ctx context.Context, label string, t TensorPlan, places map[arrayKind]place, out sink) error {
-	tw := &tensorWriter{writer: w, plan: t, label: label, out: out, places: places}
+// Tensor writes one tensor. blob names what it is part of, for the meter.
+func (e *Engine) Tensor(ctx context.Context, blob string, t TensorPlan, places Places, out Sink) error {
+	tw := &tensorWriter{Engine: e, plan: t, label: blob, out: out, places: places}
 	for i := range t.From.Pieces {
-		piece, err := w.src.LoadPiece(t.From, i)
+		piece, err := e.src.LoadPiece(t.From, i)
 		if err != nil {
 			return err
 		}
@@ -137,7 +125,7 @@ func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece) erro
 	}
 	tw.src.Release(p.read)
 	tw.giveBack(p.buffer)
-	tw.advance(tw.label, p.source, false)
+	tw.meter.Advance(tw.label, p.source, false)
 	return nil
 }
 
@@ -190,15 +178,3 @@ func (tw *tensorWriter) part(kind arrayKind, of func(quant.Tensor) []byte) error
 	}
 	return nil
 }
-
-// acquire waits for a core to work on.
-func (w *writer) acquire(ctx context.Context) error {
-	select {
-	case w.cores <- struct{}{}:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (w *writer) release() { <-w.cores }

@@ -56,7 +56,7 @@ func makePlan(ctx context.Context, src source, o importOptions) (convert.Plan, e
 // printPlan prints a plan, and whether the store has room for it.
 func (c call) printPlan(p convert.Plan, store *manifest.Store, jobs int) error {
 	space, spaceErr := store.Preflight(p.Totals().BytesWritten)
-	return c.print(p.Report(space.Free, jobs), func(w io.Writer) error {
+	return c.print(p.Report(convert.PeakMemory(p.Totals().Tensors, jobs), space.Free), func(w io.Writer) error {
 		fprintln(w, "%s", strings.TrimRight(p.Text(c.Bool("all")), "\n"))
 		switch {
 		case spaceErr != nil:
