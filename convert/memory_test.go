@@ -110,15 +110,6 @@ func fp8(seed uint64, rows, cols int, scales ...float32) quant.Tensor {
 	return t
 }
 
-func decoded(t *testing.T, x quant.Tensor) []float32 {
-	t.Helper()
-	out := make([]float32, quant.Elements(x.Shape))
-	if err := x.Decode(out, 0); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 // written is what a plan makes of a memory: the store, the stage and the manifest.
 type written struct {
 	stage    *manifest.Stage

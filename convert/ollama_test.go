@@ -16,7 +16,7 @@ import (
 // with the same types, and for what is not quantized the same blobs, bit for bit. Quantized ones
 // differ in bytes: Ollama ran MLX's CPU rule there, ours is that of its GPUs.
 func TestOllamaStore(t *testing.T) {
-	for source, name := range map[string]string{"tiny-qwen3.5-hf": "tiny-qwen3.5-nvfp4", "tiny-qwen3.5-moe-hf": "tiny-qwen3.5-moe-nvfp4"} {
+	for checkpoint, name := range map[string]string{"tiny-qwen3.5-hf": "tiny-qwen3.5-nvfp4", "tiny-qwen3.5-moe-hf": "tiny-qwen3.5-moe-nvfp4"} {
 		t.Run(name, func(t *testing.T) {
 			theirs, err := manifest.Open(sourceDir(t, "ollama-store"))
 			if err != nil {
@@ -30,7 +30,7 @@ func TestOllamaStore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			src, err := OpenDir(sourceDir(t, source))
+			src, err := OpenDir(sourceDir(t, checkpoint))
 			if err != nil {
 				t.Fatal(err)
 			}

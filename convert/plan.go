@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"qimport/arch"
 	"qimport/manifest"
@@ -166,22 +165,4 @@ func scaleDtype(t Tensor, target quant.Format) quant.Dtype {
 		return t.ScaleDtype
 	}
 	return quant.BF16
-}
-
-// chatTemplate is the file that holds the chat template where tokenizer_config.json does not. Ollama
-// reads layers of the type json by name, one at a time, so that this one, which is no JSON, rests
-// beside them untouched.
-const chatTemplate = "chat_template.jinja"
-
-// carriedFiles picks the files that go into the store: all JSON, as Ollama does it, and the chat
-// template. The index of the shards is of no meaning there.
-func carriedFiles(files []string) []string {
-	var out []string
-	for _, f := range files {
-		json := strings.HasSuffix(f, ".json") && f != "model.safetensors.index.json"
-		if json || f == chatTemplate {
-			out = append(out, f)
-		}
-	}
-	return out
 }

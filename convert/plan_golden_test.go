@@ -2,17 +2,10 @@ package convert
 
 import (
 	"context"
-	"flag"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
-	"qimport/quant"
 	"qimport/quant/recipe"
 )
-
-var update = flag.Bool("update", false, "write the printed plans to testdata")
 
 // TestPlanGolden holds the printed plans of the shipped checkpoints, and of the fixtures where they
 // are at hand, to testdata/*.plan.txt. An expected refusal is a golden too.
@@ -47,40 +40,6 @@ func TestPlanGolden(t *testing.T) {
 	}
 }
 
-// sourceDir is a checkpoint of the repository or of the fixtures; without these the test is skipped.
-func sourceDir(t *testing.T, name string) string {
-	t.Helper()
-	if strings.HasPrefix(name, "../") {
-		return name
-	}
-	fixtures := os.Getenv("QIMPORT_FIXTURES")
-	if fixtures == "" {
-		t.Skip("QIMPORT_FIXTURES names no folder of fixtures")
-	}
-	return filepath.Join(fixtures, name)
-}
-
-func recipeOf(t *testing.T, text string) recipe.Recipe {
-	t.Helper()
-	words := strings.Fields(text)
-	policy, err := recipe.ParsePolicy(words[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := recipe.Recipe{Policy: policy}
-	if r.Type, err = quant.ParseFormat(words[1]); err != nil {
-		t.Fatal(err)
-	}
-	for _, w := range words[2:] {
-		rule, err := recipe.ParseOverride(w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Rules = append(r.Rules, rule)
-	}
-	return r
-}
-
 // planText is the plan, or the refusal, as a user sees it.
 func planText(t *testing.T, dir string, recipe recipe.Recipe) string {
 	t.Helper()
@@ -94,20 +53,4 @@ func planText(t *testing.T, dir string, recipe recipe.Recipe) string {
 		return "error: " + err.Error() + "\n"
 	}
 	return plan.String()
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; look at the change and run with -update\ngot:\n%s\nwant:\n%s", path, got, want)
-	}
 }

@@ -106,22 +106,22 @@ func publish(t *testing.T, w written, name string) {
 func TestIndexSavesWork(t *testing.T) {
 	src, root := mixedModel(), t.TempDir()
 	inv := src.inventory(t)
-	plan := nvfp4Plan(t, src, inv)
+	p := nvfp4Plan(t, src, inv)
 	path := filepath.Join(root, "qimport-index")
-	run := func(p Plan, name string) written {
+	run := func(q Plan, name string) written {
 		index, err := OpenIndex(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := write(t, p, src, root, WriteOptions{Index: index})
+		w := write(t, q, src, root, WriteOptions{Index: index})
 		publish(t, w, name)
 		if err := index.Save(); err != nil {
 			t.Fatal(err)
 		}
 		return w
 	}
-	first := run(plan, "one")
-	again := run(plan, "two")
+	first := run(p, "one")
+	again := run(p, "two")
 	if again.manifest.Digest() != first.manifest.Digest() || again.stats.BytesRead != 0 {
 		t.Errorf("the same again read %d bytes; manifests %s and %s", again.stats.BytesRead, first.manifest.Digest(), again.manifest.Digest())
 	}
@@ -144,7 +144,7 @@ func TestIndexSavesWork(t *testing.T) {
 			}
 		}
 	}
-	if got, want := run(plan, "four").stats.BytesRead, int64(3000*512*2); got != want {
+	if got, want := run(p, "four").stats.BytesRead, int64(3000*512*2); got != want {
 		t.Errorf("with one blob gone it read %d bytes, want %d", got, want)
 	}
 }

@@ -3,29 +3,12 @@ package convert
 import (
 	"context"
 	"math"
-	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"qimport/manifest"
-	"qimport/quant"
 )
-
-// checkpoints are the shipped checkpoints and, where they are at hand, all fixtures.
-func checkpoints(t *testing.T) []string {
-	t.Helper()
-	dirs := []string{"../testdata/qwen3.5-bf16", "../testdata/qwen3.5-moe-4bit"}
-	if fixtures := os.Getenv("QIMPORT_FIXTURES"); fixtures != "" {
-		found, err := filepath.Glob(filepath.Join(fixtures, "*", "config.json"))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("no fixtures in %s: %v", fixtures, err)
-		}
-		for _, f := range found {
-			dirs = append(dirs, filepath.Dir(f))
-		}
-	}
-	return dirs
-}
 
 // TestStoredModelHoldsWhatThePlanSays imports every checkpoint in several ways, opens what was stored
 // and holds each tensor to its source: exactly where the plan keeps numbers, else within the error
@@ -67,17 +50,6 @@ func TestStoredModelHoldsWhatThePlanSays(t *testing.T) {
 	}
 }
 
-// worst is the relative error, root mean square, that encoding to a format may cost on weights.
-func worst(f quant.Format) float64 {
-	switch {
-	case f.Mode == quant.Plain && f.Dtype != quant.F32:
-		return 0.004
-	case f.Mode == quant.NVFP4, f.Mode == quant.MXFP4:
-		return 0.16
-	}
-	return 0.04
-}
-
 func compareStored(t *testing.T, src, stored *Source, tp TensorPlan) {
 	t.Helper()
 	want, err := src.Load(tp.From.Name)
@@ -88,7 +60,7 @@ func compareStored(t *testing.T, src, stored *Source, tp TensorPlan) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Format != tp.Target || !equalShape(got.Shape, tp.Shape) {
+	if got.Format != tp.Target || !slices.Equal(got.Shape, tp.Shape) {
 		t.Errorf("%s is stored as %s %v, planned as %s %v", tp.Name, got.Format, got.Shape, tp.Target, tp.Shape)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,14 +170,14 @@ func TestWriteFoldsSecondScales(t *testing.T) {
 	if !stack.FoldsGlobal() {
 		t.Fatal("not foldable")
 	}
-	plan, err := NewPlan(src.inventory(t), recipe.Recipe{}, PlanOptions{Facts: Facts{Exact: map[string]bool{experts: true}}})
+	p, err := NewPlan(src.inventory(t), recipe.Recipe{}, PlanOptions{Facts: Facts{Exact: map[string]bool{experts: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := plan.Blobs[0].Tensors[0].Transform; got != Fold {
+	if got := p.Blobs[0].Tensors[0].Transform; got != Fold {
 		t.Fatalf("the plan says %s", got)
 	}
-	got, _ := write(t, plan, src, t.TempDir(), WriteOptions{Jobs: 2}).arrays(t, experts)
+	got, _ := write(t, p, src, t.TempDir(), WriteOptions{Jobs: 2}).arrays(t, experts)
 	folded := stack
 	folded.Global, folded.Scales = nil, got[experts+".scale"]
 	want, have := decoded(t, stack), decoded(t, folded)
@@ -202,7 +203,7 @@ func TestWriteMovesColours(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, h := write(t, plan, src, t.TempDir(), WriteOptions{}).arrays(t, name)
-	if want := []int{4, 3, 2, 3, 5}; !equalShape(h.Tensors[0].Shape, want) {
+	if want := []int{4, 3, 2, 3, 5}; !slices.Equal(h.Tensors[0].Shape, want) {
 		t.Fatalf("the shape is %v", h.Tensors[0].Shape)
 	}
 	for o := range 4 {
@@ -216,8 +217,6 @@ func TestWriteMovesColours(t *testing.T) {
 		}
 	}
 }
-
-func equalShape(a, b []int) bool { return shapeText(a) == shapeText(b) }
 
 func TestWriteDoesNotDependOnJobs(t *testing.T) {
 	src := mixedModel()
