@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/runtime"
 )
 
 // benchSource is the model that QIMPORT_BENCH_MODEL names, or this repository's small one, and how
 // to load it: in the way that QIMPORT_BENCH_COMPUTE asks for.
-func benchSource(b *testing.B) (*convert.Source, runtime.Options) {
+func benchSource(b *testing.B) (*source.Source, runtime.Options) {
 	b.Helper()
 	dir := os.Getenv("QIMPORT_BENCH_MODEL")
 	if dir == "" {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
@@ -41,7 +41,7 @@ func TestFixtures(t *testing.T) {
 
 // asConverted is a checkpoint in the release's form as its reference was made from it: everything
 // decoded to bf16, the norms' +1 added in bf16, and the convolutions in MLX's layout, which says so.
-type asConverted struct{ *convert.Source }
+type asConverted struct{ *source.Source }
 
 func (w asConverted) Load(name string) (quant.Tensor, error) {
 	t, err := w.Source.Load(name)

@@ -5,16 +5,16 @@ import (
 	"math"
 	"testing"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
 	"qimport/runtime/runtimetest"
 )
 
 // openDir opens a checkpoint.
-func openDir(t testing.TB, dir string) *convert.Source {
+func openDir(t testing.TB, dir string) *source.Source {
 	t.Helper()
-	w, err := convert.OpenDir(dir)
+	w, err := source.OpenDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"qimport/convert"
+	"qimport/convert/plan"
 	"qimport/convert/safetensors"
+	"qimport/convert/source"
+	"qimport/convert/write"
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/quant/recipe"
@@ -137,12 +139,12 @@ func (a raw) editBF16(edit func([]float32)) {
 func importInto(t *testing.T, dir string, recipe recipe.Recipe) (*manifest.Store, manifest.Name) {
 	t.Helper()
 	ctx := context.Background()
-	source, err := convert.OpenDir(dir)
+	source, err := source.OpenDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer source.Close()
-	plan, err := convert.PlanSource(ctx, source, recipe, convert.MTPAuto)
+	plan, err := plan.PlanSource(ctx, source, recipe, plan.MTPAuto)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +156,7 @@ func importInto(t *testing.T, dir string, recipe recipe.Recipe) (*manifest.Store
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, _, err := convert.Write(ctx, plan, source, stage, convert.WriteOptions{})
+	m, _, err := write.Blobs(ctx, plan, source, stage, write.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +193,7 @@ func judge(t *testing.T, target Target, o Options) Report {
 // against opens the reference of a target.
 func against(t *testing.T, target Target, dir string) Target {
 	t.Helper()
-	source, err := convert.OpenDir(dir)
+	source, err := source.OpenDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"strings"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
 )
@@ -17,7 +17,7 @@ type language struct {
 }
 
 // readLanguage reads tokenizer and template of a checkpoint that was not checked.
-func readLanguage(s *convert.Source) (language, error) {
+func readLanguage(s *source.Source) (language, error) {
 	b, err := s.File("tokenizer.json")
 	if err != nil {
 		return language{}, err

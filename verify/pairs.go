@@ -5,13 +5,13 @@ import (
 	"strings"
 
 	"qimport/arch"
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/quant"
 )
 
 // pairs matches the model's tensors with the reference's by the part they play, whichever form
 // either checkpoint has. alone are tensors of the model that the reference has not.
-func pairs(ours, reference *convert.Source) (matched []tensorPair, alone []string) {
+func pairs(ours, reference *source.Source) (matched []tensorPair, alone []string) {
 	ourInv, refInv := ours.Inventory(), reference.Inventory()
 	source := map[string]elements{}
 	for _, t := range refInv.Tensors {
@@ -50,8 +50,8 @@ var expertName = regexp.MustCompile(`\.(?:experts|switch_mlp)\.(gate_up_proj|gat
 func canonical(body string) string { return expertName.ReplaceAllString(body, ".experts.$1") }
 
 // elementsOf reads a tensor piece by piece; nothing is copied together.
-func elementsOf(s *convert.Source, t convert.Tensor) elements {
-	e := elements{shape: t.Shape, format: t.Format, bytes: t.Bytes(), pieces: len(t.Pieces), global: t.Global != convert.NoGlobal}
+func elementsOf(s *source.Source, t source.Tensor) elements {
+	e := elements{shape: t.Shape, format: t.Format, bytes: t.Bytes(), pieces: len(t.Pieces), global: t.Global != source.NoGlobal}
 	e.load = func(i int) (quant.Tensor, int, error) {
 		piece, err := s.LoadPiece(t, i)
 		return piece, 0, err
@@ -79,14 +79,14 @@ func (e elements) half(h int) elements {
 }
 
 // shifts are what the gains of a norm lack on either side: 1 where they are stored without it.
-func shifts(t convert.Tensor, ours, reference convert.Layout) (ourShift, sourceShift float32) {
+func shifts(t source.Tensor, ours, reference source.Layout) (ourShift, sourceShift float32) {
 	if t.MTP || !zeroCentred(t.Body) || ours == reference {
 		return 0, 0
 	}
-	if ours == convert.LayoutRaw {
+	if ours == source.LayoutRaw {
 		ourShift = 1
 	}
-	if reference == convert.LayoutRaw {
+	if reference == source.LayoutRaw {
 		sourceShift = 1
 	}
 	return ourShift, sourceShift

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"qimport/arch"
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/runtime"
 )
@@ -105,8 +105,8 @@ func (r *run) checkDecay(context.Context) Check {
 
 // coarseDecays are the A_log that are stored in less than float32. dt_bias is bf16 in every
 // release, and does no harm: it is added once, where A_log is an exponent.
-func coarseDecays(inv convert.Inventory) []convert.Tensor {
-	var coarse []convert.Tensor
+func coarseDecays(inv source.Inventory) []source.Tensor {
+	var coarse []source.Tensor
 	for _, t := range inv.Tensors {
 		if t.Role == arch.State && strings.HasSuffix(t.Body, "A_log") && t.Format != quant.FormatF32 {
 			coarse = append(coarse, t)

@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"strings"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/runtime/model"
 )
 
@@ -48,7 +48,7 @@ func (r *run) checkConfig(context.Context) Check {
 }
 
 // readConfig is what config.json means to the runtime, less what is no part of the arithmetic.
-func readConfig(s *convert.Source) (model.Config, error) {
+func readConfig(s *source.Source) (model.Config, error) {
 	b, err := s.File("config.json")
 	if err != nil {
 		return model.Config{}, err

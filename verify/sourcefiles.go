@@ -12,14 +12,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"qimport/convert"
 	"qimport/convert/safetensors"
+	"qimport/convert/source"
 )
 
 // SourceFiles lists a source's files for a report's provenance: the weights first, in the order of
 // the inventory's shards, then the others with their digests. Weights are hashed too if asked, which
 // reads all of them; else their headers are.
-func SourceFiles(ctx context.Context, s *convert.Source, weights bool) ([]SourceFile, error) {
+func SourceFiles(ctx context.Context, s *source.Source, weights bool) ([]SourceFile, error) {
 	shards := s.Inventory().Shards
 	files := make([]SourceFile, len(shards))
 	g, ctx := errgroup.WithContext(ctx)
@@ -53,7 +53,7 @@ func SourceFiles(ctx context.Context, s *convert.Source, weights bool) ([]Source
 }
 
 // headerBytes is how long a shard's header is, with the length before it.
-func headerBytes(shard convert.Shard) (int64, error) {
+func headerBytes(shard source.Shard) (int64, error) {
 	f, err := os.Open(shard.Path)
 	if err != nil {
 		return 0, err

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
 )
@@ -17,7 +17,7 @@ import (
 // set it; the checks after it say what they lack.
 type subject struct {
 	language
-	source *convert.Source
+	source *source.Source
 	model  *runtime.Model
 	// stepped are the logits after so many tokens of the first text, decoded one token at a time.
 	stepped map[int]stepped

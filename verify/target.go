@@ -1,7 +1,7 @@
 package verify
 
 import (
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/manifest"
 )
 
@@ -15,10 +15,10 @@ type Target struct {
 	Blobs []manifest.Layer
 	Path  func(manifest.Digest) string
 	// Open opens the model's tensors and files. Run closes what it returns.
-	Open func() (*convert.Source, error)
+	Open func() (*source.Source, error)
 	// Against is the checkpoint the model was made from, nil where it is not at hand. It stays
 	// the caller's to close.
-	Against    *convert.Source
+	Against    *source.Source
 	Provenance Provenance
 }
 
@@ -38,11 +38,11 @@ func Stored(store *manifest.Store, name manifest.Name) (Target, error) {
 func Staged(name string, m manifest.Manifest, path func(manifest.Digest) string) Target {
 	return Target{
 		Name: name, Manifest: m.Digest(), Blobs: m.Blobs(), Path: path,
-		Open: func() (*convert.Source, error) { return convert.OpenStored(m, path) },
+		Open: func() (*source.Source, error) { return source.OpenStored(m, path) },
 	}
 }
 
 // Directory is a checkpoint directory as it is.
 func Directory(name, dir string) Target {
-	return Target{Name: name, Open: func() (*convert.Source, error) { return convert.OpenDir(dir) }}
+	return Target{Name: name, Open: func() (*source.Source, error) { return source.OpenDir(dir) }}
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/quant/recipe"
@@ -103,7 +103,7 @@ func TestNotRunIsNotPassed(t *testing.T) {
 }
 
 func TestSourceFiles(t *testing.T) {
-	source, err := convert.OpenDir(mixture)
+	source, err := source.OpenDir(mixture)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"slices"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
 )
@@ -96,7 +96,7 @@ func opensTurn(t *chat.Template) error {
 
 // namedStop says whether one of the model's files names id as an end. Our own runtime knows the
 // family's usual end tokens beside them; other programs do not.
-func namedStop(s *convert.Source, t *tokenizer.Tokenizer, id int) error {
+func namedStop(s *source.Source, t *tokenizer.Tokenizer, id int) error {
 	nowhere := func(string) (int, bool) { return 0, false }
 	named, err := chat.StopTokens(s, nowhere)
 	if err != nil && !errors.Is(err, chat.ErrNoStop) {
@@ -116,7 +116,7 @@ func namedStop(s *convert.Source, t *tokenizer.Tokenizer, id int) error {
 }
 
 // tokenizerEOS is the eos_token of tokenizer_config.json, or "".
-func tokenizerEOS(s *convert.Source) (string, error) {
+func tokenizerEOS(s *source.Source) (string, error) {
 	b, err := s.File("tokenizer_config.json")
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil

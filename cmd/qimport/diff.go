@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/manifest"
 )
 
@@ -90,7 +90,7 @@ type described struct {
 
 // describe lists the layers of a model by name.
 func describe(store *manifest.Store, m manifest.Manifest) (map[string]described, error) {
-	src, err := convert.OpenStored(m, store.Blob)
+	src, err := source.OpenStored(m, store.Blob)
 	if err != nil {
 		return nil, err
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 
-	"qimport/convert"
 	"qimport/convert/checkpoint"
 	"qimport/convert/safetensors"
+	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/quant/recipe"
@@ -60,7 +60,7 @@ func outcomes() []outcome {
 		{mlx.ErrNoMLX, exitFailed, "everything but running a model works without MLX: --verify none, verify --level blobs"},
 		{safetensors.ErrTruncated, exitFailed, "fetch that file again; what is finished is kept"},
 		{checkpoint.ErrBadCheckpoint, exitFailed, "compare the directory with the published one; a download may have stopped halfway"},
-		{convert.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
+		{source.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
 		{manifest.ErrDamaged, exitFailed, "import the models named again; qimport import writes only what is missing"},
 		{fs.ErrPermission, exitFailed, "the store belongs to another user (Ollama's own, often): change its owner, or choose --store"},
 	}

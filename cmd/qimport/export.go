@@ -9,7 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"qimport/convert"
+	"qimport/convert/export"
+	"qimport/convert/source"
 	"qimport/manifest"
 )
 
@@ -25,7 +26,7 @@ our own. OUT appears whole or not at all, and must not hold anything before.
 Examples:
   qimport export small:nvfp4 ./small-nvfp4
   qimport verify small:nvfp4 && qimport export small:nvfp4 ./out && mlx_lm.generate --model ./out`,
-		2, 2, flags, export)
+		2, 2, flags, runExport)
 }
 
 // exportResult is the result of an export, as scripts read it.
@@ -40,7 +41,7 @@ type exportResult struct {
 	Seconds  float64         `json:"seconds"`
 }
 
-func export(ctx context.Context, c call) error {
+func runExport(ctx context.Context, c call) error {
 	if c.Int("jobs") < 0 {
 		return usagef("--jobs %d: it is a number of workers, or 0 for one a core", c.Int("jobs"))
 	}
@@ -74,10 +75,10 @@ func export(ctx context.Context, c call) error {
 }
 
 // exportTo writes the directory, under a bar.
-func (s stdio) exportTo(ctx context.Context, src *convert.Source, dir string, jobs int) ([]string, error) {
+func (s stdio) exportTo(ctx context.Context, src *source.Source, dir string, jobs int) ([]string, error) {
 	bar := s.progress("export")
 	defer bar.end()
-	return convert.Export(ctx, src, dir, convert.ExportOptions{
+	return export.Directory(ctx, src, dir, export.Options{
 		Jobs:     jobs,
 		Progress: bar.written,
 	})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"qimport/convert"
+	"qimport/convert/plan"
 	"qimport/manifest"
 	"qimport/quant/recipe"
 	"qimport/verify"
@@ -41,7 +41,7 @@ type importOptions struct {
 	source string
 	name   string // "" for the source's own
 	recipe recipe.Recipe
-	mtp    convert.MTP
+	mtp    plan.MTP
 	search bool // scales of least squared error
 	jobs   int
 	checks verify.Options
@@ -108,7 +108,7 @@ func (c call) checkReports(level verify.Level) error {
 
 // importSource is an import from plan to name. Where the verification says no, the error is
 // errRefused beside a result that tells why.
-func (s stdio) importSource(ctx context.Context, store *manifest.Store, src source, o importOptions) (importResult, error) {
+func (s stdio) importSource(ctx context.Context, store *manifest.Store, src openedSource, o importOptions) (importResult, error) {
 	w, err := s.writeSource(ctx, store, src, o)
 	if err != nil {
 		return importResult{}, err
@@ -119,7 +119,7 @@ func (s stdio) importSource(ctx context.Context, store *manifest.Store, src sour
 
 // importName is the name to publish under. Where the store has it in another case, that one is
 // meant, as with Ollama.
-func importName(store *manifest.Store, src source, o importOptions) (manifest.Name, error) {
+func importName(store *manifest.Store, src openedSource, o importOptions) (manifest.Name, error) {
 	name, err := src.defaultName(o.recipe)
 	if o.name != "" {
 		name, err = manifest.ParseName(o.name)

@@ -3,24 +3,24 @@ package main
 import (
 	"io"
 
-	"qimport/convert"
+	"qimport/convert/encode"
 	"qimport/manifest"
 	"qimport/verify"
 )
 
 // importResult is the result of an import, as scripts read it.
 type importResult struct {
-	Schema       int                  `json:"schema"`
-	Name         manifest.Name        `json:"name"`
-	Manifest     manifest.Digest      `json:"manifest"`
-	Tensors      int                  `json:"tensors"`
-	BytesRead    int64                `json:"bytes_read"`
-	BytesWritten int64                `json:"bytes_written"`
-	BytesReused  int64                `json:"bytes_reused"`
-	Seconds      float64              `json:"seconds"`
-	Published    bool                 `json:"published"`
-	ScaleSearch  []convert.SearchGain `json:"scale_search,omitempty"`
-	Verification *verify.Report       `json:"verification"`
+	Schema       int             `json:"schema"`
+	Name         manifest.Name   `json:"name"`
+	Manifest     manifest.Digest `json:"manifest"`
+	Tensors      int             `json:"tensors"`
+	BytesRead    int64           `json:"bytes_read"`
+	BytesWritten int64           `json:"bytes_written"`
+	BytesReused  int64           `json:"bytes_reused"`
+	Seconds      float64         `json:"seconds"`
+	Published    bool            `json:"published"`
+	ScaleSearch  []encode.Gain   `json:"scale_search,omitempty"`
+	Verification *verify.Report  `json:"verification"`
 }
 
 // write prints the result for people.
@@ -47,7 +47,7 @@ func (r importResult) write(w io.Writer) error {
 const gainsShown = 5
 
 // writeGains says what searching the scales was worth.
-func writeGains(w io.Writer, gains []convert.SearchGain) {
+func writeGains(w io.Writer, gains []encode.Gain) {
 	for i, g := range gains {
 		if i == gainsShown {
 			fprintln(w, "  … %d more in the JSON", len(gains)-gainsShown)

@@ -15,7 +15,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/quant"
 )
@@ -72,7 +72,7 @@ func storedType(store *manifest.Store, m manifest.Manifest) string {
 	if named := readConfig(store, m).FileType; named != "" {
 		return named
 	}
-	src, err := convert.OpenStored(m, store.Blob)
+	src, err := source.OpenStored(m, store.Blob)
 	if err != nil {
 		return ""
 	}
@@ -82,7 +82,7 @@ func storedType(store *manifest.Store, m manifest.Manifest) string {
 
 // typeOf lists the formats of the quantized tensors, those with most weights first: "int4, int8".
 // Where none is quantized it is the format of most weights.
-func typeOf(inv convert.Inventory) string {
+func typeOf(inv source.Inventory) string {
 	weights := map[quant.Format]int{}
 	for _, t := range inv.Tensors {
 		weights[t.Format] += quant.Elements(t.Shape)

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"qimport/convert"
 	"qimport/convert/safetensors"
+	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/runtime/runtimetest"
 )
@@ -30,7 +30,7 @@ const (
 // qwen3MoE derives the checkpoint from the dense one in dir.
 func qwen3MoE(t *testing.T, dir string) matrixSource {
 	t.Helper()
-	src, err := convert.OpenDir(dir)
+	src, err := source.OpenDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"qimport/arch"
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
@@ -70,7 +70,7 @@ type matrixSource struct {
 
 // walk carries out all imports of one source.
 func (s matrixSource) walk(t *testing.T) matrixRow {
-	src, err := convert.OpenDir(s.dir)
+	src, err := source.OpenDir(s.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"qimport/convert"
+	"qimport/convert/encode"
+	"qimport/convert/plan"
 	"qimport/manifest"
 )
 
@@ -20,10 +21,10 @@ then sizes, bits a weight, memory and free space. Only headers are read.
 Examples:
   qimport plan ./Qwen3.5-0.8B -q nvfp4
   qimport plan Qwen/Qwen3.5-0.8B -q nvfp4 --override '**.down_proj=mxfp8' --all`,
-		1, 1, flags, plan)
+		1, 1, flags, runPlan)
 }
 
-func plan(ctx context.Context, c call) error {
+func runPlan(ctx context.Context, c call) error {
 	o, err := c.importOptions()
 	if err != nil {
 		return err
@@ -45,18 +46,18 @@ func plan(ctx context.Context, c call) error {
 }
 
 // makePlan decides what becomes of every tensor of a source.
-func makePlan(ctx context.Context, src source, o importOptions) (convert.Plan, error) {
-	facts, err := convert.ReadFacts(ctx, src.Source)
+func makePlan(ctx context.Context, src openedSource, o importOptions) (plan.Plan, error) {
+	facts, err := plan.ReadFacts(ctx, src.Source)
 	if err != nil {
-		return convert.Plan{}, err
+		return plan.Plan{}, err
 	}
-	return convert.NewPlan(src.Inventory(), o.recipe, convert.PlanOptions{MTP: o.mtp, ScaleSearch: o.search, Facts: facts})
+	return plan.New(src.Inventory(), o.recipe, plan.Options{MTP: o.mtp, ScaleSearch: o.search, Facts: facts})
 }
 
 // printPlan prints a plan, and whether the store has room for it.
-func (c call) printPlan(p convert.Plan, store *manifest.Store, jobs int) error {
+func (c call) printPlan(p plan.Plan, store *manifest.Store, jobs int) error {
 	space, spaceErr := store.Preflight(p.Totals().BytesWritten)
-	return c.print(p.Report(convert.PeakMemory(p.Totals().Tensors, jobs), space.Free), func(w io.Writer) error {
+	return c.print(p.Report(encode.PeakMemory(p.Totals().Tensors, jobs), space.Free), func(w io.Writer) error {
 		fprintln(w, "%s", strings.TrimRight(p.Text(c.Bool("all")), "\n"))
 		switch {
 		case spaceErr != nil:

@@ -7,7 +7,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 
-	"qimport/convert"
+	"qimport/convert/encode"
 )
 
 // progress shows how far long work is: a bar on a terminal, a line now and then elsewhere,
@@ -66,7 +66,7 @@ func (p *progress) bytes(done, total int64) {
 }
 
 // written shows how far an import or an export is.
-func (p *progress) written(w convert.Progress) {
+func (p *progress) written(w encode.Progress) {
 	if w.Flushing {
 		p.step("waiting for the disk")
 		return

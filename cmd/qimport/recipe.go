@@ -5,7 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"qimport/convert"
+	"qimport/convert/plan"
 	"qimport/quant"
 	"qimport/quant/recipe"
 )
@@ -64,14 +64,14 @@ func (c call) recipeFile() (recipe.Recipe, error) {
 }
 
 // mtp reads what is to become of the multi-token-prediction head.
-func (c call) mtp() (convert.MTP, error) {
+func (c call) mtp() (plan.MTP, error) {
 	switch s := c.String("mtp"); s {
 	case "auto":
-		return convert.MTPAuto, nil
+		return plan.MTPAuto, nil
 	case "keep":
-		return convert.MTPKeep, nil
+		return plan.MTPKeep, nil
 	case "drop":
-		return convert.MTPDrop, nil
+		return plan.MTPDrop, nil
 	default:
 		return 0, usagef("--mtp %s: it is auto, keep or drop", s)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"qimport/arch"
-	"qimport/convert"
+	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/verify"
 )
@@ -59,7 +59,7 @@ func show(_ context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	src, err := convert.OpenStored(e.Manifest, store.Blob)
+	src, err := source.OpenStored(e.Manifest, store.Blob)
 	if err != nil {
 		return err
 	}

@@ -7,31 +7,32 @@ import (
 	"regexp"
 	"strings"
 
-	"qimport/convert"
 	"qimport/convert/hub"
+	"qimport/convert/plan"
+	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/quant/recipe"
 	"qimport/verify"
 )
 
-// source is an open checkpoint and where it was found.
-type source struct {
-	*convert.Source
+// source is an open openedSource and where it was found.
+type openedSource struct {
+	*source.Source
 	found hub.Source
 }
 
 // openSource finds what the user named, fetching it if need be, and reads its headers.
-func openSource(ctx context.Context, named string) (source, error) {
+func openSource(ctx context.Context, named string) (openedSource, error) {
 	found, err := hub.Resolve(ctx, named)
 	if err != nil {
-		return source{}, err
+		return openedSource{}, err
 	}
-	opened, err := convert.OpenDir(found.Dir)
-	return source{opened, found}, err
+	opened, err := source.OpenDir(found.Dir)
+	return openedSource{opened, found}, err
 }
 
 // label names the source in reports: its repository, or the directory's last part.
-func (s source) label() string {
+func (s openedSource) label() string {
 	if s.found.Repo != "" {
 		return s.found.Repo
 	}
@@ -46,7 +47,7 @@ func (s source) label() string {
 var notInNames = regexp.MustCompile(`[^a-z0-9._-]+`)
 
 // defaultName is the name of an import that was given none: the source's, with the type as tag.
-func (s source) defaultName(recipe recipe.Recipe) (manifest.Name, error) {
+func (s openedSource) defaultName(recipe recipe.Recipe) (manifest.Name, error) {
 	label := s.label()
 	model := strings.ToLower(label[strings.LastIndexByte(label, '/')+1:])
 	model = strings.Trim(notInNames.ReplaceAllString(model, "-"), ".-_")
@@ -64,7 +65,7 @@ func (s source) defaultName(recipe recipe.Recipe) (manifest.Name, error) {
 // provenance is what a report says of where a model came from and how it was made. Shards are not
 // hashed, which would double the work of an import: of those in the Hugging Face cache the digest is
 // known, and of all others there is that of the header.
-func (s source) provenance(ctx context.Context, plan convert.Plan, recipe recipe.Recipe) (verify.Provenance, error) {
+func (s openedSource) provenance(ctx context.Context, plan plan.Plan, recipe recipe.Recipe) (verify.Provenance, error) {
 	p := verify.Provenance{Source: s.label(), Revision: s.found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true))).String()}
 	var err error
 	if p.Files, err = verify.SourceFiles(ctx, s.Source, false); err != nil {

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"qimport/convert"
+	"qimport/convert/plan"
+	"qimport/convert/write"
 	"qimport/manifest"
 	"qimport/verify"
 )
@@ -22,7 +23,7 @@ type written struct {
 }
 
 // writeSource is the first half of an import: from plan to manifest.
-func (s stdio) writeSource(ctx context.Context, store *manifest.Store, src source, o importOptions) (written, error) {
+func (s stdio) writeSource(ctx context.Context, store *manifest.Store, src openedSource, o importOptions) (written, error) {
 	w := written{start: time.Now()}
 	name, err := importName(store, src, o)
 	if err != nil {
@@ -45,7 +46,7 @@ func (s stdio) writeSource(ctx context.Context, store *manifest.Store, src sourc
 	if w.stage, err = openStage(store, plan); err != nil {
 		return w, err
 	}
-	var stats convert.Stats
+	var stats write.Stats
 	if w.manifest, stats, err = s.writeStage(ctx, store, w.stage, src, plan, o.jobs); err != nil {
 		return w, errors.Join(err, w.stage.Keep())
 	}
@@ -61,11 +62,11 @@ func (s stdio) writeSource(ctx context.Context, store *manifest.Store, src sourc
 
 // openStage opens the staging folder of a plan, and checks that the store can take what an earlier
 // run has not written yet.
-func openStage(store *manifest.Store, plan convert.Plan) (*manifest.Stage, error) {
+func openStage(store *manifest.Store, plan plan.Plan) (*manifest.Stage, error) {
 	if _, err := store.Preflight(0); err != nil {
 		return nil, err
 	}
-	fingerprint, err := convert.Fingerprint(plan)
+	fingerprint, err := write.Fingerprint(plan)
 	if err != nil {
 		return nil, err
 	}
@@ -73,21 +74,21 @@ func openStage(store *manifest.Store, plan convert.Plan) (*manifest.Stage, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := store.Preflight(convert.Remaining(plan, stage)); err != nil {
+	if _, err := store.Preflight(write.Remaining(plan, stage)); err != nil {
 		return nil, errors.Join(err, stage.Keep())
 	}
 	return stage, nil
 }
 
 // writeStage carries the plan out, under a bar.
-func (s stdio) writeStage(ctx context.Context, store *manifest.Store, stage *manifest.Stage, src source, plan convert.Plan, jobs int) (manifest.Manifest, convert.Stats, error) {
-	index, err := convert.OpenIndex(store.IndexPath())
+func (s stdio) writeStage(ctx context.Context, store *manifest.Store, stage *manifest.Stage, src openedSource, plan plan.Plan, jobs int) (manifest.Manifest, write.Stats, error) {
+	index, err := write.OpenIndex(store.IndexPath())
 	if err != nil {
-		return manifest.Manifest{}, convert.Stats{}, err
+		return manifest.Manifest{}, write.Stats{}, err
 	}
 	bar := s.progress("import")
 	defer bar.end()
-	m, stats, err := convert.Write(ctx, plan, src.Source, stage, convert.WriteOptions{
+	m, stats, err := write.Blobs(ctx, plan, src.Source, stage, write.Options{
 		Jobs: jobs, Index: index,
 		Progress: bar.written,
 	})

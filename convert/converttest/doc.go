@@ -1,0 +1,2 @@
+// Package converttest has what the tests of several stages share. Only tests import it.
+package converttest

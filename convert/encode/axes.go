@@ -1,0 +1,43 @@
+package encode
+
+import "qimport/quant"
+
+// moveColours copies a patch embedding [out, time, height, width, channels] as
+// [out, channels, time, height, width].
+func moveColours(dst []byte, t quant.Tensor) {
+	channels := quant.Columns(t.Shape)
+	transpose(dst, t, quant.Elements(t.Shape[1:])/channels, channels)
+}
+
+// coloursLast copies a patch embedding [out, channels, time, height, width] as
+// [out, time, height, width, channels].
+func coloursLast(dst []byte, t quant.Tensor) {
+	transpose(dst, t, t.Shape[1], quant.Elements(t.Shape[2:]))
+}
+
+// transpose copies a tensor [out, rows, cols], whatever its shape says, as [out, cols, rows].
+func transpose(dst []byte, t quant.Tensor, rows, cols int) {
+	size := t.Format.Dtype.Size()
+	for o := range t.Shape[0] {
+		for r := range rows {
+			for c := range cols {
+				from := ((o*rows+r)*cols + c) * size
+				to := ((o*cols+c)*rows + r) * size
+				copy(dst[to:to+size], t.Data[from:from+size])
+			}
+		}
+	}
+}
+
+// addOne turns the gains w of release-form norms into the 1+w of converted ones, rounded to their
+// dtype as mlx-lm does it.
+func addOne(dst, src []byte, d quant.Dtype) error {
+	values := make([]float32, len(src)/d.Size())
+	if err := quant.ToFloat32(values, src, d); err != nil {
+		return err
+	}
+	for i := range values {
+		values[i]++
+	}
+	return quant.FromFloat32(dst, d, values)
+}

@@ -1,0 +1,145 @@
+package encode
+
+import (
+	"fmt"
+	"unsafe"
+
+	"qimport/convert/plan"
+	"qimport/convert/source"
+	"qimport/quant"
+)
+
+// encode makes the piece of a span.
+func (tw *tensorWriter) encode(s span) (piece, error) {
+	src := tw.pieces[s.piece]
+	data := rowsOf(src, s.from, s.to)
+	p := piece{first: s.first, read: data, source: s.bytes}
+	err := checkSpan(src, data, s)
+	if err == nil {
+		n := (s.to - s.from) * quant.Columns(src.Shape)
+		err = tw.transform(&p, src, data, s, n)
+	}
+	if copied := tw.plan.Transform == plan.Copy || tw.plan.Transform == plan.Expand || tw.plan.Transform == plan.Fold; !copied {
+		tw.src.Release(p.read)
+		p.read = nil
+	}
+	return p, err
+}
+
+// transform makes the bytes of a piece from the n elements of a span, which lie in data.
+func (tw *tensorWriter) transform(p *piece, src quant.Tensor, data []byte, s span, n int) error {
+	target := tw.plan.Target
+	switch tw.plan.Transform {
+	case plan.Copy:
+		p.bytes = data
+	case plan.Expand:
+		p.bytes = data
+		return src.ExpandScales(tw.output(p, n).Scales, s.from)
+	case plan.Fold:
+		p.bytes = data
+		return src.FoldScales(tw.output(p, n).Scales, s.from)
+	case plan.MoveColours:
+		moveColours(tw.output(p, n).Weight, src)
+	case plan.ColoursLast:
+		coloursLast(tw.output(p, n).Weight, src)
+	case plan.AddOne:
+		return addOne(tw.output(p, n).Weight, data, src.Format.Dtype)
+	case plan.Encode:
+		if tw.plan.Search {
+			return tw.search(tw.output(p, n), data, src.Format.Dtype)
+		}
+		return quant.Encode(target, tw.output(p, n), data, src.Format.Dtype)
+	case plan.Convert:
+		if err := quant.Encode(target, tw.output(p, n), data, src.Format.Dtype); err != nil {
+			return err
+		}
+		return checkRange(p.bytes, target.Dtype)
+	case plan.Decode:
+		if err := tw.throughFloats(tw.output(p, n), src, s, n); err != nil {
+			return err
+		}
+		return checkRange(p.bytes, target.Dtype)
+	case plan.Reencode:
+		return tw.throughFloats(tw.output(p, n), src, s, n)
+	}
+	return nil
+}
+
+// rowsOf is the elements of rows [from, to) of a tensor.
+func rowsOf(t quant.Tensor, from, to int) []byte {
+	rows := quant.Elements(t.Shape) / max(quant.Columns(t.Shape), 1)
+	if rows == 0 {
+		return nil
+	}
+	size := len(t.Data) / rows
+	return t.Data[from*size : to*size]
+}
+
+// output is where the n elements of a piece go, with their scales and biases: a buffer. Where the
+// elements are those of the source, ready, the buffer holds the rest only.
+func (tw *tensorWriter) output(p *piece, n int) quant.Packed {
+	weight, scales, biases := tw.plan.Target.PartSizes(n, tw.plan.Scale)
+	if p.bytes != nil {
+		weight = 0
+	}
+	p.buffer = tw.buffer(weight + scales + biases)
+	out := quant.Packed{
+		Weight: p.buffer[:weight],
+		Scales: p.buffer[weight : weight+scales],
+		Biases: p.buffer[weight+scales : weight+scales+biases],
+	}
+	if p.bytes == nil {
+		p.bytes = out.Weight
+	}
+	p.parts = quant.Packed{Scales: out.Scales, Biases: out.Biases}
+	return out
+}
+
+// throughFloats decodes the rows of a span and encodes them again.
+func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, s span, n int) error {
+	buffer := tw.buffer(4 * n)
+	defer tw.giveBack(buffer)
+	values := float32s(buffer[:4*n])
+	if err := src.Decode(values, s.from); err != nil {
+		return err
+	}
+	if bad, err := quant.NonFinite(buffer[:4*n], quant.F32); bad > 0 || err != nil {
+		return fmt.Errorf("%w: %d of its values are not finite", source.ErrSource, bad)
+	}
+	if tw.plan.Search {
+		return tw.search(out, buffer[:4*n], quant.F32)
+	}
+	return quant.EncodeFloat32(tw.plan.Target, out, values, tw.plan.Scale)
+}
+
+// float32s is a buffer, seen as numbers.
+func float32s(buffer []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(buffer))), len(buffer)/4)
+}
+
+// checkSpan refuses weights and scales that are no numbers: a group that holds one would lose all its
+// values, and a model with one answers nothing but noise. The kernel that only counts is several times
+// as fast as the search for the place, which is left to the rare case.
+func checkSpan(src quant.Tensor, data []byte, s span) error {
+	t := quant.Tensor{Format: src.Format, Data: data, ScaleDtype: src.ScaleDtype}
+	if s.from == 0 {
+		t.Scales, t.Biases = src.Scales, src.Biases
+	}
+	if f := src.Format; f.Mode == quant.Plain && f.Dtype.IsFloat() {
+		if bad, err := quant.NonFinite(data, f.Dtype); bad == 0 {
+			return err
+		}
+	}
+	if err := quant.CheckFinite(t); err != nil {
+		return fmt.Errorf("%w: in rows %d to %d, %w; the file is damaged, fetch it again", source.ErrSource, s.from, s.to-1, err)
+	}
+	return nil
+}
+
+// checkRange refuses values that the target's dtype rounds to infinity.
+func checkRange(out []byte, d quant.Dtype) error {
+	if bad, err := quant.NonFinite(out, d); bad > 0 || err != nil {
+		return fmt.Errorf("%w: %d of its values are too large for %s; choose bf16 or f32", source.ErrSource, bad, d)
+	}
+	return nil
+}

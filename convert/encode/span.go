@@ -1,0 +1,69 @@
+package encode
+
+import (
+	"qimport/convert/plan"
+	"qimport/quant"
+)
+
+// pieceSize is how work is cut, so that a large tensor is worked on by all cores, and memory stays
+// bounded whatever the number of cores.
+type pieceSize struct {
+	elements int // of one piece, unless a single row has more
+	ahead    int // pieces of a tensor that may wait for their turn to be written
+	inFlight int // pieces of all tensors in memory at once
+}
+
+const (
+	pieceBudget = 96 << 20 // bytes of pieces in memory, at four bytes an element
+	maxPiece    = 512 << 10
+	minPiece    = 32 << 10
+	piecesAhead = 2
+)
+
+func sizePieces(jobs int) pieceSize {
+	p := pieceSize{ahead: piecesAhead}
+	p.inFlight = (jobs + 1) * (piecesAhead + 2)
+	p.elements = min(max(pieceBudget/4/p.inFlight, minPiece), maxPiece)
+	return p
+}
+
+// PeakMemory estimates the bytes of memory that writing that many tensors needs with that many jobs
+// (0 for one a core): the program itself, what it keeps of each tensor, and pieces, with the mapped
+// pages they are made from.
+func PeakMemory(tensors, jobs int) int64 {
+	const program, perTensor = 48 << 20, 2 << 10
+	size := sizePieces(workers(jobs))
+	return program + perTensor*int64(tensors) + 4*int64(size.elements*size.inFlight)
+}
+
+// span is the rows [from, to) of one piece of the source, a row being a line of the last dimension.
+type span struct {
+	piece, from, to int
+	first           int   // element of the whole tensor at which it begins
+	bytes           int64 // of the source, scales included
+}
+
+// cut divides a tensor into spans of whole rows.
+func (size pieceSize) cut(t plan.Tensor, pieces []quant.Tensor) []span {
+	var spans []span
+	first := 0
+	for i, p := range pieces {
+		cols := max(quant.Columns(p.Shape), 1)
+		rows := quant.Elements(p.Shape) / cols
+		step := max(size.elements/cols, 1)
+		if t.Transform == plan.MoveColours || t.Transform == plan.ColoursLast || rows == 0 {
+			step = max(rows, 1)
+		}
+		total := int64(len(p.Data) + len(p.Scales) + len(p.Biases) + 4*len(p.Global))
+		for from := 0; from == 0 || from < rows; from += step {
+			to := min(from+step, rows)
+			share := total
+			if rows > 0 {
+				share = total*int64(to)/int64(rows) - total*int64(from)/int64(rows)
+			}
+			spans = append(spans, span{piece: i, from: from, to: to, first: first + from*cols, bytes: share})
+		}
+		first += rows * cols
+	}
+	return spans
+}

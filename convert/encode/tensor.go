@@ -1,0 +1,181 @@
+package encode
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+
+	"golang.org/x/sync/errgroup"
+
+	"qimport/convert/plan"
+	"qimport/quant"
+)
+
+// tensorWriter writes the arrays of one tensor in the order of plan.Tensor.Arrays: the elements first.
+// Scales and biases come with each piece of them and are written ahead, to their places.
+type tensorWriter struct {
+	*Engine
+	plan   plan.Tensor
+	label  string // of the blob, for progress
+	out    Sink
+	pieces []quant.Tensor // of the source
+	places Places
+	second float32 // the nvfp4 scale of the whole tensor; 0 for none
+}
+
+// Tensor writes one tensor. blob names what it is part of, for the meter.
+func (e *Engine) Tensor(ctx context.Context, blob string, t plan.Tensor, places Places, out Sink) error {
+	tw := &tensorWriter{Engine: e, plan: t, label: blob, out: out, places: places}
+	for i := range t.From.Pieces {
+		piece, err := e.src.LoadPiece(t.From, i)
+		if err != nil {
+			return err
+		}
+		tw.pieces = append(tw.pieces, piece)
+	}
+	var err error
+	if tw.second, err = tw.secondScale(ctx); err != nil {
+		return err
+	}
+	if err := tw.elements(ctx); err != nil {
+		return err
+	}
+	return tw.rest()
+}
+
+// piece is a part of a tensor, ready to be written.
+type piece struct {
+	bytes  []byte       // elements
+	parts  quant.Packed // scales and biases, where they are made and not copied
+	first  int          // element of the whole tensor at which it begins
+	buffer []byte       // that all of them lie in, to be used again; nil if they are the source's
+	read   []byte       // of the source, to be released
+	source int64        // bytes of the source that it stands for
+}
+
+// elements writes the elements: pieces are made by several goroutines and written in order.
+func (tw *tensorWriter) elements(ctx context.Context) error {
+	spans := tw.size.cut(tw.plan, tw.pieces)
+	if len(spans) == 1 {
+		return tw.alone(ctx, spans[0])
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	queue := make(chan chan piece, tw.size.ahead)
+	g.Go(func() error {
+		defer close(queue)
+		for _, s := range spans {
+			result := make(chan piece, 1)
+			select {
+			case queue <- result:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			g.Go(func() error { return tw.makePiece(ctx, s, result) })
+		}
+		return nil
+	})
+	g.Go(func() error {
+		for result := range queue {
+			if err := tw.takePiece(ctx, result); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// alone makes and writes a tensor of one piece without further goroutines.
+func (tw *tensorWriter) alone(ctx context.Context, s span) error {
+	result := make(chan piece, 1)
+	if err := tw.makePiece(ctx, s, result); err != nil {
+		return err
+	}
+	return tw.takePiece(ctx, result)
+}
+
+func (tw *tensorWriter) makePiece(ctx context.Context, s span, result chan<- piece) error {
+	if err := tw.acquire(ctx); err != nil {
+		return err
+	}
+	defer tw.release()
+	p, err := tw.encode(s)
+	if err == nil {
+		result <- p
+	}
+	return err
+}
+
+// takePiece waits for the next piece and writes it.
+func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece) error {
+	var p piece
+	select {
+	case p = <-result:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := tw.acquire(ctx); err != nil {
+		return err
+	}
+	defer tw.release()
+	if _, err := tw.out.Write(p.bytes); err != nil {
+		return err
+	}
+	if err := tw.writeParts(p); err != nil {
+		return err
+	}
+	tw.src.Release(p.read)
+	tw.giveBack(p.buffer)
+	tw.meter.Advance(tw.label, p.source, false)
+	return nil
+}
+
+// writeParts writes the scales and biases of a piece to their places further on.
+func (tw *tensorWriter) writeParts(p piece) error {
+	_, scales, biases := tw.plan.Target.PartSizes(p.first, tw.plan.Scale)
+	if len(p.parts.Scales) > 0 {
+		if err := tw.out.WriteAhead(p.parts.Scales, tw.places[plan.ScaleArray].At+int64(scales)); err != nil {
+			return err
+		}
+	}
+	if len(p.parts.Biases) > 0 {
+		return tw.out.WriteAhead(p.parts.Biases, tw.places[plan.BiasArray].At+int64(biases))
+	}
+	return nil
+}
+
+// rest writes what follows the elements: biases, the second scale, scales.
+func (tw *tensorWriter) rest() error {
+	for _, a := range tw.plan.Arrays() {
+		var err error
+		switch a.Kind {
+		case plan.BiasArray:
+			err = tw.part(a.Kind, func(t quant.Tensor) []byte { return t.Biases })
+		case plan.ScaleArray:
+			err = tw.part(a.Kind, func(t quant.Tensor) []byte { return t.Scales })
+		case plan.GlobalArray:
+			_, err = tw.out.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(tw.second)))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, p := range tw.pieces {
+		tw.src.Release(p.Scales)
+		tw.src.Release(p.Biases)
+	}
+	return nil
+}
+
+// part takes in the scales or biases that were written ahead, or copies the source's.
+func (tw *tensorWriter) part(kind plan.ArrayKind, of func(quant.Tensor) []byte) error {
+	if tw.plan.Transform != plan.Copy {
+		return tw.out.Advance(tw.places[kind].Bytes)
+	}
+	for _, p := range tw.pieces {
+		if _, err := tw.out.Write(of(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package export
+
+import (
+	"qimport/convert/plan"
+	"qimport/convert/source"
+	"qimport/quant"
+)
+
+// half is the gate or the up projections of a fused stack of experts [E, 2*I, H].
+type half struct {
+	whole  source.Tensor
+	second bool
+}
+
+// halfTensor describes a half as a stack of single experts [E, I, H], so that each is a piece.
+func halfTensor(whole source.Tensor, h plan.Tensor) source.Tensor {
+	t := whole
+	t.Name, t.Shape, t.Stacked = h.Name, h.Shape, true
+	t.Pieces = make([]source.Piece, h.Shape[0])
+	if len(whole.Pieces) == 1 { // the bytes that each stands for
+		for e := range t.Pieces {
+			t.Pieces[e] = source.Piece{Weight: source.Part{Bytes: whole.Bytes() / int64(2*len(t.Pieces))}}
+		}
+	}
+	return t
+}
+
+// exportView lends a source's tensors, halves of fused stacks as if they were stacks of their own.
+type exportView struct {
+	*source.Source
+	halves map[string]half
+}
+
+// LoadPiece lends piece i of a tensor, or expert i of a half.
+func (v exportView) LoadPiece(t source.Tensor, i int) (quant.Tensor, error) {
+	h, ok := v.halves[t.Name]
+	if !ok {
+		return v.Source.LoadPiece(t, i)
+	}
+	if h.whole.Stacked {
+		one, err := v.Source.LoadPiece(h.whole, i)
+		return halfOf(one, 0, 1, h.second), err
+	}
+	all, err := v.Source.LoadPiece(h.whole, 0)
+	return halfOf(all, i, t.Shape[0], h.second), err
+}
+
+// halfOf is the first or second half of the rows of expert e of count.
+func halfOf(t quant.Tensor, e, count int, second bool) quant.Tensor {
+	n := 2 * e
+	if second {
+		n++
+	}
+	part := func(b []byte) []byte {
+		size := len(b) / (2 * count)
+		return b[n*size : (n+1)*size]
+	}
+	cols := quant.Columns(t.Shape)
+	rows := quant.Elements(t.Shape) / max(cols, 1) / (2 * count)
+	out := quant.Tensor{Shape: []int{rows, cols}, Format: t.Format, ScaleDtype: t.ScaleDtype}
+	out.Data, out.Scales, out.Biases = part(t.Data), part(t.Scales), part(t.Biases)
+	switch len(t.Global) {
+	case 0:
+	case 1:
+		out.Global = t.Global
+	default:
+		out.Global = t.Global[e : e+1]
+	}
+	return out
+}

@@ -1,0 +1,171 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"qimport/arch"
+	"qimport/convert/plan"
+	"qimport/convert/source"
+	"qimport/quant"
+	"qimport/quant/recipe"
+)
+
+// exportPlan is what an export writes.
+type exportPlan struct {
+	shards []exportShard
+	files  map[string][]byte
+	halves map[string]half // tensors that are half of a fused stack of experts
+	notes  []string
+}
+
+func (x exportPlan) bytesRead() int64 {
+	var n int64
+	for _, s := range x.shards {
+		for _, t := range s.tensors {
+			n += t.From.Bytes()
+		}
+	}
+	return n
+}
+
+// planExport decides names, forms and places. Formats stay as the source has them, as nearly as MLX
+// can hold them.
+func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
+	facts, err := plan.ReadFacts(ctx, src)
+	if err != nil {
+		return exportPlan{}, err
+	}
+	inv := src.Inventory()
+	x := exportPlan{halves: map[string]half{}}
+	kept, dropped := plan.ChooseTensors(inv, plan.MTPDrop)
+	if len(dropped) > 0 {
+		x.notes = append(x.notes, fmt.Sprintf("the %d tensors of the MTP head are left out, as mlx-lm leaves them out", len(dropped)))
+	}
+	decisions, err := recipe.Recipe{}.Decide(plan.Subjects(kept, facts))
+	if err != nil {
+		return exportPlan{}, err
+	}
+	var tensors []plan.Tensor
+	var errs []error
+	for i, t := range kept {
+		tp, err := plan.PlanTensor(t, decisions[i], source.NoPatches, facts.Exact[t.Name])
+		errs = append(errs, err)
+		parts, err := x.split(exported(inv, tp))
+		errs = append(errs, err)
+		tensors = append(tensors, parts...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return exportPlan{}, err
+	}
+	slices.SortFunc(tensors, func(a, b plan.Tensor) int { return strings.Compare(a.Name, b.Name) })
+	x.notes = append(x.notes, noteSecondScales(tensors)...)
+	x.shards = cutShards(tensors)
+	x.files, err = exportFiles(src, x.shards)
+	return x, err
+}
+
+// exported gives a tensor the name and form of mlx-community.
+func exported(inv source.Inventory, t plan.Tensor) plan.Tensor {
+	t.Name = exportName(inv.Config.Family, t.From.Body)
+	if t.Global { // mlx-lm's layers have no place for a second scale; bf16 holds the numbers
+		t.Global, t.Transform, t.Target = false, plan.Decode, quant.FormatBF16
+		t.Bytes = int64(quant.Elements(t.Shape) * quant.BF16.Size())
+	}
+	switch {
+	case inv.Layout == source.LayoutRaw && t.From.Role == arch.Norm && !strings.HasSuffix(t.From.Body, "linear_attn.norm.weight"):
+		t.Transform = plan.AddOne
+	case inv.Layout == source.LayoutRaw && t.From.Role == arch.Conv && len(t.Shape) == 3: // [C, 1, K]
+		t.Shape = []int{t.Shape[0], t.Shape[2], t.Shape[1]}
+	case inv.Patches == source.PatchesFirst && len(t.Shape) == 5 && t.From.Role == arch.Vision:
+		s := t.Shape
+		t.Transform, t.Shape = plan.ColoursLast, []int{s[0], s[2], s[3], s[4], s[1]}
+	}
+	return t
+}
+
+// exportName is the name that mlx-lm, and mlx-vlm for the vision tower, give a tensor.
+func exportName(f arch.Family, body string) string {
+	body = strings.Replace(body, ".mlp.experts.", ".mlp.switch_mlp.", 1)
+	nested := f == arch.Qwen35 || f == arch.Qwen35MoE
+	vision, isVision := strings.CutPrefix(body, "visual.")
+	switch {
+	case isVision:
+		return "vision_tower." + vision
+	case strings.HasPrefix(body, "lm_head.") && nested:
+		return "language_model." + body
+	case strings.HasPrefix(body, "lm_head."):
+		return body
+	case nested:
+		return "language_model.model." + body
+	}
+	return "model." + body
+}
+
+// modulePath is the path of a tensor's module, as the config names it.
+func modulePath(name string) string { return strings.TrimSuffix(name, ".weight") }
+
+// split makes two tensors of fused gate_up_proj experts, gate first, and gives expert stacks the
+// ending that modules have.
+func (x *exportPlan) split(t plan.Tensor) ([]plan.Tensor, error) {
+	stem, fused := strings.CutSuffix(t.Name, ".switch_mlp.gate_up_proj")
+	if !fused {
+		if t.From.Role == arch.Expert && !strings.HasSuffix(t.Name, ".weight") {
+			t.Name += ".weight"
+		}
+		return []plan.Tensor{t}, nil
+	}
+	if rows := t.Shape[1] / 2; t.Source.Mode == quant.FP8 && (t.Source.BlockRows == 0 || rows%t.Source.BlockRows != 0) {
+		return nil, fmt.Errorf("%w: tensor %s: a block of scales reaches over gate and up, so that they cannot be parted; import the model and export that", source.ErrSource, t.From.Name)
+	}
+	var out []plan.Tensor
+	for i, p := range []string{"gate_proj", "up_proj"} {
+		h := t
+		h.Name = stem + ".switch_mlp." + p + ".weight"
+		h.Shape = []int{t.Shape[0], t.Shape[1] / 2, t.Shape[2]}
+		x.halves[h.Name] = half{whole: t.From, second: i == 1}
+		h.From = halfTensor(t.From, h)
+		if layout, err := h.Target.Layout(h.Shape, h.Scale); err == nil {
+			h.Bytes = layout.Bytes()
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+// exportFiles are the files beside the shards: config and index made anew, all others as they are.
+func exportFiles(src *source.Source, shards []exportShard) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, name := range source.CarriedFiles(src.Files()) {
+		content, err := src.File(name)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = content
+	}
+	delete(files, "hf_quant_config.json") // said in config.json from now on
+	config, err := exportConfig(files["config.json"], shards)
+	if err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	files["config.json"] = config
+	files["model.safetensors.index.json"], err = exportIndex(shards)
+	return files, err
+}
+
+// noteSecondScales says how many tensors grow because mlx-lm has no place for their second scale.
+func noteSecondScales(tensors []plan.Tensor) []string {
+	count := 0
+	for _, t := range tensors {
+		if t.Source.Mode == quant.NVFP4 && t.Transform == plan.Decode {
+			count++
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d nvfp4 tensors have a second scale, for which mlx-lm has no place: they are written as bf16, which holds their numbers", count)}
+}

@@ -1,0 +1,169 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"qimport/arch"
+	"qimport/convert/source"
+	"qimport/manifest"
+	"qimport/quant"
+	"qimport/quant/recipe"
+)
+
+// Plan is what an import writes, blob by blob and in the order of the manifest. It is plain data,
+// made without reading a weight; Write carries it out and decides nothing.
+type Plan struct {
+	Origin   string          // of the source
+	Blobs    []Blob          // single tensors by name, then groups of experts by name
+	Files    []string        // other files that are carried along, by name
+	Config   manifest.Config // of the model, as the store keeps it
+	Dropped  []string        // tensors of the source that are left out, by name
+	Warnings []string        // one sentence each
+	Shards   []source.Shard  // of the source
+}
+
+// Blob is one safetensors blob of the store: a tensor, or the projections of one group of experts.
+type Blob struct {
+	Name     string
+	Group    bool              // experts that the source has one by one
+	Tensors  []Tensor          // by name
+	Metadata map[string]string // of the blob's header; nil for unquantized tensors
+	Bytes    int64             // header included
+}
+
+// Tensor is what becomes of one logical tensor.
+type Tensor struct {
+	Name      string
+	Shape     []int // as written
+	Source    quant.Format
+	Target    quant.Format
+	Scale     quant.Dtype // of affine scales and biases, as written
+	Rule      string      // the rule that decided, for people
+	Transform Transform
+	Search    bool // scales are searched for the least squared error
+	Global    bool // a .global_scale is written
+	Bytes     int64
+	From      source.Tensor // of the source
+}
+
+// MTP says what becomes of the tensors of the multi-token-prediction head.
+type MTP uint8
+
+// The choices. Beside a converted body Ollama takes MTP tensors for the sign of a raw one and
+// shifts every norm again, so that MTPAuto keeps the head of a raw checkpoint only.
+const (
+	MTPAuto MTP = iota
+	MTPKeep
+	MTPDrop
+)
+
+// Options are choices beside the recipe, and the few facts that headers do not tell.
+type Options struct {
+	MTP         MTP
+	ScaleSearch bool // search scales wherever qimport encodes, in place of MLX's plain rule
+	Facts       Facts
+}
+
+// New decides what becomes of every tensor of an inventory. It is pure: no files, no clock, no
+// order of maps. An error wraps quant.ErrRecipe or ErrSource and holds all findings.
+func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error) {
+	kept, dropped := ChooseTensors(inv, opts.MTP)
+	decisions, err := recipe.Decide(Subjects(kept, opts.Facts))
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Shards: inv.Shards}
+	var tensors []Tensor
+	var errs []error
+	for i, t := range kept {
+		tp, err := PlanTensor(t, decisions[i], inv.Patches, opts.Facts.Exact[t.Name])
+		if opts.ScaleSearch && tp.searchable() {
+			tp.searchScales()
+		}
+		errs = append(errs, err)
+		tensors = append(tensors, tp)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Plan{}, err
+	}
+	if p.Blobs, err = planBlobs(tensors); err != nil {
+		return Plan{}, err
+	}
+	p.Config = storeConfig(inv, opts.Facts.Template, recipe, tensors)
+	p.Warnings = append(slices.Clone(inv.Notes), warnings(inv, tensors, opts.MTP, dropped)...)
+	return p, nil
+}
+
+// ChooseTensors leaves the MTP head out where that was asked for, or where it would do harm.
+func ChooseTensors(inv source.Inventory, mtp MTP) (kept []source.Tensor, dropped []string) {
+	drop := mtp == MTPDrop || mtp == MTPAuto && inv.Layout == source.LayoutConverted
+	for _, t := range inv.Tensors {
+		if t.MTP && drop {
+			dropped = append(dropped, t.Name)
+			continue
+		}
+		kept = append(kept, t)
+	}
+	return kept, dropped
+}
+
+// Subjects is what a recipe sees of the tensors.
+func Subjects(tensors []source.Tensor, facts Facts) []recipe.Subject {
+	out := make([]recipe.Subject, len(tensors))
+	for i, t := range tensors {
+		out[i] = recipe.Subject{
+			Name: t.Name, Shape: t.Shape, Source: t.Format, Kept: keptAs(t, facts.Exact[t.Name]),
+			Expert: t.Role == arch.Expert, Fixed: t.Role.Fixed(),
+		}
+	}
+	return out
+}
+
+// keptAs is what a tensor is stored as where its own format cannot be stored; zero for all others.
+// FP8 with powers of two as block scales is mxfp8. With any others its numbers need bf16, and so do
+// those of nvfp4 experts whose second scale cannot be folded into the block scales.
+func keptAs(t source.Tensor, exact bool) quant.Format {
+	switch {
+	case t.Format.Mode == quant.FP8 && exact:
+		return quant.FormatMXFP8
+	case (t.Format.Mode == quant.FP8 || dropsGlobal(t)) && !exact:
+		return quant.FormatBF16
+	}
+	return quant.Format{}
+}
+
+// PlanTensor joins a tensor and the decision on it.
+func PlanTensor(t source.Tensor, d recipe.Decision, patches source.Patches, exact bool) (Tensor, error) {
+	tp := Tensor{Name: t.Name, Shape: t.Shape, Source: t.Format, Target: d.Format, Rule: d.Rule, From: t}
+	tp.Scale = scaleDtype(t, d.Format)
+	tp.Transform = chooseTransform(t, d.Format, patches, exact)
+	if tp.Transform == MoveColours {
+		tp.Shape = coloursFirst(t.Shape)
+	}
+	tp.Global = t.Global != source.NoGlobal && tp.Transform == Copy
+	layout, err := tp.Target.Layout(tp.Shape, tp.Scale)
+	if err != nil {
+		return Tensor{}, fmt.Errorf("tensor %s: %w", t.Name, err)
+	}
+	tp.Bytes = layout.Bytes()
+	if tp.Global {
+		tp.Bytes += int64(quant.F32.Size())
+	}
+	return tp, nil
+}
+
+// scaleDtype is the dtype of affine scales in the target: that of the source's numbers, and bf16
+// for sources that have none, as MLX decodes them.
+func scaleDtype(t source.Tensor, target quant.Format) quant.Dtype {
+	switch {
+	case target.Mode != quant.Affine:
+		return quant.NoDtype
+	case t.Format.Mode == quant.Plain && t.Format.Dtype.IsFloat():
+		return t.Format.Dtype
+	case t.Format.Mode == quant.Affine:
+		return t.ScaleDtype
+	}
+	return quant.BF16
+}

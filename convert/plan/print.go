@@ -1,0 +1,139 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/dustin/go-humanize"
+)
+
+// String is the plan as people read it: tensors that differ by their layer only share a line.
+func (p Plan) String() string { return p.Text(false) }
+
+// Text is the plan as people read it, with one line for every tensor if all is true.
+func (p Plan) Text(all bool) string {
+	var s strings.Builder
+	w := tabwriter.NewWriter(&s, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "tensor\tcount\tshape\tsource\ttarget\tbytes\tdecided by")
+	for _, r := range p.rows(all) {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.name, r.count, shapeText(r.tensor.Shape),
+			r.tensor.Source, r.target(), humanize.Bytes(uint64(r.bytes)), r.tensor.Rule)
+	}
+	w.Flush()
+	fmt.Fprintln(&s, p.totalLine())
+	fmt.Fprintf(&s, "files: %s\n", strings.Join(p.Files, ", "))
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(&s, "note: %s\n", warning)
+	}
+	return s.String()
+}
+
+func (p Plan) totalLine() string {
+	t := p.Totals()
+	return fmt.Sprintf("%d tensors in %d blobs: %s read, %s written, %.2f bits a weight",
+		t.Tensors, len(p.Blobs), humanize.Bytes(uint64(t.BytesRead)), humanize.Bytes(uint64(t.BytesWritten)), t.BitsPerWeight)
+}
+
+// row is one line of the table: tensors that differ in one number of their names only.
+type row struct {
+	name   string
+	count  int
+	bytes  int64
+	tensor Tensor // the first
+}
+
+// target is the format, with how it is reached where that is not plain from source and target.
+func (r row) target() string {
+	var how []string
+	switch r.tensor.Transform {
+	case Expand, Fold, MoveColours, Reencode:
+		how = append(how, r.tensor.Transform.String())
+	}
+	if r.tensor.Search {
+		how = append(how, "scale search")
+	}
+	if r.tensor.MakesGlobal() {
+		how = append(how, "second scale")
+	}
+	if how == nil {
+		return r.tensor.Target.String()
+	}
+	return fmt.Sprintf("%s (%s)", r.tensor.Target, strings.Join(how, ", "))
+}
+
+func (p Plan) rows(all bool) []row {
+	groups := map[string][]int{} // line -> numbers, in the plan's order
+	forms := map[string]int{}    // name without its number -> lines it is on
+	index := map[string]int{}
+	var rows []row
+	for _, b := range p.Blobs {
+		for _, t := range b.Tensors {
+			before, number, after := splitNumber(t.Name)
+			form := before + "*" + after
+			key := form + shapeText(t.Shape) + t.Source.String() + t.Target.String() + t.Transform.String() + t.Rule
+			if all || number < 0 {
+				key, form = t.Name, t.Name
+			}
+			i, known := index[key]
+			if !known {
+				i = len(rows)
+				index[key] = i
+				rows = append(rows, row{name: form, tensor: t})
+				forms[form]++
+			}
+			rows[i].count++
+			rows[i].bytes += t.Bytes
+			groups[key] = append(groups[key], number)
+		}
+	}
+	for key, i := range index {
+		if forms[rows[i].name] > 1 || rows[i].count == 1 {
+			rows[i].name = strings.Replace(rows[i].name, "*", numbersText(groups[key]), 1)
+		}
+	}
+	return rows
+}
+
+// splitNumber cuts a name at its first part that is a number; -1 if it has none.
+func splitNumber(name string) (before string, number int, after string) {
+	parts := strings.Split(name, ".")
+	for i, part := range parts {
+		if n, err := strconv.Atoi(part); err == nil {
+			return strings.Join(parts[:i], ".") + ".", n, "." + strings.Join(parts[i+1:], ".")
+		}
+	}
+	return name, -1, ""
+}
+
+// numbersText writes numbers as a pattern takes them: "7", "{0..2,4..6}".
+func numbersText(numbers []int) string {
+	slices.Sort(numbers)
+	var runs []string
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		run := strconv.Itoa(numbers[i])
+		if j > i {
+			run += ".." + strconv.Itoa(numbers[j])
+		}
+		runs = append(runs, run)
+		i = j + 1
+	}
+	if len(numbers) == 1 {
+		return runs[0]
+	}
+	return "{" + strings.Join(runs, ",") + "}"
+}
+
+func shapeText(shape []int) string {
+	parts := make([]string, len(shape))
+	for i, d := range shape {
+		parts[i] = strconv.Itoa(d)
+	}
+	return strings.Join(parts, "x")
+}

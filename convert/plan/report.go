@@ -1,0 +1,88 @@
+package plan
+
+import "qimport/quant"
+
+// Totals are the sums of a plan.
+type Totals struct {
+	Tensors       int
+	BytesRead     int64 // of the source's tensors
+	BytesWritten  int64 // of all blobs with tensors, headers included
+	BitsPerWeight float64
+}
+
+// Totals adds the plan up. Config and other files are not counted: their sizes are not in headers.
+func (p Plan) Totals() Totals {
+	var t Totals
+	var bytes, elements int64
+	for _, b := range p.Blobs {
+		t.BytesWritten += b.Bytes
+		for _, tp := range b.Tensors {
+			t.Tensors++
+			t.BytesRead += tp.From.Bytes()
+			bytes += tp.Bytes
+			elements += int64(quant.Elements(tp.Shape))
+		}
+	}
+	if elements > 0 {
+		t.BitsPerWeight = 8 * float64(bytes) / float64(elements)
+	}
+	return t
+}
+
+// Report is a plan in the form that scripts rely on: keys may be added, none changes.
+type Report struct {
+	Schema        int            `json:"schema"`
+	Source        string         `json:"source"`
+	Tensors       []TensorReport `json:"tensors"`
+	Files         []string       `json:"files"`
+	Dropped       []string       `json:"dropped"`
+	Warnings      []string       `json:"warnings"`
+	Blobs         int            `json:"blobs"`
+	BytesRead     int64          `json:"bytes_read"`
+	BytesTotal    int64          `json:"bytes_total"`
+	BitsPerWeight float64        `json:"bits_per_weight"`
+	PeakMemory    int64          `json:"peak_memory_bytes"`
+	Free          int64          `json:"free_bytes"`
+}
+
+// TensorReport is one tensor of a Report.
+type TensorReport struct {
+	Name      string `json:"name"`
+	Shape     []int  `json:"shape"`
+	Source    string `json:"source"`
+	Target    string `json:"target"`
+	Rule      string `json:"rule"`
+	Bytes     int64  `json:"bytes"`
+	Transform string `json:"transform"`
+	Search    bool   `json:"scale_search"`
+	Global    bool   `json:"second_scale"` // written, be it the source's or made
+	Blob      string `json:"blob"`
+}
+
+// Report is the plan for scripts. peak is the memory that carrying it out needs, free what the store's
+// disk has left, both in bytes.
+func (p Plan) Report(peak, free int64) Report {
+	t := p.Totals()
+	r := Report{
+		Schema: 1, Source: p.Origin, Files: list(p.Files), Dropped: list(p.Dropped), Warnings: list(p.Warnings),
+		Blobs: len(p.Blobs), BytesRead: t.BytesRead, BytesTotal: t.BytesWritten, BitsPerWeight: t.BitsPerWeight,
+		PeakMemory: peak, Free: free, Tensors: []TensorReport{},
+	}
+	for _, b := range p.Blobs {
+		for _, tp := range b.Tensors {
+			r.Tensors = append(r.Tensors, TensorReport{
+				Name: tp.Name, Shape: list(tp.Shape), Source: tp.Source.String(), Target: tp.Target.String(),
+				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Global: tp.Global, Blob: b.Name,
+			})
+		}
+	}
+	return r
+}
+
+// list makes an empty list of none, so that JSON has [] and not null.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

@@ -1,0 +1,117 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"qimport/convert/source"
+	"qimport/quant"
+)
+
+// warnings says what will run worse, or elsewhere not at all, one sentence each.
+func warnings(inv source.Inventory, tensors []Tensor, mtp MTP, dropped []string) []string {
+	out := warnMTP(inv, mtp, tensors, dropped)
+	out = append(out, warnPairs(tensors)...)
+	out = append(out, warnNames(tensors)...)
+	return append(out, warnTransforms(tensors)...)
+}
+
+// warnMTP says what becomes of the multi-token-prediction head.
+func warnMTP(inv source.Inventory, mtp MTP, tensors []Tensor, dropped []string) []string {
+	switch {
+	case len(dropped) > 0 && mtp == MTPAuto:
+		return []string{fmt.Sprintf("the %d tensors of the MTP head are left out: beside converted norms Ollama would take them for the sign of a release checkpoint and shift every norm again", len(dropped))}
+	case inv.Layout == source.LayoutConverted && slices.ContainsFunc(tensors, func(t Tensor) bool { return t.From.MTP }):
+		return []string{"the MTP head is kept beside converted norms, as asked: Ollama will shift every norm again and answer noise"}
+	}
+	return nil
+}
+
+// joined are projections that Ollama concatenates at load: of two types, both become dense there.
+var joined = [][2]string{
+	{"linear_attn.in_proj_qkv.weight", "linear_attn.in_proj_z.weight"},
+	{"linear_attn.in_proj_b.weight", "linear_attn.in_proj_a.weight"},
+	{"experts.gate_proj.weight", "experts.up_proj.weight"},
+	{"switch_mlp.gate_proj.weight", "switch_mlp.up_proj.weight"},
+}
+
+// warnPairs counts, for each kind of pair, the layers in which its two types differ.
+func warnPairs(tensors []Tensor) []string {
+	target := map[string]quant.Format{}
+	for _, t := range tensors {
+		target[t.Name] = t.Target
+	}
+	var out []string
+	for _, pair := range joined {
+		first, count := "", 0
+		for _, t := range tensors {
+			stem, ok := strings.CutSuffix(t.Name, pair[0])
+			other, known := target[stem+pair[1]]
+			if !ok || !known || other == t.Target {
+				continue
+			}
+			if count++; first == "" {
+				first = fmt.Sprintf("%s is %s, %s%s %s", t.Name, t.Target, stem, pair[1], other)
+			}
+		}
+		if count > 0 {
+			out = append(out, fmt.Sprintf("%s and %s differ in type in %d layers (%s): Ollama joins them and then keeps both unquantized in memory",
+				pair[0], pair[1], count, first))
+		}
+	}
+	return out
+}
+
+// warnNames names the formats for which Ollama has no name.
+func warnNames(tensors []Tensor) []string {
+	var nameless []string
+	first := map[string]string{}
+	for _, t := range tensors {
+		f := t.Target
+		if f.Mode != quant.Affine || f.Bits == 4 || f.Bits == 8 {
+			continue
+		}
+		if first[f.String()] == "" {
+			first[f.String()] = t.Name
+			nameless = append(nameless, f.String())
+		}
+	}
+	slices.Sort(nameless)
+	var out []string
+	for _, name := range nameless {
+		out = append(out, fmt.Sprintf("Ollama has no name for %s (%s is the first tensor): qimport runs the model, Ollama cannot; --override to int4 or int8 with --allow-requantize makes it one for both", name, first[name]))
+	}
+	return out
+}
+
+// warnTransforms says which tensors lose numbers without having been asked to.
+func warnTransforms(tensors []Tensor) []string {
+	var out []string
+	var fp8, decoded, again, moved int
+	for _, t := range tensors {
+		switch {
+		case t.Source.Mode == quant.FP8 && t.Target == quant.FormatBF16 && strings.HasPrefix(t.Rule, "source"):
+			fp8++
+		case dropsGlobal(t.From) && t.Target == quant.FormatBF16 && strings.HasPrefix(t.Rule, "source"):
+			decoded++
+		case t.Transform == Reencode && t.Source == t.Target:
+			again++
+		case t.Transform == MoveColours:
+			moved++
+		}
+	}
+	if fp8 > 0 {
+		out = append(out, fmt.Sprintf("%d FP8 tensors have block scales that are no powers of two, which mxfp8 cannot hold: they are decoded to bf16, which takes twice the room; -q mxfp8 makes 8 bits of them again, rounding once more", fp8))
+	}
+	if decoded > 0 {
+		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded to bf16, which takes 3.6 times the room; -q nvfp4 makes 4 bits of them again, rounding the block scales once more", decoded))
+	}
+	if again > 0 {
+		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded and encoded again", again))
+	}
+	if moved > 0 {
+		out = append(out, "the vision patch embedding is moved to channels first, as Ollama reads it")
+	}
+	return out
+}

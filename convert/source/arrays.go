@@ -1,0 +1,176 @@
+package source
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"qimport/convert/safetensors"
+	"qimport/quant"
+)
+
+// arrays is every array of a source by its name in the headers.
+type arrays map[string]Part
+
+// readArrays lists what the headers hold, but for the names in skip. A name in two files is an error.
+func readArrays(files []*safetensors.File, skip []string) (arrays, error) {
+	all := arrays{}
+	for i, f := range files {
+		for _, t := range f.Header.Tensors {
+			if _, ignored := slices.BinarySearch(skip, t.Name); ignored {
+				continue
+			}
+			if err := checkName(t.Name); err != nil {
+				return nil, fmt.Errorf("%s: %w", f.Name(), err)
+			}
+			if other, twice := all[t.Name]; twice {
+				return nil, fmt.Errorf("tensor %s is in both %s and %s", t.Name, files[other.Shard].Name(), f.Name())
+			}
+			all[t.Name] = Part{Name: t.Name, Shard: i, Dtype: t.Dtype, Shape: t.Shape, Offset: f.Header.DataStart + t.Begin, Bytes: t.End - t.Begin}
+		}
+	}
+	return all, nil
+}
+
+// checkName refuses names that would harm where they end up: in headers, manifests and on terminals.
+func checkName(name string) error {
+	if len(name) > 512 {
+		return fmt.Errorf("a tensor's name has %d bytes, more than 512: %.60q…", len(name), name)
+	}
+	for _, r := range name {
+		if r <= ' ' || r == 0x7f || r == '/' || r == '\\' {
+			return fmt.Errorf("tensor %q: its name has a character that no tensor name has", name)
+		}
+	}
+	if name == "" {
+		return fmt.Errorf("a tensor has an empty name")
+	}
+	return nil
+}
+
+// bundle is the arrays of one logical tensor, by the words that the makers of checkpoints have for
+// them. Main is the logical tensor's name.
+type bundle struct {
+	main    string
+	weight  Part // .weight, or the name itself
+	packed  Part // .weight_packed: compressed-tensors
+	scales  Part // .scales: MLX; .scale in a store
+	biases  Part // .biases: MLX; .bias in a store
+	global  Part // .global_scale: MLX, and in a store
+	scale   Part // .weight_scale: FP8, compressed-tensors, ModelOpt
+	inverse Part // .weight_scale_inv: block FP8
+	factor  Part // .weight_scale_2: ModelOpt
+	divisor Part // .weight_global_scale: compressed-tensors
+}
+
+// any is one of the bundle's arrays, the weight if there is one.
+func (b *bundle) any() Part {
+	for _, p := range []Part{b.weight, b.packed, b.scales, b.biases, b.global, b.scale, b.inverse, b.factor} {
+		if p.Exists() {
+			return p
+		}
+	}
+	return b.divisor
+}
+
+// companions tells which field of a bundle an array with that ending belongs to. What stands before
+// the ending is the main name or, if module, the module's path.
+var companions = []struct {
+	ending string
+	module bool
+	field  func(*bundle) *Part
+}{
+	{".scales", true, func(b *bundle) *Part { return &b.scales }},
+	{".biases", true, func(b *bundle) *Part { return &b.biases }},
+	{".global_scale", true, func(b *bundle) *Part { return &b.global }},
+	{"_packed", false, func(b *bundle) *Part { return &b.packed }},
+	{"_scale_inv", false, func(b *bundle) *Part { return &b.inverse }},
+	{"_scale_2", false, func(b *bundle) *Part { return &b.factor }},
+	{"_global_scale", false, func(b *bundle) *Part { return &b.divisor }},
+	{"_scale", false, func(b *bundle) *Part { return &b.scale }},
+}
+
+// activations are endings of arrays that only quantized arithmetic needs: scales of inputs and of
+// the KV cache. They are left out.
+var activations = []string{".input_scale", ".input_global_scale", "_input_scale", ".output_scale", ".k_scale", ".v_scale", ".q_scale"}
+
+// foreign are endings of schemes that qimport cannot read, with their names.
+var foreign = []struct{ ending, scheme string }{
+	{".qweight", "GPTQ or AWQ"}, {".qzeros", "GPTQ or AWQ"},
+	{".weight_shape", "compressed-tensors pack-quantized"}, {".weight_zero_point", "compressed-tensors with zero points"},
+	{"_blocks", "mxfp4 as gpt-oss has it"},
+	{".absmax", "bitsandbytes"}, {".quant_map", "bitsandbytes"}, {".SCB", "bitsandbytes"},
+}
+
+// bundleArrays puts the arrays of each logical tensor together, sorted by main name, and counts the
+// activation scales that it leaves out.
+func bundleArrays(all arrays) ([]*bundle, int, error) {
+	bundles := map[string]*bundle{}
+	get := func(main string) *bundle {
+		if bundles[main] == nil {
+			bundles[main] = &bundle{main: main}
+		}
+		return bundles[main]
+	}
+	dropped := 0
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		for _, f := range foreign {
+			if strings.HasSuffix(name, f.ending) {
+				return nil, 0, fmt.Errorf("tensor %s is of %s, a scheme that qimport cannot read", name, f.scheme)
+			}
+		}
+		if hasEnding(name, activations) {
+			dropped++
+			continue
+		}
+		if main, field, ok := companion(all, name); ok {
+			*field(get(main)) = all[name]
+			continue
+		}
+		get(name).weight = all[name]
+	}
+	var list []*bundle
+	for _, main := range slices.Sorted(maps.Keys(bundles)) {
+		list = append(list, bundles[main])
+	}
+	return list, dropped, nil
+}
+
+func hasEnding(name string, endings []string) bool {
+	return slices.ContainsFunc(endings, func(e string) bool { return strings.HasSuffix(name, e) })
+}
+
+// companion says whose part an array is, if it is not a tensor of its own. "P.weight_scale" is one
+// even where "P.weight" is missing, so that this can be told; "x_scale" only beside an "x".
+func companion(all arrays, name string) (main string, field func(*bundle) *Part, ok bool) {
+	for _, c := range companions {
+		stem, cut := strings.CutSuffix(name, c.ending)
+		if !cut {
+			continue
+		}
+		main := stem
+		if _, bare := all[stem]; c.module && !bare {
+			main = stem + ".weight"
+		}
+		_, plain := all[main]
+		_, packed := all[main+"_packed"]
+		if plain || packed || strings.HasSuffix(main, ".weight") {
+			return main, c.field, true
+		}
+	}
+	return "", nil, false
+}
+
+// String is the array's dtype and shape, for errors.
+func (p Part) String() string {
+	if !p.Exists() {
+		return "nothing"
+	}
+	return fmt.Sprintf("%s %v", p.Dtype, p.Shape)
+}
+
+// is says whether p is an array of that dtype and shape.
+func (p Part) is(d quant.Dtype, shape []int) bool {
+	return p.Dtype == d && slices.Equal(p.Shape, shape)
+}

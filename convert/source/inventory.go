@@ -1,0 +1,121 @@
+package source
+
+import (
+	"sort"
+	"strings"
+
+	"qimport/arch"
+	"qimport/quant"
+)
+
+// Inventory is all that is known of a source before a byte of its weights is read: its logical
+// tensors, their encodings and where their bytes lie. It is plain data.
+type Inventory struct {
+	Origin  string   // the directory, or the manifest's digest
+	Config  Config   // of config.json
+	Layout  Layout   // whether the norms hold w or 1+w, and the axes of conv1d
+	Patches Patches  // the axes of the vision tower's patch embedding
+	Shards  []Shard  // the safetensors files, by name
+	Tensors []Tensor // by name
+	Files   []string // the other files that belong to the model, by name
+	Notes   []string // what was left out or inferred, one sentence each
+}
+
+// Shard is one safetensors file of a source: a checkpoint's shard or a store's blob.
+type Shard struct {
+	Name string // base name, for messages
+	Path string
+	Size int64
+}
+
+// Layout says in which form the text model's norms and conv1d are, which go together.
+type Layout uint8
+
+// The layouts.
+const (
+	LayoutPlain     Layout = iota // norms hold their gain in every form (Qwen3, Qwen3-MoE); no conv1d
+	LayoutRaw                     // release form: gain is 1+w, conv1d [channels, 1, kernel]
+	LayoutConverted               // mlx form: 1 is added already, conv1d [channels, kernel, 1]
+)
+
+var layoutNames = [...]string{LayoutPlain: "plain", LayoutRaw: "raw", LayoutConverted: "converted"}
+
+func (l Layout) String() string { return layoutNames[l] }
+
+// Patches says which axis of vision's patch_embed.proj.weight the colours are.
+type Patches uint8
+
+// The forms of the patch embedding.
+const (
+	NoPatches    Patches = iota
+	PatchesFirst         // release form [out, channels, time, height, width]
+	PatchesLast          // mlx-vlm form [out, time, height, width, channels]
+)
+
+// Tensor is one logical tensor: a name, the shape before packing, and its encoding.
+type Tensor struct {
+	Name       string // the store's main key, such as "….q_proj.weight" or "….experts.gate_up_proj"
+	Body       string // Name in the one spelling of package arch, without prefix, such as "layers.3.self_attn.q_proj.weight"
+	Role       arch.Role
+	MTP        bool // of the multi-token-prediction head
+	Shape      []int
+	Format     quant.Format
+	ScaleDtype quant.Dtype // Affine and FP8: of scales and biases
+	Global     Global
+	// Stacked says that the source has the experts of this stack one by one: Pieces[e] is expert e,
+	// of shape Shape[1:]. Otherwise there is one piece, the whole tensor.
+	Stacked bool
+	Pieces  []Piece
+}
+
+// Global says how a source's second scale of an NVFP4 tensor is to be read.
+type Global uint8
+
+// The conventions of the second scale, where G is what every decoded value is multiplied by.
+const (
+	NoGlobal      Global = iota
+	GlobalFactor         // the number is G: ModelOpt's weight_scale_2, the store's .global_scale
+	GlobalInverse        // the number is 1/G: compressed-tensors' weight_global_scale
+	GlobalAmax           // the number is 2688*G: MLX's global_scale
+)
+
+// Piece is the arrays that one encoded tensor, or one expert of a stack, consists of. Arrays that
+// the encoding has not are zero.
+type Piece struct {
+	Weight, Scales, Biases, Global Part
+}
+
+// Part is one array as it lies in a file.
+type Part struct {
+	Name   string // in the file's header
+	Shard  int    // index into Inventory.Shards
+	Dtype  quant.Dtype
+	Shape  []int
+	Offset int64 // of the first byte, from the start of the file
+	Bytes  int64
+}
+
+// Exists says whether the encoding has this array.
+func (p Part) Exists() bool { return p.Dtype != quant.NoDtype }
+
+// Bytes is what the tensor takes in the source, scales included.
+func (t Tensor) Bytes() int64 {
+	var n int64
+	for _, p := range t.Pieces {
+		n += p.Weight.Bytes + p.Scales.Bytes + p.Biases.Bytes + p.Global.Bytes
+	}
+	return n
+}
+
+// Tensor finds a logical tensor by name.
+func (inv Inventory) Tensor(name string) (Tensor, bool) {
+	i, ok := findTensor(inv.Tensors, name)
+	if !ok {
+		return Tensor{}, false
+	}
+	return inv.Tensors[i], true
+}
+
+func findTensor(tensors []Tensor, name string) (int, bool) {
+	return sort.Find(len(tensors), func(i int) int { return strings.Compare(name, tensors[i].Name) })
+}

@@ -1,0 +1,60 @@
+package source
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"qimport/arch"
+)
+
+// layoutOf tells the form of norms and conv1d from the axes of all conv1d weights. Whether there
+// are mtp tensors says nothing about it.
+func layoutOf(family arch.Family, tensors []Tensor) (Layout, error) {
+	layout, first := LayoutPlain, ""
+	for _, t := range tensors {
+		if t.Role != arch.Conv || !family.Hybrid() {
+			continue
+		}
+		own := LayoutRaw
+		if len(t.Shape) == 3 && t.Shape[2] == 1 && t.Shape[1] != 1 {
+			own = LayoutConverted
+		}
+		if first != "" && own != layout {
+			return 0, fmt.Errorf("tensors %s and %s have their axes in different order, %s and %s: the checkpoint mixes two forms", first, t.Name, layout, own)
+		}
+		layout, first = own, t.Name
+	}
+	return layout, nil
+}
+
+// patchesOf tells which axis of the patch embedding holds the colours.
+func patchesOf(config []byte, tensors []Tensor) (Patches, error) {
+	for _, t := range tensors {
+		if t.Role != arch.Vision || !strings.HasSuffix(t.Name, "patch_embed.proj.weight") || len(t.Shape) != 5 {
+			continue
+		}
+		channels := imageChannels(config)
+		switch {
+		case t.Shape[1] == channels:
+			return PatchesFirst, nil
+		case t.Shape[4] == channels:
+			return PatchesLast, nil
+		}
+		return NoPatches, fmt.Errorf("tensor %s has shape %v, with the %d channels of an image neither second nor last", t.Name, t.Shape, channels)
+	}
+	return NoPatches, nil
+}
+
+// imageChannels is vision_config.in_channels, 3 where it is not said.
+func imageChannels(config []byte) int {
+	var c struct {
+		Vision struct {
+			Channels int `json:"in_channels"`
+		} `json:"vision_config"`
+	}
+	if json.Unmarshal(config, &c) != nil || c.Vision.Channels == 0 {
+		return 3
+	}
+	return c.Vision.Channels
+}

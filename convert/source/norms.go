@@ -1,0 +1,113 @@
+package source
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"qimport/arch"
+	"qimport/quant"
+)
+
+// normGains is what one norm tensor multiplies by, once a reader has added 1 where the layout says
+// so: statistics of its elements.
+type normGains struct {
+	name     string
+	mean     float64
+	low      float64 // the twentieth part of the elements is smaller
+	negative float64 // share of the elements
+}
+
+// checkNorms reads the norm vectors of a hybrid model, which are small, and refuses a source whose
+// conv1d is of one form and whose norms are of the other, or were shifted twice.
+func (s *Source) checkNorms() error {
+	if s.inv.Layout == LayoutPlain {
+		return nil
+	}
+	var gains []normGains
+	for _, t := range s.inv.Tensors {
+		if t.Role != arch.Norm || t.MTP || !isShifted(t.Body) || !t.Format.Dtype.IsFloat() {
+			continue
+		}
+		q, err := s.Load(t.Name)
+		if err != nil {
+			return err
+		}
+		w := make([]float32, quant.Elements(t.Shape))
+		if err := quant.ToFloat32(w, q.Data, t.Format.Dtype); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+		s.Release(q.Data)
+		gains = append(gains, measureGains(t.Name, w, s.inv.Layout))
+	}
+	return judgeNorms(gains, s.inv.Layout)
+}
+
+// isShifted says whether conversions add 1 to this norm. They leave linear_attn.norm alone.
+func isShifted(body string) bool { return !strings.HasSuffix(body, "linear_attn.norm.weight") }
+
+func measureGains(name string, w []float32, layout Layout) normGains {
+	shift := 0.0
+	if layout == LayoutRaw {
+		shift = 1
+	}
+	g := normGains{name: name}
+	for _, x := range w {
+		gain := float64(x) + shift
+		g.mean += gain / float64(len(w))
+		if gain < 0 {
+			g.negative += 1 / float64(len(w))
+		}
+	}
+	sorted := slices.Sorted(slices.Values(w))
+	g.low = float64(sorted[len(sorted)/20]) + shift
+	return g
+}
+
+// The thresholds of judgeNorms. Training holds the gains of these families near 1 by weight decay
+// on w; the trained models at hand have means from 0.74 to 1.23. A tensor far from that proves
+// nothing: nearly all must lie around 0 or 2 together, and be shaped like it, before it is an error.
+const (
+	minNorms = 4   // judge no fewer
+	most     = 0.8 // this share of the tensors must agree
+	around   = 0.5 // distance of a mean from 0 or 2
+	shadow   = 0.05
+)
+
+// judgeNorms is the verdict over the gains of all norms.
+//
+// Gains around 2 and hardly any below 1: 1 was added once too often. Gains around 0, and on both
+// sides of it, which no working norm's are: 1 was never added.
+func judgeNorms(gains []normGains, layout Layout) error {
+	if len(gains) < minNorms {
+		return nil
+	}
+	var twice, never, above, signs int
+	for _, g := range gains {
+		twice += one(math.Abs(g.mean-2) < around)
+		above += one(g.low > 1)
+		never += one(math.Abs(g.mean) < around)
+		signs += one(g.negative > shadow)
+	}
+	need := int(math.Ceil(most * float64(len(gains))))
+	switch {
+	case twice >= need && above >= need && layout == LayoutConverted:
+		return fmt.Errorf("tensor %s: the norms were shifted twice: %d of %d have gains around 2 (this one %.2f), where the +1 of a conversion leaves them around 1",
+			gains[0].name, twice, len(gains), gains[0].mean)
+	case twice >= need && above >= need:
+		return fmt.Errorf("tensor %s: conv1d is in release form, but the norms are shifted already: %d of %d are around 1 (this one %.2f), and a reader will add 1 again",
+			gains[0].name, twice, len(gains), gains[0].mean-1)
+	case never >= need && 2*signs >= len(gains):
+		return fmt.Errorf("tensor %s: conv1d is in mlx form, but the norms still need +1: %d of %d are around 0 (this one %.2f)",
+			gains[0].name, never, len(gains), gains[0].mean)
+	}
+	return nil
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,105 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"qimport/convert/checkpoint"
+)
+
+// OpenDir opens a checkpoint directory: it reads every header, config.json and the tokenizer, and
+// the small norm vectors, and refuses what is broken, with ErrSource. No other weights are read.
+func OpenDir(dir string) (*Source, error) {
+	c, err := checkpoint.Open(dir)
+	if err != nil {
+		return nil, refused(dir, err)
+	}
+	inv, err := readCheckpoint(c)
+	if err != nil {
+		return nil, errors.Join(refused(dir, err), c.Close())
+	}
+	s := &Source{inv: inv, shards: c.Shards, file: c.File}
+	if err := s.check(); err != nil {
+		return nil, errors.Join(refused(dir, err), c.Close())
+	}
+	return s, nil
+}
+
+func refused(origin string, err error) error { return fmt.Errorf("%w: %s: %w", ErrSource, origin, err) }
+
+// readCheckpoint makes the inventory of a directory.
+func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
+	raw, err := c.File("config.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return Inventory{}, fmt.Errorf("there is no config.json beside the shards: %w", checkpoint.ErrBadCheckpoint)
+	}
+	if err != nil {
+		return Inventory{}, err
+	}
+	config, err := ParseConfig(raw)
+	if err != nil {
+		return Inventory{}, fmt.Errorf("config.json: %w", err)
+	}
+	scheme, err := readScheme(c, raw)
+	if err != nil {
+		return Inventory{}, err
+	}
+	all, err := readArrays(c.Shards, c.Unindexed)
+	if err != nil {
+		return Inventory{}, err
+	}
+	bundles, dropped, err := bundleArrays(all)
+	if err != nil {
+		return Inventory{}, err
+	}
+	cl := classifier{scheme: scheme, expected: config.Expected(), shards: shardsOf(c.Shards)}
+	tensors, err := cl.classifyAll(bundles)
+	if err != nil {
+		return Inventory{}, err
+	}
+	inv, err := takeInventory(config, c.Shards, tensors)
+	inv.Origin, inv.Files = c.Dir, c.Files
+	inv.noteLeftOut(len(c.Unindexed), dropped, cl.inferred)
+	return inv, err
+}
+
+func readScheme(c *checkpoint.Checkpoint, config []byte) (scheme, error) {
+	hfQuant, err := c.File("hf_quant_config.json")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return scheme{}, err
+	}
+	return parseScheme(config, hfQuant)
+}
+
+func (c *classifier) classifyAll(bundles []*bundle) ([]Tensor, error) {
+	tensors := make([]Tensor, len(bundles))
+	for i, b := range bundles {
+		var err error
+		if tensors[i], err = c.classify(b); err != nil {
+			return nil, err
+		}
+	}
+	return tensors, nil
+}
+
+// noteLeftOut says what a checkpoint has that the inventory has not, or had to guess.
+func (inv *Inventory) noteLeftOut(unindexed, activations, inferred int) {
+	if unindexed > 0 {
+		inv.note("%d tensors are left out that the index does not list", unindexed)
+	}
+	if activations > 0 {
+		inv.note("%d scales of activations are left out: only the weights are quantized here", activations)
+	}
+	if inferred > 0 {
+		inv.note("the config does not say how %d quantized tensors are encoded: their arrays do", inferred)
+	}
+}
+
+// check holds the tokenizer and the norms to the model.
+func (s *Source) check() error {
+	if err := s.checkTokenizer(); err != nil {
+		return err
+	}
+	return s.checkNorms()
+}

@@ -1,0 +1,152 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"qimport/convert/safetensors"
+	"qimport/manifest"
+)
+
+// OpenStored opens a stored model, ours or one that Ollama made, as a source: its tensor blobs and
+// the files kept beside them. A model that Ollama stored without its chat template is given one that
+// writes the same plain turns, and a note says so. path says where a blob lies. What is broken or lies about its
+// quantization is ErrSource.
+func OpenStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source, error) {
+	s, err := openStored(m, path)
+	if err != nil {
+		return nil, refused(m.Digest().String(), err)
+	}
+	return s, nil
+}
+
+func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source, error) {
+	files := storedFiles{path: path, layers: map[string]manifest.Layer{}}
+	var blobs []*safetensors.File
+	seen := map[manifest.Digest]bool{}
+	for _, l := range m.Layers {
+		if l.MediaType != manifest.MediaTypeTensor {
+			files.add(l)
+			continue
+		}
+		if seen[l.Digest] {
+			continue
+		}
+		seen[l.Digest] = true
+		f, err := openBlob(path(l.Digest), l)
+		if err != nil {
+			return nil, err
+		}
+		blobs = append(blobs, f)
+	}
+	raw, err := files.read("config.json")
+	if err != nil {
+		return nil, err
+	}
+	config, err := ParseConfig(raw)
+	if err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	inv, err := readStored(config, blobs)
+	if err != nil {
+		return nil, err
+	}
+	note, err := files.withTemplate(m)
+	if err != nil {
+		return nil, err
+	}
+	if note != "" {
+		inv.Notes = append(inv.Notes, note)
+	}
+	inv.Origin, inv.Files = m.Digest().String(), files.names()
+	s := &Source{inv: inv, shards: blobs, file: files.read}
+	if err := s.check(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func openBlob(path string, l manifest.Layer) (*safetensors.File, error) {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("blob of %s: %w", l.Name, err)
+	}
+	if f.Size() != l.Size {
+		return nil, fmt.Errorf("blob of %s: %s has %d bytes, the manifest says %d", l.Name, f.Name(), f.Size(), l.Size)
+	}
+	return f, nil
+}
+
+// readStored makes the inventory of blobs.
+func readStored(config Config, blobs []*safetensors.File) (Inventory, error) {
+	all, err := readArrays(blobs, nil)
+	if err != nil {
+		return Inventory{}, err
+	}
+	cl := classifier{expected: config.Expected(), shards: shardsOf(blobs)}
+	var tensors []Tensor
+	for _, b := range bundleStored(all) {
+		t, err := cl.classifyStored(b, blobs[b.any().Shard].Header.Metadata)
+		if err != nil {
+			return Inventory{}, err
+		}
+		tensors = append(tensors, t)
+	}
+	inv, err := takeInventory(config, blobs, tensors)
+	inv.noteLeftOut(0, 0, cl.inferred)
+	return inv, err
+}
+
+// storedFiles is the layers of a manifest that are not tensors.
+type storedFiles struct {
+	path   func(manifest.Digest) string
+	layers map[string]manifest.Layer // by file name, or by kind: template, system, license, params
+	made   map[string][]byte         // files that stand in for what was not stored
+}
+
+func (f storedFiles) add(l manifest.Layer) {
+	kinds := map[string]string{
+		manifest.MediaTypeTemplate: "template", manifest.MediaTypeSystem: "system",
+		manifest.MediaTypeLicense: "license", manifest.MediaTypeParams: "params",
+	}
+	name := l.Name
+	if name == "" {
+		name = kinds[l.MediaType]
+	}
+	if _, twice := f.layers[name]; name != "" && !twice {
+		f.layers[name] = l
+	}
+}
+
+func (f storedFiles) names() []string {
+	var names []string
+	for name := range f.layers {
+		names = append(names, name)
+	}
+	for name := range f.made {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (f storedFiles) read(name string) ([]byte, error) {
+	if b, ok := f.made[name]; ok {
+		return b, nil
+	}
+	l, ok := f.layers[name]
+	if !ok {
+		return nil, fmt.Errorf("the stored model has no %s: %w", name, fs.ErrNotExist)
+	}
+	b, err := os.ReadFile(f.path(l.Digest))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) != l.Size {
+		return nil, fmt.Errorf("blob of %s has %d bytes, the manifest says %d: %w", name, len(b), l.Size, ErrSource)
+	}
+	return b, nil
+}

@@ -1,0 +1,86 @@
+package source
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"qimport/manifest"
+)
+
+// withTemplate gives files a chat template if the model has none: Ollama keeps the JSON files of a
+// checkpoint alone, and names in the manifest's config the part of itself that writes the prompt.
+// For the parts that serve Qwen3.x the turns are known. The note says so.
+func (f *storedFiles) withTemplate(m manifest.Manifest) (note string, err error) {
+	if own, err := f.hasTemplate(); own || err != nil || m.Config.Digest.IsZero() {
+		return "", err
+	}
+	b, err := os.ReadFile(f.path(m.Config.Digest))
+	if err != nil {
+		return "", err
+	}
+	config, err := manifest.ParseConfig(b)
+	if err != nil {
+		return "", err
+	}
+	template, known := rendererTemplate(config.Renderer)
+	if !known {
+		return "", nil
+	}
+	f.made = map[string][]byte{ChatTemplate: []byte(template)}
+	return fmt.Sprintf("the model is stored without its chat template: the turns of Ollama's renderer %s stand in for it, without tools", config.Renderer), nil
+}
+
+// hasTemplate says whether the model has a template of its own, in either place.
+func (f *storedFiles) hasTemplate() (bool, error) {
+	if _, ok := f.layers[ChatTemplate]; ok {
+		return true, nil
+	}
+	b, err := f.read("tokenizer_config.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	var c struct {
+		Template json.RawMessage `json:"chat_template"`
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err != nil {
+		return false, fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	return len(c.Template) > 0 && string(c.Template) != "null", nil
+}
+
+// rendererTemplate is a chat template that writes plain turns as a renderer of Ollama does. Where
+// thinking is switched off, the model is given an empty thought; switched on, those from 3.5 on are
+// given its beginning.
+func rendererTemplate(renderer string) (template string, known bool) {
+	switch renderer {
+	case "qwen3-coder":
+		return fmt.Sprintf(turns, ""), true
+	case "qwen3.5", "qwen3.8":
+		return fmt.Sprintf(turns, `
+    {%- if enable_thinking is defined and enable_thinking %}
+        {{- '<think>\n' }}
+    {%- endif %}`), true
+	}
+	return "", false
+}
+
+// turns is the markup of all Qwen3.x models; %s is what opens a thought.
+const turns = `{%%- if tools %%}
+    {{- raise_exception('this model is stored without its chat template, so it cannot be told of tools') }}
+{%%- endif %%}
+{%%- for message in messages %%}
+    {{- '<|im_start|>' + message.role + '\n' + message.content | trim + '<|im_end|>\n' }}
+{%%- endfor %%}
+{%%- if add_generation_prompt %%}
+    {{- '<|im_start|>assistant\n' }}
+    {%%- if enable_thinking is defined and not enable_thinking %%}
+        {{- '<think>\n\n</think>\n\n' }}
+    {%%- endif %%}%s
+{%%- endif %%}
+`

@@ -1,0 +1,154 @@
+package source
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"qimport/convert/safetensors"
+	"qimport/quant"
+)
+
+// ErrSource marks a source that is broken, incomplete, contradicts itself or is of a kind that
+// qimport does not know. The error's text is one sentence with file and tensor.
+var ErrSource = errors.New("source refused")
+
+// Source is a model's logical tensors and files, from a checkpoint directory (OpenDir) or from a
+// stored model (OpenStored). It is safe for use by several goroutines; bytes that it lends are
+// mapped memory and stay until Close.
+type Source struct {
+	inv    Inventory
+	shards []*safetensors.File // as Inventory.Shards
+	file   func(name string) ([]byte, error)
+}
+
+// Inventory is what the source holds.
+func (s *Source) Inventory() Inventory { return s.inv }
+
+// Names are the names of the logical tensors, sorted.
+func (s *Source) Names() []string {
+	names := make([]string, len(s.inv.Tensors))
+	for i, t := range s.inv.Tensors {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// Load lends a tensor whole. A stack whose experts lie one by one is copied together, which takes
+// as much memory as it is large: LoadPiece lends them singly.
+func (s *Source) Load(name string) (quant.Tensor, error) {
+	t, ok := s.inv.Tensor(name)
+	if !ok {
+		return quant.Tensor{}, fmt.Errorf("%s has no tensor %s: %w", s.inv.Origin, name, ErrSource)
+	}
+	if !t.Stacked {
+		return s.LoadPiece(t, 0)
+	}
+	whole := quant.Tensor{Shape: t.Shape, Format: t.Format, ScaleDtype: t.ScaleDtype}
+	for e := range t.Pieces {
+		one, err := s.LoadPiece(t, e)
+		if err != nil {
+			return quant.Tensor{}, err
+		}
+		if e == 0 { // all are alike
+			whole.Data = make([]byte, 0, len(one.Data)*len(t.Pieces))
+			whole.Scales = make([]byte, 0, len(one.Scales)*len(t.Pieces))
+			whole.Biases = make([]byte, 0, len(one.Biases)*len(t.Pieces))
+		}
+		whole.Data = append(whole.Data, one.Data...)
+		whole.Scales = append(whole.Scales, one.Scales...)
+		whole.Biases = append(whole.Biases, one.Biases...)
+		whole.Global = append(whole.Global, one.Global...)
+		for _, b := range [][]byte{one.Data, one.Scales, one.Biases} {
+			s.Release(b)
+		}
+	}
+	return whole, nil
+}
+
+// LoadPiece lends piece i of a tensor of this source's inventory: the tensor itself or, of a
+// Stacked one, expert i with shape t.Shape[1:]. A second scale comes as the factor that quant.Tensor
+// takes, whatever the source's convention; one that is no positive number is ErrSource.
+func (s *Source) LoadPiece(t Tensor, i int) (quant.Tensor, error) {
+	q := quant.Tensor{Shape: t.Shape, Format: t.Format, ScaleDtype: t.ScaleDtype}
+	if t.Stacked {
+		q.Shape = t.Shape[1:]
+	}
+	p := t.Pieces[i]
+	var global []byte
+	for _, part := range []struct {
+		from Part
+		to   *[]byte
+	}{{p.Weight, &q.Data}, {p.Scales, &q.Scales}, {p.Biases, &q.Biases}, {p.Global, &global}} {
+		if !part.from.Exists() {
+			continue
+		}
+		b, err := s.shards[part.from.Shard].Bytes(part.from.Name)
+		if err != nil {
+			return quant.Tensor{}, fmt.Errorf("%w: tensor %s: %w", ErrSource, t.Name, err)
+		}
+		*part.to = b
+	}
+	var err error
+	if q.Global, err = readGlobal(t.Global, global); err != nil {
+		return quant.Tensor{}, fmt.Errorf("%w: %s: tensor %s: %w", ErrSource, s.inv.Shards[p.Global.Shard].Name, p.Global.Name, err)
+	}
+	return q, nil
+}
+
+// readGlobal turns second scales of any convention into factors.
+func readGlobal(kind Global, b []byte) ([]float32, error) {
+	var factors []float32
+	for i := 0; i+4 <= len(b); i += 4 {
+		g := math.Float32frombits(binary.LittleEndian.Uint32(b[i:]))
+		if !(g > 0) || math.IsInf(float64(g), 0) {
+			return nil, fmt.Errorf("the second scale %g is no positive number", g)
+		}
+		switch kind {
+		case GlobalInverse:
+			g = 1 / g
+		case GlobalAmax:
+			g /= 2688
+		}
+		factors = append(factors, g)
+	}
+	return factors, nil
+}
+
+// Release tells the kernel that mapped bytes lent by Load or LoadPiece will not be needed soon, so
+// that they stop counting as memory in use. They stay valid and are read from disk again on use.
+// Bytes that are not of this source's maps are left alone.
+func (s *Source) Release(b []byte) {
+	for _, f := range s.shards {
+		if f.Release(b) {
+			return
+		}
+	}
+}
+
+// Files are the names of the other files of the model (config.json, tokenizer.json …), sorted.
+func (s *Source) Files() []string { return s.inv.Files }
+
+// File reads one of the other files; an error that wraps fs.ErrNotExist if there is none.
+func (s *Source) File(name string) ([]byte, error) { return s.file(name) }
+
+// Unchanged says whether the files are still those that were opened: an error that names the first
+// one whose size, time or identity differs.
+func (s *Source) Unchanged() error {
+	for _, f := range s.shards {
+		if err := f.Unchanged(); err != nil {
+			return fmt.Errorf("%w: %w", ErrSource, err)
+		}
+	}
+	return nil
+}
+
+// Close unmaps everything; what Load lent is gone.
+func (s *Source) Close() error {
+	var errs []error
+	for _, f := range s.shards {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}

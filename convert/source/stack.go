@@ -1,0 +1,64 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"qimport/arch"
+	"qimport/quant"
+)
+
+// stackExperts joins the experts that a source has one by one to one logical tensor a projection,
+// in the order of their numbers. Every expert of the config must be there, all alike.
+func stackExperts(tensors []Tensor, experts int) ([]Tensor, error) {
+	var rest []Tensor
+	stacks := map[string][]Tensor{}
+	for _, t := range tensors {
+		stack, e, ok := arch.Single(t.Name)
+		if !ok {
+			rest = append(rest, t)
+			continue
+		}
+		if e >= experts {
+			return nil, fmt.Errorf("tensor %s is of an expert that the config, with %d, has not", t.Name, experts)
+		}
+		if stacks[stack] == nil {
+			stacks[stack] = make([]Tensor, experts)
+		}
+		if other := stacks[stack][e].Name; other != "" {
+			return nil, fmt.Errorf("tensors %s and %s are the same expert", other, t.Name)
+		}
+		stacks[stack][e] = t
+	}
+	for name, singles := range stacks {
+		t, err := stack(name, singles)
+		if err != nil {
+			return nil, err
+		}
+		rest = append(rest, t)
+	}
+	slices.SortFunc(rest, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
+	return rest, nil
+}
+
+func stack(name string, singles []Tensor) (Tensor, error) {
+	present := singles[slices.IndexFunc(singles, func(t Tensor) bool { return t.Name != "" })]
+	t := present
+	t.Name, t.Body, t.Stacked, t.Pieces = name, arch.Body(name), true, nil
+	t.Shape = append([]int{len(singles)}, present.Shape...)
+	for e, one := range singles {
+		switch {
+		case one.Name == "":
+			return Tensor{}, fmt.Errorf("tensor %s is missing: the config has %d experts, and %s is here",
+				strings.Replace(name, ".experts.", fmt.Sprintf(".experts.%d.", e), 1), len(singles), present.Name)
+		case !slices.Equal(one.Shape, present.Shape) || one.Format != present.Format || one.ScaleDtype != present.ScaleDtype || one.Global != present.Global:
+			return Tensor{}, fmt.Errorf("tensor %s is %s %v, but %s is %s %v: the experts of a layer must be alike",
+				one.Name, one.Format, one.Shape, present.Name, present.Format, present.Shape)
+		case one.Global != NoGlobal && quant.Elements(one.Pieces[0].Global.Shape) != 1:
+			return Tensor{}, fmt.Errorf("tensor %s has %s, where one number is due", one.Name, one.Pieces[0].Global)
+		}
+		t.Pieces = append(t.Pieces, one.Pieces[0])
+	}
+	return t, nil
+}

@@ -1,0 +1,92 @@
+package write
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"qimport/convert/encode"
+	"qimport/convert/plan"
+	"qimport/convert/safetensors"
+	"qimport/manifest"
+)
+
+// blob writes one blob, unless it is there already.
+func (w *writer) blob(ctx context.Context, b plan.Blob, key blobKey) (manifest.Layer, error) {
+	if l, ok := w.present(b, key); ok {
+		w.count(l, true)
+		for _, t := range b.Tensors {
+			w.meter.Advance(b.Name, t.From.Bytes(), true)
+		}
+		w.addTensors(len(b.Tensors))
+		return l, nil
+	}
+	out, err := w.stage.NewBlob(b.Name)
+	if err != nil {
+		return manifest.Layer{}, err
+	}
+	l, err := w.fill(ctx, b, out)
+	if err != nil {
+		return l, errors.Join(err, out.Abort())
+	}
+	w.count(l, out.Reused())
+	w.addTensors(len(b.Tensors))
+	return l, nil
+}
+
+// present finds the blob in the stage, where an earlier run left it, or by the index in the store.
+// The index only says which digest to look for.
+func (w *writer) present(b plan.Blob, key blobKey) (manifest.Layer, bool) {
+	if l, ok := w.stage.Done(b.Name); ok {
+		return l, true
+	}
+	if w.index == nil {
+		return manifest.Layer{}, false
+	}
+	found, ok := w.index.Find(key)
+	if !ok || found.Size != b.Bytes {
+		return manifest.Layer{}, false
+	}
+	l := manifest.Layer{MediaType: manifest.MediaTypeTensor, Digest: found.Digest, Size: found.Size, Name: b.Name}
+	return l, w.stage.Reuse(b.Name, l)
+}
+
+// fill writes header and data of a blob.
+func (w *writer) fill(ctx context.Context, b plan.Blob, out *manifest.BlobWriter) (manifest.Layer, error) {
+	h, err := b.Header()
+	if err != nil {
+		return manifest.Layer{}, err
+	}
+	if _, err := out.Write(h.Append(nil)); err != nil {
+		return manifest.Layer{}, err
+	}
+	for _, t := range b.Tensors {
+		if err := w.engine.Tensor(ctx, b.Name, t, placesOf(t, h), out); err != nil {
+			return manifest.Layer{}, fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+	}
+	l, err := out.Finish(manifest.MediaTypeTensor, b.Name)
+	if err == nil && l.Size != b.Bytes {
+		err = fmt.Errorf("blob %s has %d bytes where the plan says %d", b.Name, l.Size, b.Bytes)
+	}
+	return l, err
+}
+
+// placesOf finds the arrays of a tensor in the header of its blob.
+func placesOf(t plan.Tensor, h safetensors.Header) encode.Places {
+	places := encode.Places{}
+	for _, a := range t.Arrays() {
+		for _, e := range h.Tensors {
+			if e.Name == a.Name {
+				places[a.Kind] = encode.Place{At: h.DataStart + e.Begin, Bytes: e.End - e.Begin}
+			}
+		}
+	}
+	return places
+}
+
+func (w *writer) addTensors(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stats.Tensors += n
+}

@@ -1,0 +1,109 @@
+package write
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"os"
+	"syscall"
+
+	"qimport/convert/plan"
+	"qimport/convert/source"
+	"qimport/manifest"
+)
+
+// writerVersion counts the changes that make other bytes of the same plan. Blobs of an older version
+// are neither resumed nor reused.
+const writerVersion = 1
+
+// blobKey stands for all that the bytes of a blob follow from: the source's bytes, by file identity
+// and place, and what the plan makes of them.
+type blobKey [16]byte
+
+func (k blobKey) String() string { return hex.EncodeToString(k[:]) }
+
+// identity is what tells one state of a file from another without reading it.
+type identity struct {
+	Device, Inode uint64
+	Size          int64
+	Modified      int64 // nanoseconds
+}
+
+// identify looks at a file, through links.
+func identify(path string) (identity, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return identity{}, err
+	}
+	id := identity{Size: info.Size(), Modified: info.ModTime().UnixNano()}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		id.Device, id.Inode = uint64(st.Dev), st.Ino
+	}
+	return id, nil
+}
+
+// Fingerprint names the staging folder of a plan: it differs wherever the source's files or what the
+// plan makes of them differ, so that a run goes on only from what would be written again.
+func Fingerprint(plan plan.Plan) (string, error) {
+	keys, err := blobKeys(plan)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	for _, k := range keys {
+		sum.Write(k[:])
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16]), nil
+}
+
+// Remaining is the bytes of blobs that the stage of a plan has not got from an earlier run.
+func Remaining(plan plan.Plan, stage *manifest.Stage) int64 {
+	var n int64
+	for _, b := range plan.Blobs {
+		if _, done := stage.Done(b.Name); !done {
+			n += b.Bytes
+		}
+	}
+	return n
+}
+
+// blobKeys are the keys of a plan's blobs, in their order.
+func blobKeys(plan plan.Plan) ([]blobKey, error) {
+	shards := make([]identity, len(plan.Shards))
+	for i, s := range plan.Shards {
+		var err error
+		if shards[i], err = identify(s.Path); err != nil {
+			return nil, fmt.Errorf("%w: %w", source.ErrSource, err)
+		}
+	}
+	keys := make([]blobKey, len(plan.Blobs))
+	for i, b := range plan.Blobs {
+		sum := sha256.New()
+		add(sum, writerVersion, b.Name, b.Metadata)
+		for _, t := range b.Tensors {
+			add(sum, t.Name, t.Shape, t.Source, t.Target, t.Scale, t.Transform, t.Search, t.Global)
+			add(sum, t.From.ScaleDtype, t.From.Global, t.From.Shape)
+			for _, p := range t.From.Pieces {
+				for _, part := range []source.Part{p.Weight, p.Scales, p.Biases, p.Global} {
+					if part.Exists() {
+						add(sum, part, shards[part.Shard])
+					}
+				}
+			}
+		}
+		copy(keys[i][:], sum.Sum(nil))
+	}
+	return keys, nil
+}
+
+// add hashes plain values, one JSON text each, in which no two values look the same.
+func add(sum hash.Hash, values ...any) {
+	enc := json.NewEncoder(sum)
+	for _, v := range values {
+		if err := enc.Encode(v); err != nil {
+			panic(err) // plain structs, numbers and strings cannot fail
+		}
+	}
+}

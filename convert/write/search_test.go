@@ -1,0 +1,166 @@
+package write
+
+import (
+	"encoding/binary"
+	"math"
+	"testing"
+
+	"qimport/convert/converttest"
+	"qimport/convert/plan"
+	"qimport/quant"
+	"qimport/quant/recipe"
+)
+
+// TestScaleSearch holds what is written, cut into pieces, to the search over the whole tensor at
+// once, and the gain that is reported to the two errors measured there.
+func TestScaleSearch(t *testing.T) {
+	source := floats(1, quant.BF16, 1200, 1024)
+	src := memory{tensors: map[string][]quant.Tensor{linear: {source}}, files: map[string][]byte{"config.json": []byte("{}")}}
+	for _, f := range []quant.Format{quant.FormatNVFP4, quant.FormatMXFP4, quant.FormatInt4} {
+		t.Run(f.String(), func(t *testing.T) {
+			plan, err := plan.New(src.inventory(t), recipe.Recipe{Type: f}, plan.Options{ScaleSearch: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := write(t, plan, src, t.TempDir(), Options{Jobs: 3})
+			got, _ := w.arrays(t, linear)
+			var second float32
+			if b := got[linear+".global_scale"]; len(b) == 4 {
+				second = math.Float32frombits(binary.LittleEndian.Uint32(b))
+			}
+			want, plain := whole(t, f, second, source, quant.EncodeSearch), whole(t, f, 0, source, quant.Encode)
+			checkArrays(t, map[string][]byte{"": got[linear]}, map[string][]byte{"": want.Weight})
+			if len(w.stats.Gains) != 1 {
+				t.Fatalf("%d gains are reported, want 1", len(w.stats.Gains))
+			}
+			gain := w.stats.Gains[0]
+			near(t, "plain", gain.Plain, measured(t, f, plain, source))
+			near(t, "search", gain.Search, measured(t, f, want, source))
+			if gain.Share() <= 0 {
+				t.Errorf("the search is reported to gain %g", gain.Share())
+			}
+		})
+	}
+}
+
+// TestScaleSearchPlan says that mxfp8 has nothing to search, and that a searched blob is another one.
+func TestScaleSearchPlan(t *testing.T) {
+	src := memory{tensors: map[string][]quant.Tensor{linear: {floats(1, quant.BF16, 64, 128)}}}
+	inv := src.inventory(t)
+	keys := map[bool]blobKey{}
+	for _, search := range []bool{false, true} {
+		for f, want := range map[quant.Format]bool{quant.FormatMXFP8: false, quant.FormatNVFP4: search, quant.FormatBF16: false} {
+			plan, err := plan.New(inv, recipe.Recipe{Type: f}, plan.Options{ScaleSearch: search})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := plan.Blobs[0].Tensors[0].Search; got != want {
+				t.Errorf("%s with search %t: the plan searches: %t, want %t", f, search, got, want)
+			}
+			if f == quant.FormatNVFP4 {
+				k, err := blobKeys(plan)
+				if err != nil {
+					t.Fatal(err)
+				}
+				keys[search] = k[0]
+			}
+		}
+	}
+	if keys[true] == keys[false] {
+		t.Error("a searched blob has the key of the plain one, and would be reused for it")
+	}
+}
+
+// TestSecondScale writes weights so small that nvfp4's block scales alone lose most of them.
+func TestSecondScale(t *testing.T) {
+	source := floats(1, quant.BF16, 700, 1024)
+	scaled(t, source, 0.002)
+	for name, tt := range map[string]struct {
+		tensor string
+		want   bool
+	}{
+		"projection": {linear, true},
+		"experts":    {experts, false}, // Ollama would not read it
+		"joined":     {"language_model.model.layers.0.linear_attn.in_proj_qkv.weight", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := source
+			if tt.tensor == experts {
+				x.Shape = []int{7, 100, 1024}
+			}
+			src := memory{tensors: map[string][]quant.Tensor{tt.tensor: {x}}, files: map[string][]byte{"config.json": []byte("{}")}}
+			plan, err := plan.New(src.inventory(t), recipe.Recipe{Type: quant.FormatNVFP4}, plan.Options{ScaleSearch: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := plan.Blobs[0].Tensors[0].Global; got != tt.want {
+				t.Fatalf("the plan makes a second scale: %t", got)
+			}
+			if !tt.want {
+				return
+			}
+			w := write(t, plan, src, t.TempDir(), Options{Jobs: 3})
+			got, _ := w.arrays(t, tt.tensor)
+			bits := binary.LittleEndian.Uint32(got[tt.tensor+".global_scale"])
+			if second := math.Float32frombits(bits); bits&0x7fffff != 0 || second >= 1 {
+				t.Errorf("the second scale is %g, want a power of two below 1", second)
+			}
+			written := x
+			written.Format, written.Data, written.Scales = quant.FormatNVFP4, got[tt.tensor], got[tt.tensor+".scale"]
+			written.Global = []float32{math.Float32frombits(bits)}
+			near(t, "search", w.stats.Gains[0].Search, relativeError(converttest.Decoded(t, x), converttest.Decoded(t, written)))
+			if g := w.stats.Gains[0]; g.Search > 0.0091 || g.Plain < 0.5 { // 0.095²; all but lost without it
+				t.Errorf("relative squared error %g, by the plain rule %g", g.Search, g.Plain)
+			}
+		})
+	}
+}
+
+// scaled multiplies bf16 weights.
+func scaled(t *testing.T, x quant.Tensor, by float32) {
+	t.Helper()
+	values := converttest.Decoded(t, x)
+	for i := range values {
+		values[i] *= by
+	}
+	if err := quant.FromFloat32(x.Data, quant.BF16, values); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func relativeError(want, got []float32) float64 {
+	var wrong, all float64
+	for i := range want {
+		d := float64(got[i]) - float64(want[i])
+		wrong += d * d
+		all += float64(want[i]) * float64(want[i])
+	}
+	return wrong / all
+}
+
+func whole(t *testing.T, f quant.Format, second float32, x quant.Tensor, encode func(quant.Format, quant.Packed, []byte, quant.Dtype) error) quant.Packed {
+	t.Helper()
+	w, s, b := f.PartSizes(quant.Elements(x.Shape), quant.BF16)
+	p := quant.Packed{Weight: make([]byte, w), Scales: make([]byte, s), Biases: make([]byte, b), Global: second}
+	if err := encode(f, p, x.Data, quant.BF16); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func measured(t *testing.T, f quant.Format, p quant.Packed, x quant.Tensor) float64 {
+	t.Helper()
+	l, err := quant.MeasureLoss(f, p, quant.BF16, x.Data, quant.BF16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Relative()
+}
+
+// near allows for the order in which pieces are summed.
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if d := got/want - 1; d > 1e-9 || d < -1e-9 {
+		t.Errorf("%s: relative squared error %g is reported, %g is measured", what, got, want)
+	}
+}
