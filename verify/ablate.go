@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// Ablation is the float32 run against the same model with one thing made worse on purpose.
-type Ablation struct {
-	What       string     `json:"what"` // "state=bf16" or "decay=bf16"
-	Divergence Divergence `json:"divergence"`
-}
-
 // Ablate names one ablation: which value of the gated delta rule is kept in bfloat16.
 type Ablate string
 
