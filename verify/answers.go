@@ -8,11 +8,12 @@ import (
 
 	"qimport/runtime"
 	"qimport/runtime/chat"
+	"qimport/verify/report"
 )
 
 // spoken is one answer of the model, as tokens.
 type spoken struct {
-	Answer
+	report.Answer
 	ids      []int // without the stop token
 	thinking bool
 	bounded  bool // whoever asked gave a bound of his own
@@ -27,7 +28,7 @@ func (r *run) cases() []Case {
 }
 
 // checkAnswer puts one case to the model.
-func (r *run) checkAnswer(ctx context.Context, c Case) Check {
+func (r *run) checkAnswer(ctx context.Context, c Case) report.Check {
 	if r.model == nil || r.template == nil {
 		return notRun("the model did not load, or has no chat template")
 	}
@@ -63,13 +64,13 @@ func (r *run) ask(ctx context.Context, c *runtime.Conversation, messages []chat.
 		r.broken++
 	}
 	return spoken{
-		Answer: Answer{Text: answer.Text, Tokens: len(answer.Tokens), Stop: string(answer.Stop)},
+		Answer: report.Answer{Text: answer.Text, Tokens: len(answer.Tokens), Stop: string(answer.Stop)},
 		ids:    answer.Tokens, thinking: think,
 	}, err
 }
 
 // unanswered is the outcome of a check whose question could not be answered.
-func unanswered(what string, err error) Check {
+func unanswered(what string, err error) report.Check {
 	if errors.Is(err, runtime.ErrNotFinite) {
 		return fail("%s: %s", what, sentences(err))
 	}
@@ -77,7 +78,7 @@ func unanswered(what string, err error) Check {
 }
 
 // checkStopped asks that an answer comes to its own end. One that its case cut short does not count.
-func (r *run) checkStopped(context.Context) Check {
+func (r *run) checkStopped(context.Context) report.Check {
 	var endless, ended []string
 	for _, a := range r.spoken {
 		switch {
@@ -97,12 +98,12 @@ func (r *run) checkStopped(context.Context) Check {
 }
 
 // checkRepetition looks for answers that say the same again and again.
-func (r *run) checkRepetition(context.Context) Check {
+func (r *run) checkRepetition(context.Context) report.Check {
 	if len(r.spoken) == 0 {
 		return notRun("the model was not asked anything")
 	}
 	for _, a := range r.spoken {
-		if c := judgeLoop(a.ids, fmt.Sprintf("answer to %q", a.Prompt)); c.Passed == Failed {
+		if c := judgeLoop(a.ids, fmt.Sprintf("answer to %q", a.Prompt)); c.Passed == report.Failed {
 			return c
 		}
 	}
@@ -110,7 +111,7 @@ func (r *run) checkRepetition(context.Context) Check {
 }
 
 // judgeLoop fails on exact loops, and on text of which hardly anything is new.
-func judgeLoop(ids []int, what string) Check {
+func judgeLoop(ids []int, what string) report.Check {
 	if l, ok := findLoop(ids); ok {
 		return fail("the %s loops from token %d: the same %d tokens %d times", what, l.at, l.period, l.repeats)
 	}
@@ -124,7 +125,7 @@ func judgeLoop(ids []int, what string) Check {
 }
 
 // checkControl looks for tokens of the prompt's markup in the answers.
-func (r *run) checkControl(context.Context) Check {
+func (r *run) checkControl(context.Context) report.Check {
 	if len(r.spoken) == 0 {
 		return notRun("the model was not asked anything")
 	}
@@ -151,7 +152,7 @@ func topics() []string {
 
 // checkGeneration lets one conversation go on for as many tokens as were asked for, so that the
 // state has time to drift, and looks at each turn for loops and control tokens.
-func (r *run) checkGeneration(ctx context.Context) Check {
+func (r *run) checkGeneration(ctx context.Context) report.Check {
 	if r.model == nil || r.template == nil {
 		return notRun("the model did not load, or has no chat template")
 	}
@@ -169,7 +170,7 @@ func (r *run) checkGeneration(ctx context.Context) Check {
 		if err != nil {
 			return unanswered(what, err)
 		}
-		if c := r.judgeTurn(a.ids, what); c.Passed == Failed {
+		if c := r.judgeTurn(a.ids, what); c.Passed == report.Failed {
 			return c
 		}
 		messages = append(messages, chat.Message{Role: "assistant", Content: a.Text})
@@ -179,12 +180,12 @@ func (r *run) checkGeneration(ctx context.Context) Check {
 }
 
 // judgeTurn looks at one turn for loops and for control tokens.
-func (r *run) judgeTurn(ids []int, what string) Check {
-	if c := judgeLoop(ids, what); c.Passed == Failed {
+func (r *run) judgeTurn(ids []int, what string) report.Check {
+	if c := judgeLoop(ids, what); c.Passed == report.Failed {
 		return c
 	}
 	if found := leaks(ids, r.control(false)); len(found) > 0 {
 		return fail("%s holds %s", what, strings.Join(found, " "))
 	}
-	return Check{}
+	return report.Check{}
 }

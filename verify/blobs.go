@@ -14,6 +14,7 @@ import (
 
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/verify/report"
 )
 
 // blobSteps are the checks that need no MLX. A plain directory has no digests to hold it to.
@@ -26,7 +27,7 @@ func (r *run) blobSteps() []step {
 }
 
 // checkDigests reads every blob whole.
-func (r *run) checkDigests(ctx context.Context) Check {
+func (r *run) checkDigests(ctx context.Context) report.Check {
 	if len(r.Blobs) == 0 {
 		return fail("the manifest names no blobs")
 	}
@@ -90,7 +91,7 @@ func layerName(l manifest.Layer) string {
 }
 
 // checkTensors opens the model, which holds every header, shape and encoding to its config.
-func (r *run) checkTensors(context.Context) Check {
+func (r *run) checkTensors(context.Context) report.Check {
 	source, err := r.Open()
 	if err != nil {
 		return fail("%s", sentences(err))
@@ -112,7 +113,7 @@ func (r *run) checkTensors(context.Context) Check {
 }
 
 // checkFiles holds the JSON files to being JSON, and asks for those that a model cannot do without.
-func (r *run) checkFiles(context.Context) Check {
+func (r *run) checkFiles(context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")
 	}

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"io"
+	"qimport/verify/report"
 	"regexp"
 
 	"github.com/goccy/go-yaml"
@@ -77,7 +78,7 @@ func (c Case) Validate() error {
 }
 
 // judge holds an answer to what the case expects.
-func (c Case) judge(answer string) Check {
+func (c Case) judge(answer string) report.Check {
 	if c.Expect == "" {
 		return pass("%q answered %q", c.Prompt, clip(answer))
 	}

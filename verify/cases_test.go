@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"qimport/verify/report"
 	"strings"
 	"testing"
 )
@@ -50,13 +51,13 @@ func TestReadCasesRefuses(t *testing.T) {
 func TestCaseJudge(t *testing.T) {
 	tests := []struct {
 		expect, answer string
-		want           Outcome
+		want           report.Outcome
 	}{
-		{`\b4\b`, "The result of 2 + 2 is 4.", Passed},
-		{`\b4\b`, "The result of 2 + 2 is 44.", Failed},
-		{`\b4\b`, "", Failed},
-		{``, "anything", Passed},
-		{`(`, "anything", NotRun},
+		{`\b4\b`, "The result of 2 + 2 is 4.", report.Passed},
+		{`\b4\b`, "The result of 2 + 2 is 44.", report.Failed},
+		{`\b4\b`, "", report.Failed},
+		{``, "anything", report.Passed},
+		{`(`, "anything", report.NotRun},
 	}
 	for _, tt := range tests {
 		if got := (Case{Prompt: "q", Expect: tt.expect}).judge(tt.answer); got.Passed != tt.want {

@@ -18,6 +18,7 @@ import (
 	"qimport/quant"
 	"qimport/quant/recipe"
 	"qimport/runtime/mlx"
+	"qimport/verify/report"
 )
 
 // The good models that tests judge and damage.
@@ -171,12 +172,12 @@ func importInto(t *testing.T, dir string, recipe recipe.Recipe) (*manifest.Store
 }
 
 // quick are options that ask every smoke check as cheaply as can be.
-func quick(level Level) Options {
+func quick(level report.Level) Options {
 	return Options{Level: level, Lengths: []int{1, 33}, Cases: DefaultCases()[:1]}
 }
 
 // judge verifies a target and shows the report when the test fails.
-func judge(t *testing.T, target Target, o Options) Report {
+func judge(t *testing.T, target Target, o Options) report.Report {
 	t.Helper()
 	r, err := Run(context.Background(), target, o)
 	if err != nil {

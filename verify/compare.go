@@ -9,14 +9,15 @@ import (
 	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime"
+	"qimport/verify/report"
 )
 
 // compare runs the texts through the reference, or reads the reference's stored scores, beside the
 // model's own. Only one model is in memory at a time.
-func (r *run) compare(ctx context.Context) (Divergence, error) {
+func (r *run) compare(ctx context.Context) (report.Divergence, error) {
 	own, err := r.ownScores(ctx)
 	if err != nil {
-		return Divergence{}, err
+		return report.Divergence{}, err
 	}
 	if r.Scores != "" {
 		return r.compareScores(ctx, own)
@@ -26,7 +27,7 @@ func (r *run) compare(ctx context.Context) (Divergence, error) {
 	o.StateDtype, o.DecayDtype = quant.F32, quant.F32
 	reference, err := runtime.Load(ctx, r.Against, o)
 	if err != nil {
-		return Divergence{}, fmt.Errorf("the source did not load: %w", err)
+		return report.Divergence{}, fmt.Errorf("the source did not load: %w", err)
 	}
 	defer reference.Close()
 	positions, err := scored(ctx, reference, own)
@@ -50,17 +51,17 @@ func (r *run) referenceName() string {
 }
 
 // compareScores compares with the stored scores of the reference.
-func (r *run) compareScores(ctx context.Context, own *scores) (Divergence, error) {
+func (r *run) compareScores(ctx context.Context, own *scores) (report.Divergence, error) {
 	reference, err := openScores(r.Scores)
 	if err != nil {
-		return Divergence{}, err
+		return report.Divergence{}, err
 	}
 	defer reference.close()
 	positions := make([][]position, len(own.texts))
 	for text, ids := range own.texts {
 		for i, next := range ids[1:] {
 			if err := ctx.Err(); err != nil {
-				return Divergence{}, err
+				return report.Divergence{}, err
 			}
 			row := own.texts.row(text, i)
 			positions[text] = append(positions[text], comparePosition(reference.row(row), own.row(row), next))
@@ -100,7 +101,7 @@ func decoded(ctx context.Context, ablated *runtime.Model, own *scores, text int)
 	return positions, x.Precision(), nil
 }
 
-func (r *run) divergenceOf(positions [][]position, own *scores, reference string) Divergence {
+func (r *run) divergenceOf(positions [][]position, own *scores, reference string) report.Divergence {
 	d := summarize(positions...)
 	d.TextDigest, d.Reference = own.texts.digest(), reference
 	return d
@@ -110,7 +111,7 @@ func (r *run) divergenceOf(positions [][]position, own *scores, reference string
 func (r *run) scoreSteps() []step {
 	var steps []step
 	for _, a := range r.Ablate {
-		steps = append(steps, step{"ablation." + string(a), func(ctx context.Context) Check { return r.checkAblation(ctx, a) }})
+		steps = append(steps, step{"ablation." + string(a), func(ctx context.Context) report.Check { return r.checkAblation(ctx, a) }})
 	}
 	if r.SaveScores != "" {
 		steps = append(steps, step{"scores.saved", r.checkSaved})
@@ -120,7 +121,7 @@ func (r *run) scoreSteps() []step {
 
 // checkAblation compares the float32 run with one in which the delta state or its decay is bf16.
 // It passes if that was measured: what it shows is for people to read.
-func (r *run) checkAblation(ctx context.Context, a Ablate) Check {
+func (r *run) checkAblation(ctx context.Context, a Ablate) report.Check {
 	own, err := r.ownScores(ctx)
 	if err != nil {
 		return notRun("%s", sentences(err))
@@ -143,7 +144,7 @@ func (r *run) checkAblation(ctx context.Context, a Ablate) Check {
 		}
 	}
 	d := r.divergenceOf(positions, own, "the float32 run")
-	r.report.Ablations = append(r.report.Ablations, Ablation{What: string(a), Divergence: d})
+	r.report.Ablations = append(r.report.Ablations, report.Ablation{What: string(a), Divergence: d})
 	c := pass("mean KL divergence of the ablated run from the float32 run, nats")
 	c.Value = number(d.MeanKL)
 	return c
@@ -170,7 +171,7 @@ func (a Ablate) dtype(p runtime.Precision) quant.Dtype {
 }
 
 // checkSaved makes the file of scores, unless the comparison has.
-func (r *run) checkSaved(ctx context.Context) Check {
+func (r *run) checkSaved(ctx context.Context) report.Check {
 	own, err := r.ownScores(ctx)
 	if err != nil {
 		return fail("%s", sentences(err))

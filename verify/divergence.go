@@ -2,6 +2,7 @@ package verify
 
 import (
 	"math"
+	"qimport/verify/report"
 	"slices"
 )
 
@@ -60,9 +61,9 @@ func logSum(row []float32, largest float64) float64 {
 }
 
 // summarize makes the numbers of a report from the positions of each text, in order.
-func summarize(texts ...[]position) Divergence {
+func summarize(texts ...[]position) report.Divergence {
 	positions := slices.Concat(texts...)
-	d := Divergence{Positions: len(positions)}
+	d := report.Divergence{Positions: len(positions)}
 	if len(texts) > 1 {
 		d.Texts = len(texts)
 	}
@@ -97,8 +98,8 @@ func summarize(texts ...[]position) Divergence {
 
 // byDepth cuts texts into at most eight buckets that double in width, the first at least 16
 // positions: what goes wrong with depth goes wrong with its logarithm.
-func byDepth(texts ...[]position) []Bucket {
-	var buckets []Bucket
+func byDepth(texts ...[]position) []report.Bucket {
+	var buckets []report.Bucket
 	end := longest(texts)
 	from, width := 0, max(16, end/128)
 	for from < end {
@@ -116,11 +117,11 @@ func byDepth(texts ...[]position) []Bucket {
 }
 
 // byPosition cuts texts into at most 64 buckets of equal width.
-func byPosition(texts ...[]position) []Bucket {
+func byPosition(texts ...[]position) []report.Bucket {
 	const most = 64
 	end := longest(texts)
 	width := max(1, (end+most-1)/most)
-	var buckets []Bucket
+	var buckets []report.Bucket
 	for from := 0; from < end; from += width {
 		buckets = append(buckets, bucket(texts, from, min(from+width, end)))
 	}
@@ -137,8 +138,8 @@ func longest(texts [][]position) int {
 }
 
 // bucket has the positions from to to-1 of all texts that go so far.
-func bucket(texts [][]position, from, to int) Bucket {
-	b := Bucket{From: from, To: to}
+func bucket(texts [][]position, from, to int) report.Bucket {
+	b := report.Bucket{From: from, To: to}
 	var positions []position
 	for _, text := range texts {
 		positions = append(positions, text[min(from, len(text)):min(to, len(text))]...)

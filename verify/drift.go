@@ -8,10 +8,11 @@ import (
 
 	"qimport/arch"
 	"qimport/quant"
+	"qimport/verify/report"
 )
 
 // checkTokens asks that both models read the texts as the same tokens.
-func (r *run) checkTokens(ctx context.Context) Check {
+func (r *run) checkTokens(ctx context.Context) report.Check {
 	if r.tokens == nil {
 		return notRun("the tokenizer did not load")
 	}
@@ -36,11 +37,11 @@ func (r *run) checkTokens(ctx context.Context) Check {
 	if want = r.fit(want); !ours.equal(want) {
 		return fail("the model's tokenizer and template read the text otherwise than the source's: %s", ours.difference(want))
 	}
-	return pass("%s, %s", ours.size(), shortDigest(ours.digest()))
+	return pass("%s, %s", ours.size(), report.ShortDigest(ours.digest()))
 }
 
 // checkScoreTokens holds stored scores to the text and vocabulary.
-func (r *run) checkScoreTokens(ours texts) Check {
+func (r *run) checkScoreTokens(ours texts) report.Check {
 	s, err := openScores(r.Scores)
 	if err != nil {
 		return fail("%s", sentences(err))
@@ -52,7 +53,7 @@ func (r *run) checkScoreTokens(ours texts) Check {
 	if !ours.equal(s.texts) {
 		return fail("the stored scores are of another text, or of another tokenizer: %s", ours.difference(s.texts))
 	}
-	return pass("%s, %s, as the stored scores have them", ours.size(), shortDigest(ours.digest()))
+	return pass("%s, %s, as the stored scores have them", ours.size(), report.ShortDigest(ours.digest()))
 }
 
 func firstDifference(ours, theirs []int) string {
@@ -65,8 +66,8 @@ func firstDifference(ours, theirs []int) string {
 }
 
 // checkKL runs the comparison that the checks after it read.
-func (r *run) checkKL(ctx context.Context) Check {
-	if c, ok := r.report.Check("quality.tokens"); !ok || c.Passed != Passed {
+func (r *run) checkKL(ctx context.Context) report.Check {
+	if c, ok := r.report.Check("quality.tokens"); !ok || c.Passed != report.Passed {
 		return notRun("the two do not read the same tokens")
 	}
 	d, err := r.compare(ctx)
@@ -92,7 +93,7 @@ const roundingKL = 1e-12
 // changed says whether any text tensor has another format than in the reference, as far as known.
 func (r *run) changed() bool {
 	for _, t := range r.report.Tensors {
-		if t.quantized {
+		if t.Quantized {
 			return true
 		}
 	}
@@ -129,14 +130,14 @@ func (r *run) lossy() map[quant.Format]bool {
 }
 
 // divergence is what checkKL measured, or nil with the check that says so.
-func (r *run) divergence() (*Divergence, Check) {
+func (r *run) divergence() (*report.Divergence, report.Check) {
 	if r.report.Divergence == nil {
 		return nil, notRun("nothing was compared")
 	}
-	return r.report.Divergence, Check{}
+	return r.report.Divergence, report.Check{}
 }
 
-func (r *run) checkTop1(context.Context) Check {
+func (r *run) checkTop1(context.Context) report.Check {
 	d, missing := r.divergence()
 	if d == nil {
 		return missing
@@ -144,7 +145,7 @@ func (r *run) checkTop1(context.Context) Check {
 	return atLeast(d.Top1, r.bounds().top1, "share of positions where both hold the same token likeliest")
 }
 
-func (r *run) checkPerplexity(context.Context) Check {
+func (r *run) checkPerplexity(context.Context) report.Check {
 	d, missing := r.divergence()
 	if d == nil {
 		return missing
@@ -155,7 +156,7 @@ func (r *run) checkPerplexity(context.Context) Check {
 
 // checkDepth holds the deepest bucket of the text to the limit of the whole: drift with position
 // would hide in the mean.
-func (r *run) checkDepth(context.Context) Check {
+func (r *run) checkDepth(context.Context) report.Check {
 	d, missing := r.divergence()
 	if d == nil {
 		return missing
@@ -167,7 +168,7 @@ func (r *run) checkDepth(context.Context) Check {
 
 // checkReference asks whether the reference is one. It must do better than guessing, and where the
 // copy does better than it beyond noise, it is the reference that is broken, or was read wrongly.
-func (r *run) checkReference(context.Context) Check {
+func (r *run) checkReference(context.Context) report.Check {
 	d, missing := r.divergence()
 	if d == nil {
 		return missing

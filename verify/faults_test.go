@@ -10,6 +10,7 @@ import (
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/quant/recipe"
+	"qimport/verify/report"
 )
 
 // A fault is one known way in which an import goes wrong. smoke is a check that fails by name also
@@ -54,10 +55,10 @@ func faults() []fault {
 // Every fault is caught by the check that is meant to catch it, and the good models pass.
 func TestFaults(t *testing.T) {
 	needMLX(t)
-	o := Options{Level: Quality, Lengths: []int{33}, TextTokens: 128}
+	o := Options{Level: report.Quality, Lengths: []int{33}, TextTokens: 128}
 	for _, good := range []string{dense, mixture} {
 		if r := judge(t, against(t, Directory("good", good), good), o); !r.Passed {
-			t.Fatalf("%s is good, yet failed %v", good, ended(r, Failed))
+			t.Fatalf("%s is good, yet failed %v", good, ended(r, report.Failed))
 		}
 	}
 	for _, f := range faults() {
@@ -69,7 +70,7 @@ func TestFaults(t *testing.T) {
 				f.options(&o)
 			}
 			r := judge(t, against(t, Directory("damaged", c.dir), f.good), o)
-			t.Logf("failed: %v", ended(r, Failed))
+			t.Logf("failed: %v", ended(r, report.Failed))
 			expectFailure(t, r, f.smoke, func(check string) bool { return !strings.HasPrefix(check, "quality.") })
 			expectFailure(t, r, f.quality, func(check string) bool { return strings.HasPrefix(check, "quality.") })
 			if r.Passed {
@@ -80,9 +81,9 @@ func TestFaults(t *testing.T) {
 }
 
 // expectFailure asks that this check failed; "" that none of its kind did.
-func expectFailure(t *testing.T, r Report, check string, kind func(string) bool) {
+func expectFailure(t *testing.T, r report.Report, check string, kind func(string) bool) {
 	t.Helper()
-	failed := slices.DeleteFunc(ended(r, Failed), func(name string) bool { return !kind(name) })
+	failed := slices.DeleteFunc(ended(r, report.Failed), func(name string) bool { return !kind(name) })
 	switch {
 	case check == "" && len(failed) > 0:
 		t.Errorf("the table says that none sees it, yet it was seen by %v", failed)
@@ -96,7 +97,7 @@ func TestGenerationFault(t *testing.T) {
 	needMLX(t)
 	c := copyCheckpoint(t, mixture)
 	permuteExperts(c)
-	o := quick(Smoke)
+	o := quick(report.Smoke)
 	o.Tokens = 400
 	r := judge(t, Directory("damaged", c.dir), o)
 	expectFailure(t, r, "smoke.generation", func(string) bool { return true })
@@ -126,7 +127,7 @@ func TestEngagedFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := judge(t, against(t, target, c.dir), quick(Quality))
+	r := judge(t, against(t, target, c.dir), quick(report.Quality))
 	for _, check := range []string{"quality.engaged", "quality.kl"} {
 		expectFailure(t, r, check, func(string) bool { return true })
 	}
@@ -137,12 +138,12 @@ func TestReferenceFault(t *testing.T) {
 	needMLX(t)
 	c := copyCheckpoint(t, dense)
 	reverseTaps(c)
-	r := judge(t, against(t, Directory("good", dense), c.dir), quick(Quality))
+	r := judge(t, against(t, Directory("good", dense), c.dir), quick(report.Quality))
 	check, _ := r.Check("quality.reference")
-	if check.Passed != Failed && check.Warning == "" {
+	if check.Passed != report.Failed && check.Warning == "" {
 		t.Errorf("a broken reference goes unnoticed: %s", check.Detail)
 	}
-	prose := quick(Quality)
+	prose := quick(report.Quality)
 	prose.Texts = []Text{{Name: "prose.txt", Text: strings.Repeat("Quorum fixes jackdaw sphinx; vex my big waltz nymph. ", 20)}}
 	r = judge(t, against(t, Directory("good", dense), dense), prose)
 	expectFailure(t, r, "quality.reference", func(string) bool { return true })
@@ -150,7 +151,7 @@ func TestReferenceFault(t *testing.T) {
 
 func TestScoresNotSaved(t *testing.T) {
 	needMLX(t)
-	o := quick(Smoke)
+	o := quick(report.Smoke)
 	o.SaveScores = "no such folder/scores.safetensors"
 	expectFailure(t, judge(t, Directory("good", dense), o), "scores.saved", func(string) bool { return true })
 }
@@ -200,12 +201,12 @@ func TestBlobFaults(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			r := judge(t, target, Options{Level: Blobs})
+			r := judge(t, target, Options{Level: report.Blobs})
 			c, _ := r.Check("blobs.digests")
 			if r.Passed != (f.says == "") || !strings.Contains(c.Detail, f.says) {
 				t.Errorf("passed %v: %s", r.Passed, c.Detail)
 			}
-			if f.says != "" && (c.Passed != Failed || !strings.Contains(c.Detail, layer.Name)) {
+			if f.says != "" && (c.Passed != report.Failed || !strings.Contains(c.Detail, layer.Name)) {
 				t.Errorf("blobs.digests %s does not name the layer: %s", c.Passed, c.Detail)
 			}
 		})
@@ -221,7 +222,7 @@ func TestFileFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := copyCheckpoint(t, dense)
 			damage(c)
-			r := judge(t, Directory("damaged", c.dir), Options{Level: Blobs})
+			r := judge(t, Directory("damaged", c.dir), Options{Level: report.Blobs})
 			expectFailure(t, r, "blobs.files", func(string) bool { return true })
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"qimport/manifest"
+	"qimport/verify/report"
 )
 
 // fixtures is the folder of trained models in the forms that users meet, or skips.
@@ -33,11 +34,11 @@ func TestQualityAcrossForms(t *testing.T) {
 		{"tiny-qwen3-nvfp4", "tiny-qwen3-hf"},
 	} {
 		t.Run(tt.model+" against "+tt.source, func(t *testing.T) {
-			o := quick(Quality)
+			o := quick(report.Quality)
 			o.TextTokens = 128
 			r := judge(t, against(t, Directory(tt.model, filepath.Join(dir, tt.model)), filepath.Join(dir, tt.source)), o)
 			if !r.Passed {
-				t.Errorf("failed %v, not run %v", ended(r, Failed), ended(r, NotRun))
+				t.Errorf("failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
 			}
 			if len(r.Tensors) < 40 {
 				t.Errorf("%d tensors were compared", len(r.Tensors))
@@ -63,11 +64,11 @@ func TestOllamaStore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := quick(Quality)
+			o := quick(report.Quality)
 			o.TextTokens = 128
 			r := judge(t, against(t, target, filepath.Join(fixtures(t), source)), o)
 			if !r.Passed {
-				t.Errorf("failed %v, not run %v", ended(r, Failed), ended(r, NotRun))
+				t.Errorf("failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
 			}
 		})
 	}

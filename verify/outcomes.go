@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"math"
+	"qimport/verify/report"
 )
 
 // number is a Value or Limit: nil where JSON has no such number.
@@ -14,24 +15,24 @@ func number(v float64) *float64 {
 }
 
 // atMost judges a measured value against an upper limit; NaN fails.
-func atMost(value, limit float64, detail string) Check {
-	return Check{Passed: outcome(value <= limit), Detail: detail, Value: number(value), Limit: number(limit)}
+func atMost(value, limit float64, detail string) report.Check {
+	return report.Check{Passed: report.OutcomeOf(value <= limit), Detail: detail, Value: number(value), Limit: number(limit)}
 }
 
 // atLeast judges a measured value against a lower limit; NaN fails.
-func atLeast(value, limit float64, detail string) Check {
-	return Check{Passed: outcome(value >= limit), Detail: detail, Value: number(value), Limit: number(limit)}
+func atLeast(value, limit float64, detail string) report.Check {
+	return report.Check{Passed: report.OutcomeOf(value >= limit), Detail: detail, Value: number(value), Limit: number(limit)}
 }
 
-func pass(format string, args ...any) Check {
-	return Check{Passed: Passed, Detail: fmt.Sprintf(format, args...)}
+func pass(format string, args ...any) report.Check {
+	return report.Check{Passed: report.Passed, Detail: fmt.Sprintf(format, args...)}
 }
 
-func fail(format string, args ...any) Check {
-	return Check{Passed: Failed, Detail: fmt.Sprintf(format, args...)}
+func fail(format string, args ...any) report.Check {
+	return report.Check{Passed: report.Failed, Detail: fmt.Sprintf(format, args...)}
 }
 
 // notRun is the outcome of a check that something before it made impossible.
-func notRun(format string, args ...any) Check {
-	return Check{Passed: NotRun, Detail: fmt.Sprintf(format, args...)}
+func notRun(format string, args ...any) report.Check {
+	return report.Check{Passed: report.NotRun, Detail: fmt.Sprintf(format, args...)}
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"math"
+	"qimport/verify/report"
 	"testing"
 )
 
@@ -9,11 +10,11 @@ import (
 func TestNonFiniteValues(t *testing.T) {
 	for _, v := range []float64{math.NaN(), math.Inf(1)} {
 		c := atMost(v, 1, "x")
-		if c.Passed != Failed || c.Value != nil {
+		if c.Passed != report.Failed || c.Value != nil {
 			t.Errorf("%v: %s, value %v", v, c.Passed, c.Value)
 		}
 	}
-	if c := atLeast(math.NaN(), 1, "x"); c.Passed != Failed {
+	if c := atLeast(math.NaN(), 1, "x"); c.Passed != report.Failed {
 		t.Errorf("NaN is at least 1")
 	}
 }

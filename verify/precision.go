@@ -10,6 +10,7 @@ import (
 	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/runtime"
+	"qimport/verify/report"
 )
 
 // precisions are the different ones that sessions of the model had, each read from the live arrays
@@ -69,7 +70,7 @@ func deltaState(p runtime.Precision) quant.Dtype { return p.DeltaState }
 func decay(p runtime.Precision) quant.Dtype      { return p.Decay }
 
 // judge asks for float32 and nothing else.
-func (ps precisions) judge(what string, of func(runtime.Precision) quant.Dtype, rows int) Check {
+func (ps precisions) judge(what string, of func(runtime.Precision) quant.Dtype, rows int) report.Check {
 	found := ps.dtypes(of)
 	switch {
 	case len(found) == 0:
@@ -81,14 +82,14 @@ func (ps precisions) judge(what string, of func(runtime.Precision) quant.Dtype, 
 }
 
 // checkState judges the dtype of the delta states.
-func (r *run) checkState(context.Context) Check {
+func (r *run) checkState(context.Context) report.Check {
 	return r.seen.judge("delta state", deltaState, r.rows)
 }
 
 // checkDecay judges the dtype of the live decays, and that of the parameters that they come from.
-func (r *run) checkDecay(context.Context) Check {
+func (r *run) checkDecay(context.Context) report.Check {
 	c := r.seen.judge("decay", decay, r.rows)
-	if c.Passed != Passed {
+	if c.Passed != report.Passed {
 		return c
 	}
 	coarse := coarseDecays(r.source.Inventory())

@@ -7,6 +7,7 @@ import (
 
 	"qimport/quant"
 	"qimport/runtime"
+	"qimport/verify/report"
 )
 
 // DefaultLengths are the prompt lengths at which prefill is held to token-by-token decoding: one
@@ -60,7 +61,7 @@ func singleSteps(weightBytes int64) int {
 }
 
 // checkPrefill holds one prefill of n tokens to decoding them one by one.
-func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note string) Check {
+func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note string) report.Check {
 	if r.model == nil || r.tokens == nil {
 		return notRun("the model did not load")
 	}

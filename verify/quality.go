@@ -8,6 +8,7 @@ import (
 
 	"qimport/convert/source"
 	"qimport/runtime/model"
+	"qimport/verify/report"
 )
 
 // qualitySteps are the checks against the reference. What was not asked for is not listed: with
@@ -29,7 +30,7 @@ func (r *run) qualitySteps() []step {
 }
 
 // checkConfig asks that the model computes as its source does: sizes, layers, rope, norms.
-func (r *run) checkConfig(context.Context) Check {
+func (r *run) checkConfig(context.Context) report.Check {
 	if r.source == nil || r.Against == nil {
 		return notRun("%s", r.noReference())
 	}
@@ -71,7 +72,7 @@ func differingFields(ours, theirs model.Config) []string {
 }
 
 // checkTensorErrors compares every tensor with the source's.
-func (r *run) checkTensorErrors(ctx context.Context) Check {
+func (r *run) checkTensorErrors(ctx context.Context) report.Check {
 	if r.source == nil || r.Against == nil {
 		return notRun("%s", r.noReference())
 	}
@@ -86,7 +87,7 @@ func (r *run) checkTensorErrors(ctx context.Context) Check {
 	r.report.Tensors = tensors
 	var over []string
 	for _, t := range tensors {
-		if t.over() {
+		if t.Over() {
 			over = append(over, t.Name)
 		}
 	}
@@ -101,18 +102,18 @@ func (r *run) checkTensorErrors(ctx context.Context) Check {
 }
 
 // checkEngaged asks that quantization has changed what it was to change.
-func (r *run) checkEngaged(context.Context) Check {
+func (r *run) checkEngaged(context.Context) report.Check {
 	if r.report.Tensors == nil {
 		return notRun("no tensors were compared")
 	}
 	quantized := 0
 	var untouched []string
 	for _, t := range r.report.Tensors {
-		if !t.quantized {
+		if !t.Quantized {
 			continue
 		}
 		quantized++
-		if t.Error == 0 && !t.zero {
+		if t.Error == 0 && !t.Zero {
 			untouched = append(untouched, t.Name)
 		}
 	}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -9,7 +10,10 @@ import (
 
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/verify/report"
 )
+
+var update = flag.Bool("update", false, "write the tables of README.md")
 
 // readmePart holds the lines between a marker and its end to what the code says; -update writes them.
 func readmePart(t *testing.T, marker, want string) {
@@ -79,7 +83,7 @@ func TestReadmeNamesChecks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &run{Options: Options{Level: Quality, Tokens: 1, Lengths: []int{1}, SaveScores: "x", Ablate: []Ablate{AblateState, AblateDecay}}}
+	r := &run{Options: Options{Level: report.Quality, Tokens: 1, Lengths: []int{1}, SaveScores: "x", Ablate: []Ablate{AblateState, AblateDecay}}}
 	r.Path = func(manifest.Digest) string { return "" }
 	for _, phase := range r.phases() {
 		for _, s := range phase() {

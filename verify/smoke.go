@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"qimport/runtime/model"
+	"qimport/verify/report"
 )
 
 // smokeSteps are the checks that run the model, without anything to compare it with.
@@ -17,12 +18,12 @@ func (r *run) smokeSteps() []step {
 	}
 	lengths, note := prefillLengths(r.Lengths, r.maxPositions())
 	for _, n := range lengths {
-		steps = append(steps, step{fmt.Sprintf("smoke.prefill.%d", n), func(ctx context.Context) Check {
+		steps = append(steps, step{fmt.Sprintf("smoke.prefill.%d", n), func(ctx context.Context) report.Check {
 			return r.checkPrefill(ctx, n, lengths, note)
 		}})
 	}
 	for i, c := range r.cases() {
-		steps = append(steps, step{fmt.Sprintf("smoke.answer.%d", i+1), func(ctx context.Context) Check {
+		steps = append(steps, step{fmt.Sprintf("smoke.answer.%d", i+1), func(ctx context.Context) report.Check {
 			return r.checkAnswer(ctx, c)
 		}})
 	}
@@ -62,7 +63,7 @@ func (r *run) hybrid() bool {
 }
 
 // checkFinite judges every row of logits that the checks before it have read.
-func (r *run) checkFinite(context.Context) Check {
+func (r *run) checkFinite(context.Context) report.Check {
 	if r.rows == 0 {
 		return notRun("the model was not run")
 	}

@@ -14,18 +14,19 @@ import (
 
 	"qimport/convert/safetensors"
 	"qimport/convert/source"
+	"qimport/verify/report"
 )
 
 // SourceFiles lists a source's files for a report's provenance: the weights first, in the order of
 // the inventory's shards, then the others with their digests. Weights are hashed too if asked, which
 // reads all of them; else their headers are.
-func SourceFiles(ctx context.Context, s *source.Source, weights bool) ([]SourceFile, error) {
+func SourceFiles(ctx context.Context, s *source.Source, weights bool) ([]report.SourceFile, error) {
 	shards := s.Inventory().Shards
-	files := make([]SourceFile, len(shards))
+	files := make([]report.SourceFile, len(shards))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(goruntime.GOMAXPROCS(0))
 	for i, shard := range shards {
-		files[i] = SourceFile{Name: shard.Name, Bytes: shard.Size}
+		files[i] = report.SourceFile{Name: shard.Name, Bytes: shard.Size}
 		g.Go(func() (err error) {
 			if weights {
 				files[i].SHA256, err = hashFile(ctx, shard.Path)
@@ -47,7 +48,7 @@ func SourceFiles(ctx context.Context, s *source.Source, weights bool) ([]SourceF
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		sum := sha256.Sum256(b)
-		files = append(files, SourceFile{Name: name, Bytes: int64(len(b)), SHA256: hex.EncodeToString(sum[:])})
+		files = append(files, report.SourceFile{Name: name, Bytes: int64(len(b)), SHA256: hex.EncodeToString(sum[:])})
 	}
 	return files, nil
 }

@@ -11,6 +11,7 @@ import (
 	"qimport/convert/source"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
+	"qimport/verify/report"
 )
 
 // subject is what the checks have opened of the model so far. Each field is nil until a check has
@@ -53,7 +54,7 @@ func (r *run) unload() {
 }
 
 // checkLoad loads the model through MLX.
-func (r *run) checkLoad(ctx context.Context) Check {
+func (r *run) checkLoad(ctx context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")
 	}

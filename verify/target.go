@@ -3,6 +3,7 @@ package verify
 import (
 	"qimport/convert/source"
 	"qimport/manifest"
+	"qimport/verify/report"
 )
 
 // Target is a model to judge. Stored, Staged and Directory make one; Against and Provenance are
@@ -19,7 +20,7 @@ type Target struct {
 	// Against is the checkpoint the model was made from, nil where it is not at hand. It stays
 	// the caller's to close.
 	Against    *source.Source
-	Provenance Provenance
+	Provenance report.Provenance
 }
 
 // Stored is the model that a name in the store points at. The error is manifest.ErrNotFound or

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"qimport/quant"
+	"qimport/verify/report"
 )
 
 // tensorPair is one tensor on both sides.
@@ -36,8 +37,8 @@ type elements struct {
 }
 
 // tensorErrors measures every pair over all cores, worst first.
-func tensorErrors(ctx context.Context, pairs []tensorPair) ([]TensorErr, error) {
-	errs := make([]TensorErr, len(pairs))
+func tensorErrors(ctx context.Context, pairs []tensorPair) ([]report.Tensor, error) {
+	errs := make([]report.Tensor, len(pairs))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(goruntime.GOMAXPROCS(0))
 	for i, p := range pairs {
@@ -55,11 +56,11 @@ func tensorErrors(ctx context.Context, pairs []tensorPair) ([]TensorErr, error) 
 }
 
 // worstFirst puts those over their limit before the others, then goes by error and name.
-func worstFirst(a, b TensorErr) int {
+func worstFirst(a, b report.Tensor) int {
 	switch {
-	case a.over() && !b.over():
+	case a.Over() && !b.Over():
 		return -1
-	case b.over() && !a.over():
+	case b.Over() && !a.Over():
 		return 1
 	}
 	return cmp.Or(cmp.Compare(b.Error, a.Error), strings.Compare(a.Name, b.Name))
@@ -67,20 +68,20 @@ func worstFirst(a, b TensorErr) int {
 
 // tensorError decodes both sides some rows at a time, so that memory stays the same however large
 // the tensor is.
-func tensorError(ctx context.Context, p tensorPair) (TensorErr, error) {
+func tensorError(ctx context.Context, p tensorPair) (report.Tensor, error) {
 	limit, err := tensorLimit(p)
 	if err != nil {
-		return TensorErr{}, fmt.Errorf("tensor %s: %w", p.name, err)
+		return report.Tensor{}, fmt.Errorf("tensor %s: %w", p.name, err)
 	}
 	diff, energy, err := squaredError(ctx, p)
 	if err != nil {
-		return TensorErr{}, fmt.Errorf("tensor %s: %w", p.name, err)
+		return report.Tensor{}, fmt.Errorf("tensor %s: %w", p.name, err)
 	}
-	e := TensorErr{
+	e := report.Tensor{
 		Name: p.name, Source: p.source.format.String(), Format: p.ours.format.String(),
 		Bits:  8 * float64(p.ours.bytes) / float64(max(1, quant.Elements(p.ours.shape))),
 		Error: relative(diff, energy), Limit: limit,
-		quantized: loses(p.source.format, p.ours.format), zero: energy == 0,
+		Quantized: loses(p.source.format, p.ours.format), Zero: energy == 0,
 	}
 	if e.Error > 0 {
 		e.SNR = number(-10 * math.Log10(e.Error))

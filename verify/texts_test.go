@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"qimport/verify/report"
 	"strings"
 	"testing"
 )
@@ -76,11 +77,11 @@ func TestSeveralTexts(t *testing.T) {
 	needMLX(t)
 	for _, dir := range []string{dense, mixture} {
 		path := t.TempDir() + "/two.safetensors"
-		o := quick(Quality)
+		o := quick(report.Quality)
 		o.Texts, o.SaveScores, o.Ablate = twoTexts(), path, []Ablate{AblateState}
 		live := judge(t, against(t, Directory("tiny", dir), dir), o)
 		if !live.Passed || len(live.Ablations) != 1 {
-			t.Fatalf("%s: failed %v, not run %v", dir, ended(live, Failed), ended(live, NotRun))
+			t.Fatalf("%s: failed %v, not run %v", dir, ended(live, report.Failed), ended(live, report.NotRun))
 		}
 		saved, err := openScores(path)
 		if err != nil {
@@ -93,7 +94,7 @@ func TestSeveralTexts(t *testing.T) {
 		}
 		o.SaveScores, o.Ablate, o.Scores = "", nil, path
 		stored := judge(t, Directory("tiny", dir), o)
-		for what, d := range map[string]*Divergence{"live": live.Divergence, "stored": stored.Divergence, "ablated": &live.Ablations[0].Divergence} {
+		for what, d := range map[string]*report.Divergence{"live": live.Divergence, "stored": stored.Divergence, "ablated": &live.Ablations[0].Divergence} {
 			if d == nil || d.Texts != 2 || d.Positions != lengths[0]+lengths[1]-2 || d.ByPosition[len(d.ByPosition)-1].To != lengths[0]-1 || d.TextDigest != live.Divergence.TextDigest {
 				t.Errorf("%s, %s: %+v", dir, what, d)
 			}
@@ -103,7 +104,7 @@ func TestSeveralTexts(t *testing.T) {
 		}
 		o.Texts = o.Texts[:1]
 		fewer := judge(t, Directory("tiny", dir), o)
-		if c, _ := fewer.Check("quality.tokens"); c.Passed != Failed || !strings.Contains(c.Detail, "the number of texts is 1, there 2") {
+		if c, _ := fewer.Check("quality.tokens"); c.Passed != report.Failed || !strings.Contains(c.Detail, "the number of texts is 1, there 2") {
 			t.Errorf("%s: scores of two texts for one of them: %s, %s", dir, c.Passed, c.Detail)
 		}
 	}
@@ -131,10 +132,10 @@ func TestTextsStayApart(t *testing.T) {
 func savedScores(t *testing.T, read []Text) *scores {
 	t.Helper()
 	path := t.TempDir() + "/scores.safetensors"
-	o := quick(Smoke)
+	o := quick(report.Smoke)
 	o.Texts, o.SaveScores = read, path
 	if r := judge(t, Directory("tiny", dense), o); !r.Passed {
-		t.Fatalf("failed %v", ended(r, Failed))
+		t.Fatalf("failed %v", ended(r, report.Failed))
 	}
 	s, err := openScores(path)
 	if err != nil {
@@ -146,10 +147,10 @@ func savedScores(t *testing.T, read []Text) *scores {
 
 func TestShortTextIsNamed(t *testing.T) {
 	needMLX(t)
-	o := quick(Quality)
+	o := quick(report.Quality)
 	o.Texts = append(twoTexts(), Text{Name: "short.txt", Text: "Hello."})
 	r := judge(t, against(t, Directory("tiny", dense), dense), o)
-	if c, _ := r.Check("quality.tokens"); c.Passed != Failed || !strings.HasPrefix(c.Detail, "short.txt has ") {
+	if c, _ := r.Check("quality.tokens"); c.Passed != report.Failed || !strings.HasPrefix(c.Detail, "short.txt has ") {
 		t.Errorf("%s: %s", c.Passed, c.Detail)
 	}
 }

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"qimport/runtime"
+	"qimport/verify/report"
 )
 
 // Options says what to ask of a model, and how hard. The zero value asks nothing.
 type Options struct {
-	Level Level
+	Level report.Level
 
 	// Smoke.
 	Cases   []Case // nil means DefaultCases
@@ -40,7 +41,7 @@ type Options struct {
 type run struct {
 	Target
 	Options
-	report Report
+	report report.Report
 	subject
 }
 
@@ -48,21 +49,21 @@ type run struct {
 // whatever happens.
 type step struct {
 	name string
-	run  func(context.Context) Check
+	run  func(context.Context) report.Check
 }
 
 // Run judges a model. What it finds is in the Report; the error is for options that make no sense,
 // for a cancelled context, and for files of the caller's that cannot be written.
-func Run(ctx context.Context, t Target, o Options) (Report, error) {
+func Run(ctx context.Context, t Target, o Options) (report.Report, error) {
 	if err := o.validate(); err != nil {
-		return Report{}, err
+		return report.Report{}, err
 	}
 	r := &run{Target: t, Options: o, report: newReport(t, o)}
 	defer r.close()
 	for _, phase := range r.phases() {
 		for _, s := range phase() {
 			if err := r.do(ctx, s); err != nil {
-				return Report{}, err
+				return report.Report{}, err
 			}
 		}
 	}
@@ -75,13 +76,13 @@ func Run(ctx context.Context, t Target, o Options) (Report, error) {
 // before have run, since some depend on what the model is.
 func (r *run) phases() []func() []step {
 	var phases []func() []step
-	if r.Level.Covers(Blobs) {
+	if r.Level.Covers(report.Blobs) {
 		phases = append(phases, r.blobSteps)
 	}
-	if r.Level.Covers(Smoke) {
+	if r.Level.Covers(report.Smoke) {
 		phases = append(phases, r.smokeSteps)
 	}
-	if r.Level.Covers(Quality) {
+	if r.Level.Covers(report.Quality) {
 		phases = append(phases, r.qualitySteps)
 	}
 	return append(phases, r.scoreSteps)
@@ -105,16 +106,16 @@ func (r *run) do(ctx context.Context, s step) error {
 	return nil
 }
 
-func newReport(t Target, o Options) Report {
-	r := Report{
-		Schema: Schema, Name: t.Name, Manifest: t.Manifest.String(), Level: o.Level,
+func newReport(t Target, o Options) report.Report {
+	r := report.Report{
+		Schema: report.Schema, Name: t.Name, Manifest: t.Manifest.String(), Level: o.Level,
 		Provenance: t.Provenance,
-		Environment: Environment{
+		Environment: report.Environment{
 			Versions: map[string]string{"go": goruntime.Version()}, Dtypes: map[string]string{},
 			Platform: goruntime.GOOS + "/" + goruntime.GOARCH,
 		},
 	}
-	r.Provenance.Verifier = Version
+	r.Provenance.Verifier = report.Version
 	if o.Version != "" {
 		r.Environment.Versions["qimport"] = o.Version
 	}
@@ -122,7 +123,7 @@ func newReport(t Target, o Options) Report {
 }
 
 func (o Options) validate() error {
-	if _, err := ParseLevel(string(o.Level)); err != nil {
+	if _, err := report.ParseLevel(string(o.Level)); err != nil {
 		return err
 	}
 	for _, c := range o.Cases {
@@ -138,7 +139,7 @@ func (o Options) validate() error {
 	if o.Tokens < 0 || o.TextTokens < 0 {
 		return fmt.Errorf("a number of tokens below zero")
 	}
-	if !o.Level.Covers(Smoke) && (len(o.Ablate) > 0 || o.SaveScores != "") {
+	if !o.Level.Covers(report.Smoke) && (len(o.Ablate) > 0 || o.SaveScores != "") {
 		return fmt.Errorf("level %s does not run the model, which ablations and scores need: ask for smoke or quality", o.Level)
 	}
 	return o.Limits.Validate()

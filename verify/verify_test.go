@@ -15,9 +15,10 @@ import (
 	"qimport/quant"
 	"qimport/quant/recipe"
 	"qimport/runtime"
+	"qimport/verify/report"
 )
 
-func names(checks []Check) []string {
+func names(checks []report.Check) []string {
 	var all []string
 	for _, c := range checks {
 		all = append(all, c.Name)
@@ -26,18 +27,18 @@ func names(checks []Check) []string {
 }
 
 // failed lists the checks that ended so.
-func ended(r Report, o Outcome) []string {
-	return names(slices.DeleteFunc(slices.Clone(r.Checks), func(c Check) bool { return c.Passed != o }))
+func ended(r report.Report, o report.Outcome) []string {
+	return names(slices.DeleteFunc(slices.Clone(r.Checks), func(c report.Check) bool { return c.Passed != o }))
 }
 
 func TestSmokePasses(t *testing.T) {
 	needMLX(t)
 	for _, dir := range []string{dense, mixture} {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			o := Options{Level: Smoke, Lengths: []int{1, 31, 33, 129}, Tokens: 120}
+			o := Options{Level: report.Smoke, Lengths: []int{1, 31, 33, 129}, Tokens: 120}
 			r := judge(t, Directory("tiny", dir), o)
 			if !r.Passed {
-				t.Errorf("failed %v, not run %v", ended(r, Failed), ended(r, NotRun))
+				t.Errorf("failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
 			}
 			want := []string{"blobs.tensors", "blobs.files", "smoke.vocabulary", "smoke.template", "smoke.load",
 				"smoke.prefill.1", "smoke.prefill.31", "smoke.prefill.33", "smoke.prefill.129",
@@ -70,9 +71,9 @@ func TestQualityPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := judge(t, against(t, target, dense), quick(Quality))
+	r := judge(t, against(t, target, dense), quick(report.Quality))
 	if !r.Passed {
-		t.Fatalf("failed %v, not run %v", ended(r, Failed), ended(r, NotRun))
+		t.Fatalf("failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
 	}
 	d := r.Divergence
 	if d == nil || d.MeanKL <= 1e-6 || d.MaxKL < d.MeanKL || d.Positions != 511 || d.TextDigest == "" || len(d.ByDepth) == 0 {
@@ -82,21 +83,21 @@ func TestQualityPasses(t *testing.T) {
 	if worst.Format != "nvfp4" || worst.Error < 0.005 || worst.SNR == nil {
 		t.Errorf("worst tensor %+v", worst)
 	}
-	if r.Manifest != target.Manifest.String() || r.Stale(target.Manifest.String(), Smoke) != "" {
+	if r.Manifest != target.Manifest.String() || r.Stale(target.Manifest.String(), report.Smoke) != "" {
 		t.Errorf("the verdict on %s does not apply to it", r.Manifest)
 	}
 }
 
 // What was asked for and cannot be run is listed, and makes the verdict no.
 func TestNotRunIsNotPassed(t *testing.T) {
-	r := judge(t, Directory("tiny", dense), Options{Level: Quality, Lengths: []int{1}, Runtime: runtime.Options{Memory: 1e-9}})
+	r := judge(t, Directory("tiny", dense), Options{Level: report.Quality, Lengths: []int{1}, Runtime: runtime.Options{Memory: 1e-9}})
 	if r.Passed {
 		t.Error("passed without having run")
 	}
 	for _, n := range []string{"smoke.load", "smoke.prefill.1", "smoke.answer.1", "smoke.stops", "smoke.repetition", "smoke.control",
 		"smoke.finite", "smoke.state", "smoke.decay", "quality.config", "quality.tensors", "quality.engaged", "quality.tokens",
 		"quality.kl", "quality.top1", "quality.perplexity", "quality.depth", "quality.reference"} {
-		if c, ok := r.Check(n); !ok || c.Passed != NotRun || c.Detail == "" {
+		if c, ok := r.Check(n); !ok || c.Passed != report.NotRun || c.Detail == "" {
 			t.Errorf("%s: asked %v, %s (%s)", n, ok, c.Passed, c.Detail)
 		}
 	}
@@ -135,7 +136,7 @@ func TestBlobsLevelNeedsNoMLX(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := judge(t, target, Options{Level: Blobs})
+	r := judge(t, target, Options{Level: report.Blobs})
 	if !r.Passed || !slices.Equal(names(r.Checks), []string{"blobs.digests", "blobs.tensors", "blobs.files"}) {
 		t.Errorf("passed %v, asked %v", r.Passed, names(r.Checks))
 	}
@@ -148,11 +149,11 @@ func TestRunRefusesOptions(t *testing.T) {
 	negative := -1.0
 	for name, o := range map[string]Options{
 		"an unknown level":            {Level: "all"},
-		"a bad case":                  {Level: Smoke, Cases: []Case{{Expect: "4"}}},
-		"a length of nothing":         {Level: Smoke, Lengths: []int{0}},
-		"tokens below zero":           {Level: Smoke, Tokens: -1},
-		"a limit that nothing meets":  {Level: Quality, Limits: Limits{MaxKL: &negative}},
-		"an ablation without running": {Level: Blobs, Ablate: []Ablate{AblateState}},
+		"a bad case":                  {Level: report.Smoke, Cases: []Case{{Expect: "4"}}},
+		"a length of nothing":         {Level: report.Smoke, Lengths: []int{0}},
+		"tokens below zero":           {Level: report.Smoke, Tokens: -1},
+		"a limit that nothing meets":  {Level: report.Quality, Limits: Limits{MaxKL: &negative}},
+		"an ablation without running": {Level: report.Blobs, Ablate: []Ablate{AblateState}},
 	} {
 		if r, err := Run(context.Background(), Directory("tiny", dense), o); err == nil {
 			t.Errorf("%s: judged, passed %v", name, r.Passed)
@@ -162,7 +163,7 @@ func TestRunRefusesOptions(t *testing.T) {
 
 func TestRunStopsWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	o := quick(Smoke)
+	o := quick(report.Smoke)
 	o.Progress = func(check string) {
 		if check == "smoke.template" {
 			cancel()
@@ -198,13 +199,13 @@ func TestTrainedAnswers(t *testing.T) {
 	if err := json.Unmarshal(b, &samples); err != nil {
 		t.Fatal(err)
 	}
-	o := quick(Smoke)
+	o := quick(report.Smoke)
 	o.Cases = nil
 	for _, s := range samples[8:20] {
 		o.Cases = append(o.Cases, Case{Prompt: s.Q, Expect: "^" + quoted(s.Want) + "$"})
 	}
 	if r := judge(t, Directory("tiny", dense), o); !r.Passed {
-		t.Errorf("failed %v", ended(r, Failed))
+		t.Errorf("failed %v", ended(r, report.Failed))
 	}
 }
 
@@ -214,22 +215,22 @@ func quoted(s string) string { return strings.NewReplacer(`.`, `\.`, `*`, `\*`, 
 func TestStoredScores(t *testing.T) {
 	needMLX(t)
 	path := filepath.Join(t.TempDir(), "reference.safetensors")
-	o := quick(Smoke)
+	o := quick(report.Smoke)
 	o.SaveScores = path
 	if r := judge(t, Directory("reference", dense), o); !r.Passed {
-		t.Fatalf("failed %v", ended(r, Failed))
+		t.Fatalf("failed %v", ended(r, report.Failed))
 	}
 	store, name := importInto(t, dense, recipe.Recipe{Policy: recipe.Uniform, Type: quant.FormatInt8})
 	target, err := Stored(store, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o = quick(Quality)
+	o = quick(report.Quality)
 	live := judge(t, against(t, target, dense), o)
 	o.Scores = path
 	stored := judge(t, target, o)
 	if !live.Passed || !stored.Passed {
-		t.Fatalf("live: failed %v; stored: failed %v", ended(live, Failed), ended(stored, Failed))
+		t.Fatalf("live: failed %v; stored: failed %v", ended(live, report.Failed), ended(stored, report.Failed))
 	}
 	near(t, "mean KL", stored.Divergence.MeanKL, live.Divergence.MeanKL, 1e-7)
 	if _, asked := stored.Check("quality.tensors"); asked {
@@ -239,18 +240,18 @@ func TestStoredScores(t *testing.T) {
 		t.Errorf("the report does not name the scores: %q", stored.Divergence.Reference)
 	}
 	o.Texts = []Text{{Name: "other.txt", Text: "The scores are of another text than this one, which goes on for long enough to be taken for one, and then for some more."}}
-	if r := judge(t, target, o); !slices.Contains(ended(r, Failed), "quality.tokens") || !slices.Contains(ended(r, NotRun), "quality.kl") {
-		t.Errorf("another text: failed %v, not run %v", ended(r, Failed), ended(r, NotRun))
+	if r := judge(t, target, o); !slices.Contains(ended(r, report.Failed), "quality.tokens") || !slices.Contains(ended(r, report.NotRun), "quality.kl") {
+		t.Errorf("another text: failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
 	}
 }
 
 func TestAblations(t *testing.T) {
 	needMLX(t)
-	o := quick(Smoke)
+	o := quick(report.Smoke)
 	o.Ablate = []Ablate{AblateState, AblateDecay}
 	r := judge(t, Directory("tiny", dense), o)
 	if !r.Passed || len(r.Ablations) != 2 {
-		t.Fatalf("failed %v, %d ablations", ended(r, Failed), len(r.Ablations))
+		t.Fatalf("failed %v, %d ablations", ended(r, report.Failed), len(r.Ablations))
 	}
 	for _, a := range r.Ablations {
 		d := a.Divergence
@@ -273,12 +274,12 @@ func TestLimitsDecide(t *testing.T) {
 		t.Fatal(err)
 	}
 	strictKL, strictTop1, strictPPL := 1e-9, 1.0, 0.0
-	o := quick(Quality)
+	o := quick(report.Quality)
 	o.Limits = Limits{MaxKL: &strictKL, MinTop1: &strictTop1, MaxPPLIncrease: &strictPPL}
 	r := judge(t, against(t, target, dense), o)
 	for _, n := range []string{"quality.kl", "quality.top1", "quality.perplexity", "quality.depth"} {
 		c, _ := r.Check(n)
-		if n != "quality.perplexity" && c.Passed != Failed {
+		if n != "quality.perplexity" && c.Passed != report.Failed {
 			t.Errorf("%s: %s under a limit that nothing meets", n, c.Passed)
 		}
 		if c.Value == nil || c.Limit == nil {

@@ -11,10 +11,11 @@ import (
 	"qimport/convert/source"
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
+	"qimport/verify/report"
 )
 
 // checkVocabulary holds tokenizer, stop tokens and embedding to each other.
-func (r *run) checkVocabulary(context.Context) Check {
+func (r *run) checkVocabulary(context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")
 	}
@@ -54,7 +55,7 @@ func checkStops(t *tokenizer.Tokenizer, stops []int) error {
 
 // checkTemplate renders a conversation: the template must be there, carry the messages, end each
 // turn with a stop token that the model's files name, and open the assistant's turn.
-func (r *run) checkTemplate(context.Context) Check {
+func (r *run) checkTemplate(context.Context) report.Check {
 	if r.tokens == nil {
 		return notRun("the tokenizer did not load")
 	}

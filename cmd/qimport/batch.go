@@ -16,7 +16,7 @@ import (
 
 	"qimport/manifest"
 	"qimport/quant/recipe"
-	"qimport/verify"
+	"qimport/verify/report"
 )
 
 func batchCommand(s stdio) *cli.Command {
@@ -150,12 +150,12 @@ func (c call) batchImport(ctx context.Context, store *manifest.Store, o importOp
 
 // unchanged says whether the name points at what was just written already, with a verdict that
 // answers for it at that level. What was written before is not read again, so that asking is cheap.
-func unchanged(store *manifest.Store, r importResult, level verify.Level) (bool, error) {
+func unchanged(store *manifest.Store, r importResult, level report.Level) (bool, error) {
 	e, err := store.Lookup(r.Name)
 	if errors.Is(err, manifest.ErrNotFound) {
 		return false, nil
 	}
-	if err != nil || e.Digest != r.Manifest || level == verify.None {
+	if err != nil || e.Digest != r.Manifest || level == report.None {
 		return err == nil && e.Digest == r.Manifest, err
 	}
 	kept, err := keptReport(store, e.Digest)
@@ -223,7 +223,7 @@ func (c call) batchOptions(e batchEntry, dir string) (o importOptions, err error
 	}
 	level := e.Verify
 	if level == "" {
-		level = string(verify.Smoke)
+		level = string(report.Smoke)
 	}
 	o.checks, err = c.checkOptions(level)
 	return o, err

@@ -13,6 +13,7 @@ import (
 	"qimport/runtime"
 	"qimport/runtime/mlx"
 	"qimport/verify"
+	"qimport/verify/report"
 )
 
 // checkFlags say what a verification asks, and how the model is run for it.
@@ -41,7 +42,7 @@ func (c call) checkOptions(level string) (o verify.Options, err error) {
 		Scores: c.String("scores"), SaveScores: c.String("save-scores"),
 		Limits: verify.Limits{MaxKL: c.limit("max-kl"), MinTop1: c.limit("min-top1"), MaxPPLIncrease: c.limit("max-ppl-increase")},
 	}
-	if o.Level, err = verify.ParseLevel(level); err != nil {
+	if o.Level, err = report.ParseLevel(level); err != nil {
 		return o, usagef("%w", err)
 	}
 	if err := o.Limits.Validate(); err != nil {

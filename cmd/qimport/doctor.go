@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"qimport/runtime/mlx"
-	"qimport/verify"
+	"qimport/verify/report"
 )
 
 func doctorCommand(s stdio) *cli.Command {
@@ -28,7 +28,7 @@ Examples:
 // finding is one thing that doctor looked at. Passed is null where nothing can be said.
 type finding struct {
 	Name   string         `json:"name"`
-	Passed verify.Outcome `json:"passed"`
+	Passed report.Outcome `json:"passed"`
 	Detail string         `json:"detail"`
 }
 
@@ -49,7 +49,7 @@ func doctor(_ context.Context, c call) error {
 		return table.Flush()
 	})
 	for _, f := range findings {
-		if f.Passed == verify.Failed {
+		if f.Passed == report.Failed {
 			err = errors.Join(err, errors.New(f.Name+": "+f.Detail))
 		}
 	}
@@ -57,11 +57,11 @@ func doctor(_ context.Context, c call) error {
 }
 
 // mark is a finding's outcome in a word.
-func mark(o verify.Outcome) string {
+func mark(o report.Outcome) string {
 	switch o {
-	case verify.Passed:
+	case report.Passed:
 		return "ok"
-	case verify.Failed:
+	case report.Failed:
 		return "FAULT"
 	}
 	return "-"
@@ -71,46 +71,46 @@ func mark(o verify.Outcome) string {
 func examineMLX() []finding {
 	thread, err := mlx.Start(mlx.Auto)
 	if err != nil {
-		return []finding{{"mlx", verify.Failed, err.Error()}}
+		return []finding{{"mlx", report.Failed, err.Error()}}
 	}
 	defer thread.Close()
 	info := thread.Info()
-	found := []finding{{"mlx", verify.Passed, "MLX " + info.Version + ", runs on " + info.Backend}}
+	found := []finding{{"mlx", report.Passed, "MLX " + info.Version + ", runs on " + info.Backend}}
 	if info.Device == mlx.GPU {
-		return append(found, finding{"gpu", verify.Passed, info.Name + ", " + size(info.Memory)})
+		return append(found, finding{"gpu", report.Passed, info.Name + ", " + size(info.Memory)})
 	}
-	found = append(found, finding{"gpu", verify.NotRun, "none that MLX can use; models run on the CPU"})
+	found = append(found, finding{"gpu", report.NotRun, "none that MLX can use; models run on the CPU"})
 	switch {
 	case info.BLAS == "":
-		return append(found, finding{"blas", verify.NotRun, "this MLX does not say which it uses"})
+		return append(found, finding{"blas", report.NotRun, "this MLX does not say which it uses"})
 	case strings.Contains(info.BLAS, "OpenBLAS"):
-		return append(found, finding{"blas", verify.Passed, info.BLAS})
+		return append(found, finding{"blas", report.Passed, info.BLAS})
 	}
-	return append(found, finding{"blas", verify.Failed, info.BLAS + ": multiplication is many times slower than with OpenBLAS; make setup brings it"})
+	return append(found, finding{"blas", report.Failed, info.BLAS + ": multiplication is many times slower than with OpenBLAS; make setup brings it"})
 }
 
 // examineStore looks whether the store can be read and written, and how much room it has.
 func (c call) examineStore() []finding {
 	store, err := c.openStore()
 	if err != nil {
-		return []finding{{"store", verify.Failed, err.Error()}}
+		return []finding{{"store", report.Failed, err.Error()}}
 	}
 	var found []finding
 	entries, err := store.List()
 	if err != nil {
-		found = append(found, finding{"manifests", verify.Failed, err.Error()})
+		found = append(found, finding{"manifests", report.Failed, err.Error()})
 	} else {
-		found = append(found, finding{"manifests", verify.Passed, plural(len(entries), "model") + " in " + store.Root()})
+		found = append(found, finding{"manifests", report.Passed, plural(len(entries), "model") + " in " + store.Root()})
 	}
 	space, err := store.Preflight(0)
 	if err != nil {
-		return append(found, finding{"disk", verify.Failed, err.Error()})
+		return append(found, finding{"disk", report.Failed, err.Error()})
 	}
 	detail := size(space.Free) + " free"
 	if space.Advice != "" {
 		detail += "; " + space.Advice
 	}
-	return append(found, finding{"disk", verify.Passed, detail})
+	return append(found, finding{"disk", report.Passed, detail})
 }
 
 // examineCache looks for the Hugging Face cache, where sources are found by name.
@@ -124,7 +124,7 @@ func examineCache() finding {
 	}
 	models, _ := filepath.Glob(filepath.Join(dir, "models--*"))
 	if len(models) == 0 {
-		return finding{"cache", verify.NotRun, "no models in " + dir}
+		return finding{"cache", report.NotRun, "no models in " + dir}
 	}
-	return finding{"cache", verify.Passed, plural(len(models), "model") + " in " + dir}
+	return finding{"cache", report.Passed, plural(len(models), "model") + " in " + dir}
 }

@@ -12,12 +12,13 @@ import (
 	"qimport/manifest"
 	"qimport/quant/recipe"
 	"qimport/verify"
+	"qimport/verify/report"
 )
 
 func importCommand(s stdio) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "name", Usage: "`NAME[:TAG]` of the model in the store", DefaultText: "the source's name, with the type as tag"},
-		&cli.StringFlag{Name: "verify", Usage: "`LEVEL` to verify before the name moves: none, blobs, smoke or quality", Value: string(verify.Smoke)},
+		&cli.StringFlag{Name: "verify", Usage: "`LEVEL` to verify before the name moves: none, blobs, smoke or quality", Value: string(report.Smoke)},
 		reportFlag(),
 		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and stop"},
 		&cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"},
@@ -98,9 +99,9 @@ func runImport(ctx context.Context, c call) error {
 }
 
 // checkReports refuses reports that could not be written, before anything is run.
-func (c call) checkReports(level verify.Level) error {
+func (c call) checkReports(level report.Level) error {
 	names := c.StringSlice("report")
-	if len(names) > 0 && level == verify.None {
+	if len(names) > 0 && level == report.None {
 		return usagef("--report %s: --verify none leaves nothing to report", names[0])
 	}
 	return checkReportNames(names)
@@ -136,7 +137,7 @@ func importName(store *manifest.Store, src openedSource, o importOptions) (manif
 // judgeAndPublish verifies the staged model and, if that says yes, moves the name to it.
 func (s stdio) judgeAndPublish(ctx context.Context, store *manifest.Store, w written, checks verify.Options) (importResult, error) {
 	result := w.result
-	if checks.Level != verify.None {
+	if checks.Level != report.None {
 		r, err := s.judge(ctx, w.target, checks)
 		if err != nil {
 			return result, err

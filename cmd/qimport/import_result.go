@@ -5,7 +5,7 @@ import (
 
 	"qimport/convert/encode"
 	"qimport/manifest"
-	"qimport/verify"
+	"qimport/verify/report"
 )
 
 // importResult is the result of an import, as scripts read it.
@@ -20,7 +20,7 @@ type importResult struct {
 	Seconds      float64         `json:"seconds"`
 	Published    bool            `json:"published"`
 	ScaleSearch  []encode.Gain   `json:"scale_search,omitempty"`
-	Verification *verify.Report  `json:"verification"`
+	Verification *report.Report  `json:"verification"`
 }
 
 // write prints the result for people.

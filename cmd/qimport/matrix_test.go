@@ -16,6 +16,7 @@ import (
 	"qimport/runtime/mlx"
 	"qimport/runtime/runtimetest"
 	"qimport/verify"
+	"qimport/verify/report"
 )
 
 // matrixTargets are what every source is made into, beside what it is.
@@ -98,11 +99,11 @@ func divergence(kl float64) string {
 // matrixResult is what an import prints, as far as it is looked at here.
 type matrixResult struct {
 	Published    bool          `json:"published"`
-	Verification verify.Report `json:"verification"`
+	Verification report.Report `json:"verification"`
 }
 
 // importMatrix runs an import and demands that it is verified and published.
-func importMatrix(t *testing.T, dir string, flags ...string) verify.Report {
+func importMatrix(t *testing.T, dir string, flags ...string) report.Report {
 	t.Helper()
 	ask := []string{"--length", "33", "--prompt", "What is 2+2?", "--expect", `\b4\b`, "--device", "cpu"}
 	var out, errs bytes.Buffer
@@ -128,7 +129,7 @@ func failures(result []byte) string {
 	}
 	var b strings.Builder
 	for _, c := range r.Verification.Checks {
-		if c.Passed != verify.Passed {
+		if c.Passed != report.Passed {
 			fprintln(&b, "%s: %s", c.Name, c.Detail)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"qimport/arch"
 	"qimport/convert/source"
 	"qimport/manifest"
-	"qimport/verify"
+	"qimport/verify/report"
 )
 
 func showCommand(s stdio) *cli.Command {
@@ -42,7 +42,7 @@ type shown struct {
 	Tensors      []shownTensor   `json:"tensors"`
 	Files        []string        `json:"files"`
 	Notes        []string        `json:"notes"` // what is not as one would expect
-	Verification *verify.Report  `json:"verification"`
+	Verification *report.Report  `json:"verification"`
 	Stale        string          `json:"verification_stale,omitempty"` // why the verdict does not answer for this model
 }
 
@@ -82,7 +82,7 @@ func show(_ context.Context, c call) error {
 }
 
 // keptReport is the verdict that the store keeps of a manifest; nil if there is none.
-func keptReport(store *manifest.Store, d manifest.Digest) (*verify.Report, error) {
+func keptReport(store *manifest.Store, d manifest.Digest) (*report.Report, error) {
 	b, err := store.Report(d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -90,12 +90,12 @@ func keptReport(store *manifest.Store, d manifest.Digest) (*verify.Report, error
 	if err != nil {
 		return nil, err
 	}
-	r, err := verify.ParseReport(b)
+	r, err := report.Parse(b)
 	return &r, err
 }
 
 // putReport keeps a verdict beside the manifest that it judges.
-func putReport(store *manifest.Store, d manifest.Digest, r *verify.Report) error {
+func putReport(store *manifest.Store, d manifest.Digest, r *report.Report) error {
 	b, err := r.JSON()
 	if err != nil {
 		return err

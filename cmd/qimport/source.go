@@ -13,6 +13,7 @@ import (
 	"qimport/manifest"
 	"qimport/quant/recipe"
 	"qimport/verify"
+	"qimport/verify/report"
 )
 
 // source is an open openedSource and where it was found.
@@ -65,8 +66,8 @@ func (s openedSource) defaultName(recipe recipe.Recipe) (manifest.Name, error) {
 // provenance is what a report says of where a model came from and how it was made. Shards are not
 // hashed, which would double the work of an import: of those in the Hugging Face cache the digest is
 // known, and of all others there is that of the header.
-func (s openedSource) provenance(ctx context.Context, plan plan.Plan, recipe recipe.Recipe) (verify.Provenance, error) {
-	p := verify.Provenance{Source: s.label(), Revision: s.found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true))).String()}
+func (s openedSource) provenance(ctx context.Context, plan plan.Plan, recipe recipe.Recipe) (report.Provenance, error) {
+	p := report.Provenance{Source: s.label(), Revision: s.found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true))).String()}
 	var err error
 	if p.Files, err = verify.SourceFiles(ctx, s.Source, false); err != nil {
 		return p, err

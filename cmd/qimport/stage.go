@@ -11,6 +11,7 @@ import (
 	"qimport/convert/write"
 	"qimport/manifest"
 	"qimport/verify"
+	"qimport/verify/report"
 )
 
 // written is a model whose blobs are all in the stage, and that no name points at yet.
@@ -33,7 +34,7 @@ func (s stdio) writeSource(ctx context.Context, store *manifest.Store, src opene
 	if err != nil {
 		return w, err
 	}
-	if o.checks.Level != verify.None && !slices.Contains(plan.Files, "tokenizer.json") {
+	if o.checks.Level != report.None && !slices.Contains(plan.Files, "tokenizer.json") {
 		return w, fmt.Errorf("%s: there is no tokenizer.json, without which no model can be verified: fetch it too, or import with --verify none", plan.Origin)
 	}
 	for _, warning := range plan.Warnings {

@@ -11,11 +11,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"qimport/verify"
+	"qimport/verify/report"
 )
 
 func verifyCommand(s stdio) *cli.Command {
 	flags := append([]cli.Flag{
-		&cli.StringFlag{Name: "level", Usage: "`LEVEL` to go to: blobs, smoke or quality", Value: string(verify.Smoke)},
+		&cli.StringFlag{Name: "level", Usage: "`LEVEL` to go to: blobs, smoke or quality", Value: string(report.Smoke)},
 		&cli.StringFlag{Name: "against", Usage: "`SOURCE` that the model was made from, for quality"},
 		reportFlag(),
 	}, checkFlags()...)
@@ -40,7 +41,7 @@ func runVerify(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	if o.Level == verify.None {
+	if o.Level == report.None {
 		return usagef("--level none leaves nothing to verify")
 	}
 	if err := checkReportNames(c.StringSlice("report")); err != nil {
@@ -85,7 +86,7 @@ func runVerify(ctx context.Context, c call) error {
 }
 
 // judge runs a verification, telling what is being checked.
-func (s stdio) judge(ctx context.Context, target verify.Target, o verify.Options) (verify.Report, error) {
+func (s stdio) judge(ctx context.Context, target verify.Target, o verify.Options) (report.Report, error) {
 	bar := s.progress("verify")
 	defer bar.end()
 	o.Progress, o.Version = bar.step, version
@@ -93,7 +94,7 @@ func (s stdio) judge(ctx context.Context, target verify.Target, o verify.Options
 }
 
 // knownVerdict is what the store keeps of a stored model, nil for none.
-func (c call) knownVerdict(target verify.Target) (*verify.Report, error) {
+func (c call) knownVerdict(target verify.Target) (*report.Report, error) {
 	if target.Manifest.IsZero() {
 		return nil, nil
 	}
@@ -106,7 +107,7 @@ func (c call) knownVerdict(target verify.Target) (*verify.Report, error) {
 
 // keepVerdict keeps the verdict on a stored model where show finds it. A store that may only be
 // read is verified as well, so that a failure is but told.
-func (c call) keepVerdict(target verify.Target, r *verify.Report) {
+func (c call) keepVerdict(target verify.Target, r *report.Report) {
 	if target.Manifest.IsZero() {
 		return
 	}
@@ -124,7 +125,7 @@ func reportFlag() cli.Flag {
 }
 
 // writeReports writes the files that were asked for.
-func (c call) writeReports(r *verify.Report) error {
+func (c call) writeReports(r *report.Report) error {
 	for _, name := range c.StringSlice("report") {
 		if err := writeReport(name, r); err != nil {
 			return fmt.Errorf("report: %w", err)
@@ -134,21 +135,21 @@ func (c call) writeReports(r *verify.Report) error {
 }
 
 // saysMore says whether a verdict of before still holds and went further than the new one.
-func saysMore(kept, r *verify.Report) bool {
+func saysMore(kept, r *report.Report) bool {
 	return kept.Stale(r.Manifest, r.Level) == "" && !r.Level.Covers(kept.Level)
 }
 
 // reportForms are the forms of a report by the ending of its file.
-func reportForms() map[string]func(*verify.Report, io.Writer) error {
-	return map[string]func(*verify.Report, io.Writer) error{
-		".xml":  (*verify.Report).WriteJUnit,
-		".html": (*verify.Report).WriteHTML,
-		".txt":  (*verify.Report).WriteText,
-		".md": func(r *verify.Report, w io.Writer) error {
+func reportForms() map[string]func(*report.Report, io.Writer) error {
+	return map[string]func(*report.Report, io.Writer) error{
+		".xml":  (*report.Report).WriteJUnit,
+		".html": (*report.Report).WriteHTML,
+		".txt":  (*report.Report).WriteText,
+		".md": func(r *report.Report, w io.Writer) error {
 			_, err := io.WriteString(w, r.Markdown())
 			return err
 		},
-		".json": func(r *verify.Report, w io.Writer) error {
+		".json": func(r *report.Report, w io.Writer) error {
 			document, err := r.JSON()
 			if err != nil {
 				return err
@@ -170,7 +171,7 @@ func checkReportNames(names []string) error {
 }
 
 // writeReport replaces the file as a whole.
-func writeReport(name string, r *verify.Report) error {
+func writeReport(name string, r *report.Report) error {
 	f, err := renameio.NewPendingFile(name, renameio.WithPermissions(0o644), renameio.IgnoreUmask())
 	if err != nil {
 		return err

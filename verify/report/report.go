@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"encoding/json"
@@ -57,12 +57,12 @@ func (o *Outcome) UnmarshalJSON(b []byte) error {
 	}
 	*o = NotRun
 	if passed != nil {
-		*o = outcome(*passed)
+		*o = OutcomeOf(*passed)
 	}
 	return nil
 }
 
-func outcome(passed bool) Outcome {
+func OutcomeOf(passed bool) Outcome {
 	if passed {
 		return Passed
 	}
@@ -101,7 +101,7 @@ type Report struct {
 	Provenance  Provenance  `json:"provenance"`
 	Answers     []Answer    `json:"answers,omitempty"`
 	Divergence  *Divergence `json:"divergence,omitempty"`
-	Tensors     []TensorErr `json:"tensors,omitempty"`
+	Tensors     []Tensor    `json:"tensors,omitempty"`
 	Ablations   []Ablation  `json:"ablations,omitempty"`
 }
 
@@ -163,7 +163,7 @@ func (r *Report) JSON() ([]byte, error) {
 }
 
 // ParseReport reads what JSON wrote. A schema it does not know is an error.
-func ParseReport(b []byte) (Report, error) {
+func Parse(b []byte) (Report, error) {
 	var r Report
 	if err := json.Unmarshal(b, &r); err != nil {
 		return Report{}, fmt.Errorf("verification report: %w", err)

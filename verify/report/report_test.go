@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -63,7 +63,7 @@ func sample() Report {
 			Files: []SourceFile{{Name: "config.json", Bytes: 1863, SHA256: "aa"}}, Against: "org/tiny"},
 		Answers:    []Answer{{Prompt: "What is 2+2?", Text: "<b>4</b>", Expect: `\b4\b`, Tokens: 12, Stop: "eos"}},
 		Divergence: &d, Ablations: []Ablation{{What: "state=bf16", Divergence: ablated}},
-		Tensors: []TensorErr{
+		Tensors: []Tensor{
 			{Name: "layers.0.mlp.up_proj.weight", Source: "bf16", Format: "nvfp4", Bits: 4.5, Error: 0.5, SNR: some(3), Limit: 0.03},
 			{Name: "layers.1.mlp.up_proj.weight", Source: "bf16", Format: "nvfp4", Bits: 4.5, Error: 0.01, SNR: some(20), Limit: 0.03},
 			{Name: "norm.weight", Source: "bf16", Format: "bf16", Bits: 16},
@@ -101,7 +101,7 @@ func TestReportJSONRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ParseReport(b)
+	got, err := Parse(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestReportJSONKeys(t *testing.T) {
 
 func TestParseReportRefuses(t *testing.T) {
 	for _, b := range []string{``, `{}`, `{"schema": 2}`, `{"schema": 1, "checks": [{"passed": 3}]}`} {
-		if r, err := ParseReport([]byte(b)); err == nil {
+		if r, err := Parse([]byte(b)); err == nil {
 			t.Errorf("%s was read as %+v", b, r)
 		}
 	}

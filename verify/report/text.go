@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"fmt"
@@ -43,7 +43,7 @@ func (c Check) bound() string {
 func (r *Report) Verdict() string {
 	name := r.Name
 	if r.Manifest != "" {
-		name += " " + shortDigest(r.Manifest)
+		name += " " + ShortDigest(r.Manifest)
 	}
 	failed, missing := r.Count(Failed), r.Count(NotRun)
 	switch {
@@ -100,7 +100,7 @@ func (d *Divergence) read() string {
 	return fmt.Sprintf("%d positions", d.Positions)
 }
 
-func (t TensorErr) summary() string {
+func (t Tensor) summary() string {
 	snr := "exact"
 	if t.SNR != nil {
 		snr = fmt.Sprintf("%.1f dB", *t.SNR)
@@ -123,8 +123,8 @@ func (e Environment) summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// shortDigest is enough of a digest for eyes.
-func shortDigest(d string) string {
+// ShortDigest is enough of a digest for eyes.
+func ShortDigest(d string) string {
 	algorithm, hex, ok := strings.Cut(d, ":")
 	if !ok || len(hex) <= 12 {
 		return d

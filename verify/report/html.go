@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	_ "embed"
@@ -29,9 +29,9 @@ type divergenceView struct {
 // picture is loaded. It reads on a phone and in the dark.
 func (r *Report) WriteHTML(w io.Writer) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"class": outcomeClass, "percent": percent, "number": shortNumber, "short": shortDigest,
+		"class": outcomeClass, "percent": percent, "number": shortNumber, "short": ShortDigest,
 		"four": func(v float64) string { return fmt.Sprintf("%.4g", v) },
-		"bad":  TensorErr.over,
+		"bad":  Tensor.Over,
 	}).Parse(reportPage)
 	if err != nil {
 		return fmt.Errorf("template of the HTML report: %w", err)
@@ -84,7 +84,7 @@ func (r *Report) errorPlot() template.HTML {
 	}
 	for _, t := range r.Tensors {
 		if t.Error > 0 {
-			p.dots = append(p.dots, plotDot{plotPoint{t.Bits, t.Error}, t.summary(), t.over()})
+			p.dots = append(p.dots, plotDot{plotPoint{t.Bits, t.Error}, t.summary(), t.Over()})
 		}
 		p.xTo = max(p.xTo, t.Bits+1)
 	}

@@ -1,4 +1,4 @@
-package verify
+package report
 
 // Divergence compares what two models expect after each token of a text, or of several: the
 // reference's next token distribution P against the judged model's Q, over the whole vocabulary.

@@ -1,8 +1,8 @@
-package verify
+package report
 
-// TensorErr is what the format of one tensor cost, measured over all its elements: the decoded
+// Tensor is what the format of one tensor cost, measured over all its elements: the decoded
 // tensor against the decoded source.
-type TensorErr struct {
+type Tensor struct {
 	Name   string  `json:"name"`
 	Source string  `json:"source"` // format in the source
 	Format string  `json:"format"` // format in the model
@@ -12,9 +12,9 @@ type TensorErr struct {
 	SNR   *float64 `json:"snr_db,omitempty"`
 	Limit float64  `json:"limit"` // what Error was held to
 
-	quantized bool // to a format that does not hold the source's numbers
-	zero      bool // the source is nothing but zeros
+	Quantized bool `json:"-"` // to a format that does not hold the source's numbers
+	Zero      bool `json:"-"` // the source is nothing but zeros
 }
 
-// over says whether the tensor differs from the source by more than its format costs.
-func (t TensorErr) over() bool { return t.Error > t.Limit }
+// Over says whether the tensor differs from the source by more than its format costs.
+func (t Tensor) Over() bool { return t.Error > t.Limit }

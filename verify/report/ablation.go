@@ -1,4 +1,4 @@
-package verify
+package report
 
 // Ablation is the float32 run against the same model with one thing made worse on purpose.
 type Ablation struct {
