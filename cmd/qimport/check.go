@@ -32,8 +32,8 @@ func check(ctx context.Context, c call) error {
 		return err
 	}
 	bar := c.progress("check")
-	r, err := store.Check(ctx, bar.bytes)
-	bar.end()
+	r, err := store.Check(ctx, bar.Bytes)
+	bar.End()
 	if err != nil {
 		return err
 	}

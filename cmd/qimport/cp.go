@@ -20,14 +20,15 @@ Example:
 }
 
 func cp(ctx context.Context, c call) error {
-	store, from, err := c.entry(c.Args().Get(0))
+	store, names, err := c.storeAndNames()
 	if err != nil {
 		return err
 	}
-	to, err := manifest.ParseName(c.Args().Get(1))
+	from, err := store.Lookup(names[0])
 	if err != nil {
 		return err
 	}
+	to := names[1]
 	if err := store.Copy(ctx, from.Name, to); err != nil {
 		return err
 	}

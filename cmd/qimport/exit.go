@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"qimport"
 
 	"qimport/convert/checkpoint"
 	"qimport/convert/safetensors"
@@ -27,9 +28,6 @@ const (
 // errUsage marks a command line that cannot be carried out as it is written.
 var errUsage = errors.New("wrong usage")
 
-// errRefused marks a model that was verified and found wanting.
-var errRefused = errors.New("the verification said no")
-
 // usage is an error in the command line; its text needs no prefix.
 type usage struct{ error }
 
@@ -49,8 +47,9 @@ type outcome struct {
 func outcomes() []outcome {
 	return []outcome{
 		{context.Canceled, exitInterrupted, "what is finished is kept: the same command goes on from there"},
-		{errRefused, exitRefused, ""},
+		{qimport.ErrRefused, exitRefused, ""},
 		{errUsage, exitUsage, ""},
+		{qimport.ErrOptions, exitUsage, ""},
 		{recipe.ErrRecipe, exitUsage, "qimport plan SOURCE --all lists the tensors and the rule that decided each"},
 		{quant.ErrFormat, exitUsage, ""},
 		{manifest.ErrBadName, exitUsage, "a name is [HOST/][NAMESPACE/]MODEL[:TAG]"},

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"qimport"
 	"testing"
 
 	"qimport/manifest"
@@ -29,10 +29,8 @@ func TestExitStatus(t *testing.T) {
 		{"command line", live, wrapped(usagef("no")), exitUsage},
 		{"recipe", live, wrapped(recipe.ErrRecipe), exitUsage},
 		{"name", live, wrapped(manifest.ErrBadName), exitUsage},
-		{"verdict", live, wrapped(errRefused), exitRefused},
-		{"verdict and failure to print it", live, errors.Join(errors.New("disk"), errRefused), exitRefused},
-		{"a batch with a failure", live, batchError(1, []error{errRefused, fs.ErrNotExist}), exitFailed},
-		{"a batch with a verdict", live, batchError(0, []error{errRefused}), exitRefused},
+		{"verdict", live, wrapped(qimport.ErrRefused), exitRefused},
+		{"verdict and failure to print it", live, errors.Join(errors.New("disk"), qimport.ErrRefused), exitRefused},
 		{"interrupt", dead, errors.New("whatever the work said"), exitInterrupted},
 		{"no MLX", live, wrapped(mlx.ErrNoMLX), exitFailed},
 	} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"qimport"
 	"strings"
 	"testing"
 
@@ -76,7 +77,7 @@ func (s matrixSource) walk(t *testing.T) matrixRow {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	row := matrixRow{source: s.Name, family: src.Inventory().Config.Family, formats: typeOf(src.Inventory())}
+	row := matrixRow{source: s.Name, family: src.Inventory().Config.Family, formats: qimport.TypeOf(src.Inventory())}
 	store := t.TempDir()
 	importMatrix(t, s.dir, "--store", store, "--name", "kept", "--policy", "keep")
 	row.kept = s.holdToReference(t, store)

@@ -7,8 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"qimport/convert/encode"
-	"qimport/convert/plan"
+	"qimport"
 	"qimport/manifest"
 )
 
@@ -25,16 +24,7 @@ Examples:
 }
 
 func runPlan(ctx context.Context, c call) error {
-	o, err := c.importOptions()
-	if err != nil {
-		return err
-	}
-	src, err := openSource(ctx, c.Args().First())
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	p, err := makePlan(ctx, src, o)
+	o, err := c.request().Options("")
 	if err != nil {
 		return err
 	}
@@ -42,31 +32,25 @@ func runPlan(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	return c.printPlan(p, store, o.jobs)
-}
-
-// makePlan decides what becomes of every tensor of a source.
-func makePlan(ctx context.Context, src openedSource, o importOptions) (plan.Plan, error) {
-	facts, err := plan.ReadFacts(ctx, src.Source)
+	p, err := qimport.Plan(ctx, store, o)
 	if err != nil {
-		return plan.Plan{}, err
+		return err
 	}
-	return plan.New(src.Inventory(), o.recipe, plan.Options{MTP: o.mtp, ScaleSearch: o.search, Facts: facts})
+	return c.printPlan(p, store)
 }
 
 // printPlan prints a plan, and whether the store has room for it.
-func (c call) printPlan(p plan.Plan, store *manifest.Store, jobs int) error {
-	space, spaceErr := store.Preflight(p.Totals().BytesWritten)
-	return c.print(p.Report(encode.PeakMemory(p.Totals().Tensors, jobs), space.Free), func(w io.Writer) error {
+func (c call) printPlan(p qimport.Planned, store *manifest.Store) error {
+	return c.print(p.Report(), func(w io.Writer) error {
 		fprintln(w, "%s", strings.TrimRight(p.Text(c.Bool("all")), "\n"))
 		switch {
-		case spaceErr != nil:
-			fprintln(w, "store %s: %v", store.Root(), spaceErr)
+		case p.NoSpace != nil:
+			fprintln(w, "store %s: %v", store.Root(), p.NoSpace)
 		default:
-			fprintln(w, "store %s: %s free", store.Root(), size(space.Free))
+			fprintln(w, "store %s: %s free", store.Root(), size(p.Space.Free))
 		}
-		if space.Advice != "" {
-			fprintln(w, "%s", space.Advice)
+		if p.Space.Advice != "" {
+			fprintln(w, "%s", p.Space.Advice)
 		}
 		return nil
 	})

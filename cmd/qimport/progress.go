@@ -2,12 +2,11 @@ package main
 
 import (
 	"io"
+	"qimport"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
-
-	"qimport/convert/encode"
 )
 
 // progress shows how far long work is: a bar on a terminal, a line now and then elsewhere,
@@ -23,6 +22,9 @@ type progress struct {
 
 // lineInterval is how often a line is written where there is no terminal.
 const lineInterval = 10 * time.Second
+
+// Begin starts showing work, for a library that is watched.
+func (s stdio) Begin(title string) qimport.Progress { return s.progress(title) }
 
 // progress starts showing work that is measured in bytes.
 func (s stdio) progress(title string) *progress {
@@ -42,8 +44,8 @@ func (s stdio) progress(title string) *progress {
 	return p
 }
 
-// bytes shows that done of total bytes are through.
-func (p *progress) bytes(done, total int64) {
+// Bytes shows that done of total bytes are through.
+func (p *progress) Bytes(done, total int64) {
 	if p.bar != nil {
 		if p.bar.GetMax64() != total {
 			p.bar.ChangeMax64(total)
@@ -65,17 +67,8 @@ func (p *progress) bytes(done, total int64) {
 		humanize.Bytes(uint64(done)), humanize.Bytes(uint64(total)), humanize.Bytes(uint64(rate)), left)
 }
 
-// written shows how far an import or an export is.
-func (p *progress) written(w encode.Progress) {
-	if w.Flushing {
-		p.step("waiting for the disk")
-		return
-	}
-	p.bytes(w.Done, w.Total)
-}
-
-// step shows what is being done, where there is no measure of how much is left.
-func (p *progress) step(what string) {
+// Step shows what is being done, where there is no measure of how much is left.
+func (p *progress) Step(what string) {
 	if p.bar != nil {
 		p.bar.Describe(p.title + ": " + what)
 		p.bar.Add(0)
@@ -87,8 +80,8 @@ func (p *progress) step(what string) {
 	}
 }
 
-// end takes the bar away.
-func (p *progress) end() {
+// End takes the bar away.
+func (p *progress) End() {
 	if p.bar != nil {
 		p.bar.Clear()
 		p.bar.Exit()

@@ -15,9 +15,9 @@ func TestProgressLines(t *testing.T) {
 	p.now = func() time.Time { return at }
 	for second := range 31 {
 		at = p.start.Add(time.Duration(second) * time.Second)
-		p.bytes(int64(second)*10_000_000, 400_000_000)
+		p.Bytes(int64(second)*10_000_000, 400_000_000)
 	}
-	p.end()
+	p.End()
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	want := "import: 50%, 200 MB of 400 MB, 10 MB/s, 20s left"
 	if len(lines) != 3 || lines[1] != want {
@@ -30,9 +30,9 @@ func TestProgressSteps(t *testing.T) {
 	p := stdio{err: &out}.progress("verify")
 	at := p.start
 	p.now = func() time.Time { return at }
-	p.step("smoke.load")
+	p.Step("smoke.load")
 	at = at.Add(lineInterval)
-	p.step("smoke.answer.1")
+	p.Step("smoke.answer.1")
 	if got := out.String(); got != "verify: smoke.answer.1\n" {
 		t.Errorf("got %q", got)
 	}
@@ -42,9 +42,9 @@ func TestProgressQuiet(t *testing.T) {
 	var out bytes.Buffer
 	p := stdio{err: &out, wishes: wishes{quiet: true}}.progress("import")
 	p.now = func() time.Time { return p.start.Add(time.Hour) }
-	p.bytes(1, 2)
-	p.step("x")
-	p.end()
+	p.Bytes(1, 2)
+	p.Step("x")
+	p.End()
 	if out.Len() > 0 {
 		t.Errorf("quiet, but %q", &out)
 	}

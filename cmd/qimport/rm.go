@@ -26,20 +26,14 @@ type removedModel struct {
 }
 
 func rm(ctx context.Context, c call) error {
-	store, err := c.openStore()
+	store, names, err := c.storeAndNames()
 	if err != nil {
 		return err
 	}
-	var names []manifest.Name
-	for _, s := range c.Args().Slice() { // all of them, before the first is removed
-		name, err := manifest.ParseName(s)
-		if err != nil {
-			return err
-		}
+	for _, name := range names { // all of them, before the first is removed
 		if _, err := store.Lookup(name); err != nil {
 			return err
 		}
-		names = append(names, name)
 	}
 	document := struct {
 		Schema  int            `json:"schema"`

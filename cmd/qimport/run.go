@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"qimport"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -63,32 +64,27 @@ type runEnvironment struct {
 }
 
 func runModel(ctx context.Context, c call) error {
-	request, err := c.request()
+	request, err := c.generation()
 	if err != nil {
 		return err
 	}
-	options, err := c.runtimeOptions()
+	options, err := c.running().Options()
 	if err != nil {
 		return err
 	}
-	target, err := c.target(c.Args().First())
+	found, err := qimport.Find(c.openStore, c.Args().First())
 	if err != nil {
 		return err
 	}
-	src, err := target.Open()
-	if err != nil {
-		return err
-	}
-	model, err := runtime.Load(ctx, src, options)
-	src.Close()
+	model, err := qimport.Load(ctx, found, options)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
 	if model.Template == nil && !c.Bool("raw") {
-		return fmt.Errorf("%s: %w; --raw gives it the prompt as it is", target.Name, chat.ErrNoTemplate)
+		return fmt.Errorf("%s: %w; --raw gives it the prompt as it is", found.Name, chat.ErrNoTemplate)
 	}
-	c.note("%s: %s", target.Name, model.Placement)
+	c.note("%s: %s", found.Name, model.Placement)
 	if c.NArg() == 1 && isTerminal(c.in) && !c.json {
 		return c.converse(ctx, model, request)
 	}
@@ -99,8 +95,8 @@ func runModel(ctx context.Context, c call) error {
 	return c.answer(ctx, model, request, prompt)
 }
 
-// request reads the flags that shape an answer.
-func (c call) request() (runtime.GenerateOptions, error) {
+// generation reads the flags that shape an answer.
+func (c call) generation() (runtime.GenerateOptions, error) {
 	o := runtime.GenerateOptions{
 		MaxTokens: c.Int("max-tokens"),
 		Stop:      c.StringSlice("stop"),

@@ -40,6 +40,9 @@ func (s stdio) note(format string, args ...any) {
 	}
 }
 
+// Note is a library's note to the user.
+func (s stdio) Note(text string) { s.note("%s", text) }
+
 // isTerminal says whether a person reads or types at the other end of a stream.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)

@@ -39,6 +39,12 @@ type settings struct {
 	offline  bool
 }
 
+// CacheDir is the folder of the Hugging Face cache, by HF_HUB_CACHE, HF_HOME and XDG_CACHE_HOME.
+func CacheDir() (string, error) {
+	s, err := settingsFromEnvironment()
+	return s.cache, err
+}
+
 func settingsFromEnvironment() (settings, error) {
 	user, err := os.UserHomeDir()
 	if err != nil && os.Getenv("HF_HOME") == "" {

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"qimport"
+	"qimport/quant"
+	"qimport/runtime"
+)
+
+// Flags that several commands have, and the words that they make.
+
+func jobsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "jobs", Usage: "work on `N` pieces at a time", DefaultText: "one a core"}
+}
+
+func reportFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "report", Usage: "write the report to `FILE`, in the form its ending says: .json .xml (JUnit) .html .md"}
+}
+
+// recipeFlags say which tensor gets which type.
+func recipeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "quantize", Aliases: []string{"q"}, Usage: "`TYPE` that the policy gives out: " + quant.FormatList},
+		&cli.StringSliceFlag{Name: "override", Usage: "`PATTERN=TYPE` for the tensors that match; later ones win"},
+		&cli.StringFlag{Name: "recipe", Usage: "`FILE` (YAML) with policy, type and overrides"},
+		&cli.StringFlag{Name: "policy", Usage: "`POLICY` for tensors that no pattern names: ollama, uniform or keep", DefaultText: "ollama"},
+		&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
+		&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error, not by MLX's plain rule: slower, and other bytes than MLX's"},
+		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
+		jobsFlag(),
+	}
+}
+
+// request is what the flags of import and plan say.
+func (c call) request() qimport.Request {
+	return qimport.Request{
+		Source: c.Args().First(), Name: c.String("name"),
+		Type: c.String("quantize"), Policy: c.String("policy"), Overrides: c.StringSlice("override"), Recipe: c.String("recipe"),
+		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), MTP: c.String("mtp"), Jobs: c.Int("jobs"),
+		Verify: c.String("verify"), Report: c.StringSlice("report"), Checks: c.checks(),
+	}
+}
+
+// checkFlags say what a verification asks, and how the model is run for it.
+func checkFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringSliceFlag{Name: "prompt", Usage: "ask `TEXT` (repeatable)"},
+		&cli.StringSliceFlag{Name: "expect", Usage: "`REGEX` that the answer must match, one for each --prompt in turn"},
+		&cli.StringFlag{Name: "cases", Usage: "`FILE` (YAML) of prompts and expectations"},
+		&cli.IntSliceFlag{Name: "length", Usage: "hold prefill to single steps at `N` tokens (repeatable)", DefaultText: "1, 31, 33, 513, 2049"},
+		&cli.IntFlag{Name: "tokens", Usage: "also watch a generation of `N` tokens for loops"},
+		&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read in a quality verification (repeatable; each is read from its beginning)", DefaultText: "a built-in text"},
+		&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each", DefaultText: "512"},
+		&cli.StringFlag{Name: "scores", Usage: "`FILE` of the reference's log-probabilities, in place of the source"},
+		&cli.StringFlag{Name: "save-scores", Usage: "keep the model's own log-probabilities in `FILE`, as another's reference"},
+		&cli.Float64Flag{Name: "max-kl", Usage: "most mean KL divergence, `NATS`", DefaultText: "by format"},
+		&cli.Float64Flag{Name: "min-top1", Usage: "least `SHARE` of positions with the same likeliest token", DefaultText: "by format"},
+		&cli.Float64Flag{Name: "max-ppl-increase", Usage: "most increase of perplexity, as a `SHARE`", DefaultText: "by format"},
+		&cli.StringSliceFlag{Name: "ablate", Usage: "also show what is lost with `WHAT`: state=bf16 or decay=bf16"},
+	}, runtimeFlags()...)
+}
+
+// checks are the words of checkFlags.
+func (c call) checks() qimport.Checks {
+	return qimport.Checks{
+		Prompt: c.StringSlice("prompt"), Expect: c.StringSlice("expect"), Cases: c.String("cases"),
+		Length: c.IntSlice("length"), Tokens: c.Int("tokens"), Text: c.StringSlice("text"), TextTokens: c.Int("text-tokens"),
+		Scores: c.String("scores"), SaveScores: c.String("save-scores"),
+		MaxKL: c.limit("max-kl"), MinTop1: c.limit("min-top1"), MaxPPLIncrease: c.limit("max-ppl-increase"),
+		Ablate: c.StringSlice("ablate"), Running: c.running(),
+	}
+}
+
+// limit is the value of a flag, or nil where the user leaves it to the default.
+func (c call) limit(flag string) *float64 {
+	if !c.IsSet(flag) {
+		return nil
+	}
+	v := c.Float64(flag)
+	return &v
+}
+
+// runtimeFlags say how a model is run.
+func runtimeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "device", Usage: "run on `DEVICE`: auto, cpu or gpu", Value: "auto"},
+		&cli.StringFlag{Name: "compute", Usage: "weights in memory as `WHAT`: auto, f32, bf16 or quantized", Value: "auto"},
+		&cli.StringFlag{Name: "memory", Usage: "`SHARE` of the machine's memory that weights may take, as 0.5 or 50%", Value: fmt.Sprint(runtime.DefaultMemory)},
+		&cli.StringFlag{Name: "state-dtype", Usage: "keep the delta state as `DTYPE`: f32, or bf16 to see what that costs", Value: "f32"},
+	}
+}
+
+// running are the words of runtimeFlags.
+func (c call) running() qimport.Running {
+	return qimport.Running{Device: c.String("device"), Compute: c.String("compute"), Memory: c.String("memory"), StateDtype: c.String("state-dtype")}
+}

@@ -1,0 +1,91 @@
+package qimport
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"qimport/convert/hub"
+	"qimport/runtime/mlx"
+	"qimport/verify/report"
+)
+
+// Finding is one thing that Doctor looked at. Passed is NotRun where nothing can be said.
+type Finding struct {
+	Name   string         `json:"name"`
+	Passed report.Outcome `json:"passed"`
+	Detail string         `json:"detail"`
+}
+
+// Doctor looks whether MLX, BLAS, GPU, store, disk and cache are as they should be.
+func Doctor(stores Stores) []Finding {
+	return append(append(examineMLX(), examineStore(stores)...), examineCache())
+}
+
+// examineMLX starts MLX as a verification would.
+func examineMLX() []Finding {
+	thread, err := mlx.Start(mlx.Auto)
+	if err != nil {
+		return []Finding{{"mlx", report.Failed, err.Error()}}
+	}
+	defer thread.Close()
+	info := thread.Info()
+	found := []Finding{{"mlx", report.Passed, "MLX " + info.Version + ", runs on " + info.Backend}}
+	if info.Device == mlx.GPU {
+		return append(found, Finding{"gpu", report.Passed, info.Name + ", " + humanize.Bytes(uint64(info.Memory))})
+	}
+	found = append(found, Finding{"gpu", report.NotRun, "none that MLX can use; models run on the CPU"})
+	switch {
+	case info.BLAS == "":
+		return append(found, Finding{"blas", report.NotRun, "this MLX does not say which it uses"})
+	case strings.Contains(info.BLAS, "OpenBLAS"):
+		return append(found, Finding{"blas", report.Passed, info.BLAS})
+	}
+	return append(found, Finding{"blas", report.Failed, info.BLAS + ": multiplication is many times slower than with OpenBLAS; make setup brings it"})
+}
+
+// examineStore looks whether the store can be read and written, and how much room it has.
+func examineStore(stores Stores) []Finding {
+	store, err := stores()
+	if err != nil {
+		return []Finding{{"store", report.Failed, err.Error()}}
+	}
+	var found []Finding
+	entries, err := store.List()
+	if err != nil {
+		found = append(found, Finding{"manifests", report.Failed, err.Error()})
+	} else {
+		found = append(found, Finding{"manifests", report.Passed, modelsIn(len(entries), store.Root())})
+	}
+	space, err := store.Preflight(0)
+	if err != nil {
+		return append(found, Finding{"disk", report.Failed, err.Error()})
+	}
+	detail := humanize.Bytes(uint64(space.Free)) + " free"
+	if space.Advice != "" {
+		detail += "; " + space.Advice
+	}
+	return append(found, Finding{"disk", report.Passed, detail})
+}
+
+// examineCache looks for the Hugging Face cache, where sources are found by name.
+func examineCache() Finding {
+	dir, err := hub.CacheDir()
+	if err != nil {
+		return Finding{"cache", report.NotRun, err.Error()}
+	}
+	models, _ := filepath.Glob(filepath.Join(dir, "models--*"))
+	if len(models) == 0 {
+		return Finding{"cache", report.NotRun, "no models in " + dir}
+	}
+	return Finding{"cache", report.Passed, modelsIn(len(models), dir)}
+}
+
+func modelsIn(n int, dir string) string {
+	if n == 1 {
+		return "1 model in " + dir
+	}
+	return fmt.Sprintf("%d models in %s", n, dir)
+}

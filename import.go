@@ -1,0 +1,77 @@
+package qimport
+
+import (
+	"context"
+	"time"
+
+	"qimport/manifest"
+	"qimport/verify"
+)
+
+// ImportOptions say what to import, and how.
+type ImportOptions struct {
+	Source  string // a directory, or org/name[@revision]
+	Name    string // NAME[:TAG] in the store; "" for the source's own, with the type as tag
+	Plan    PlanOptions
+	Jobs    int            // pieces worked on at a time; 0 for one a core
+	Checks  verify.Options // its level None moves the name without having run the model
+	Reports []string       // files for the verdict, each in the form that its ending says
+	// KeepUnchanged leaves a name alone that points at what would be written already, with a verdict
+	// that still holds.
+	KeepUnchanged bool
+	Watch         Watcher // nil is no one
+}
+
+// Import brings a checkpoint into the store, verifies it, and moves the name. Everything that can be
+// checked is checked before the first byte is written; stopped anywhere, the name has what it had,
+// and the same call goes on from there. Where the verification says no, the error is ErrRefused
+// beside a result that tells why.
+func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (ImportResult, error) {
+	start := time.Now()
+	if err := o.check(); err != nil {
+		return ImportResult{}, err
+	}
+	src, err := OpenSource(ctx, o.Source) // headers, config and tokenizer
+	if err != nil {
+		return ImportResult{}, err
+	}
+	defer src.Close()
+	name, err := importName(store, src, o)
+	if err != nil {
+		return ImportResult{}, err
+	}
+	p, err := makePlan(ctx, src, o.Plan) // what becomes of each tensor; no weight is read
+	if err != nil {
+		return ImportResult{Name: name}, err
+	}
+	s, err := writeStage(ctx, store, src, p, o) // every blob on the disk, and none with a name
+	if err != nil {
+		return ImportResult{Name: name}, err
+	}
+	defer s.Keep()
+	result := s.result(name, start)
+	if o.KeepUnchanged {
+		if same, err := unchanged(store, &result, o.Checks.Level); same || err != nil {
+			return result, s.endUnchanged(err)
+		}
+	}
+	if err := judgeStage(ctx, src, p, s, o, &result); err != nil { // the model runs, and answers
+		return result, err
+	}
+	err = publish(ctx, store, s, &result) // one rename: from here on the model can be seen
+	result.Seconds = time.Since(start).Seconds()
+	return result, err
+}
+
+// check refuses options that make no sense together.
+func (o ImportOptions) check() error {
+	switch {
+	case o.Source == "":
+		return optionsf("it names no source")
+	case o.Jobs < 0:
+		return optionsf("--jobs %d: it is a number of workers, or 0 for one a core", o.Jobs)
+	case o.Checks.Level == verifyNone && len(o.Reports) > 0:
+		return optionsf("--report %s: --verify none leaves nothing to report", o.Reports[0])
+	}
+	return CheckReports(o.Reports)
+}

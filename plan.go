@@ -1,0 +1,55 @@
+package qimport
+
+import (
+	"context"
+
+	"qimport/convert/encode"
+	"qimport/convert/plan"
+	"qimport/manifest"
+	"qimport/quant/recipe"
+)
+
+// PlanOptions say which tensor becomes what.
+type PlanOptions struct {
+	Recipe      recipe.Recipe
+	MTP         plan.MTP
+	ScaleSearch bool // scales of least squared error, in place of MLX's plain rule
+}
+
+// Planned is what an import would write, and the room there is for it.
+type Planned struct {
+	plan.Plan
+	PeakMemory int64 // bytes that carrying it out needs
+	Space      manifest.Space
+	NoSpace    error // why the store cannot take it; nil if it can
+}
+
+// Report is the plan as scripts read it.
+func (p Planned) Report() plan.Report { return p.Plan.Report(p.PeakMemory, p.Space.Free) }
+
+// Plan says what Import would write into the store. It reads headers and small files of the source,
+// and changes nothing.
+func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned, error) {
+	src, err := OpenSource(ctx, o.Source)
+	if err != nil {
+		return Planned{}, err
+	}
+	defer src.Close()
+	p, err := makePlan(ctx, src, o.Plan)
+	if err != nil {
+		return Planned{}, err
+	}
+	totals := p.Totals()
+	out := Planned{Plan: p, PeakMemory: encode.PeakMemory(totals.Tensors, o.Jobs)}
+	out.Space, out.NoSpace = store.Preflight(totals.BytesWritten)
+	return out, nil
+}
+
+// makePlan decides what becomes of every tensor of a source.
+func makePlan(ctx context.Context, src Source, o PlanOptions) (plan.Plan, error) {
+	facts, err := plan.ReadFacts(ctx, src.Source)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return plan.New(src.Inventory(), o.Recipe, plan.Options{MTP: o.MTP, ScaleSearch: o.ScaleSearch, Facts: facts})
+}

@@ -1,0 +1,32 @@
+package qimport
+
+import (
+	"context"
+	"fmt"
+
+	"qimport/convert/hub"
+	"qimport/convert/plan"
+	"qimport/manifest"
+	"qimport/quant/recipe"
+	"qimport/verify"
+	"qimport/verify/report"
+)
+
+// provenanceOf is what a report says of where a model came from and how it was made. Shards are not
+// hashed, which would double the work of an import: of those in the Hugging Face cache the digest is
+// known, and of all others there is that of the header.
+func provenanceOf(ctx context.Context, src Source, plan plan.Plan, recipe recipe.Recipe) (report.Provenance, error) {
+	p := report.Provenance{Source: src.Label(), Revision: src.Found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true))).String()}
+	var err error
+	if p.Files, err = verify.SourceFiles(ctx, src.Source, false); err != nil {
+		return p, err
+	}
+	for i, shard := range plan.Shards {
+		p.Files[i].SHA256, _ = hub.Digest(shard.Path)
+	}
+	p.Rules = append(p.Rules, fmt.Sprintf("policy %s, type %s", recipe.Policy, recipe.Type))
+	for _, rule := range recipe.Rules {
+		p.Rules = append(p.Rules, rule.String())
+	}
+	return p, nil
+}

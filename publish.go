@@ -1,0 +1,53 @@
+package qimport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"qimport/convert/plan"
+	"qimport/manifest"
+	"qimport/verify"
+)
+
+// ErrRefused marks a model that was verified and found wanting.
+var ErrRefused = errors.New("the verification said no")
+
+// judgeStage runs the model that lies in the stage, and writes the verdict's files, also those of a
+// verdict that says no.
+func judgeStage(ctx context.Context, src Source, p plan.Plan, s staged, o ImportOptions, result *ImportResult) error {
+	if o.Checks.Level == verifyNone {
+		return nil
+	}
+	provenance, err := provenanceOf(ctx, src, p, o.Plan.Recipe)
+	if err != nil {
+		return err
+	}
+	target := verify.Staged(result.Name.String(), s.manifest, s.Path)
+	target.Against, target.Provenance = src.Source, provenance
+	verdict, err := judge(ctx, target, o.Checks, o.Watch)
+	if err != nil {
+		return err
+	}
+	result.Verification = &verdict
+	if err := WriteReports(o.Reports, &verdict); err != nil {
+		return err
+	}
+	if !verdict.Passed {
+		return fmt.Errorf("%w: %s was not moved; what was written waits for another try", ErrRefused, result.Name)
+	}
+	return nil
+}
+
+// publish moves the name, and keeps the verdict beside the manifest that it judges.
+func publish(ctx context.Context, store *manifest.Store, s staged, result *ImportResult) error {
+	digest, err := s.Publish(ctx, result.Name, s.manifest)
+	if err != nil {
+		return err
+	}
+	result.Published = true
+	if result.Verification == nil {
+		return nil
+	}
+	return keepVerdict(store, digest, result.Verification)
+}

@@ -1,0 +1,118 @@
+package qimport
+
+import (
+	"path/filepath"
+	"strings"
+
+	"qimport/convert/plan"
+	"qimport/quant"
+	"qimport/quant/recipe"
+)
+
+// Request is an import in words, as flags and batch files have them. A word left out is that of the
+// command line's default; files are named relative to the folder that Options is given.
+type Request struct {
+	Source string `yaml:"source"`
+	Name   string `yaml:"name"`
+
+	Type            string   `yaml:"type"`
+	Policy          string   `yaml:"policy"`
+	Overrides       []string `yaml:"overrides"` // PATTERN=TYPE; later ones win, all of them over the recipe's
+	Recipe          string   `yaml:"recipe"`    // file with policy, type and overrides
+	AllowRequantize bool     `yaml:"allow_requantize"`
+	ScaleSearch     bool     `yaml:"scale_search"`
+	MTP             string   `yaml:"mtp"`
+	Jobs            int      `yaml:"jobs"`
+
+	Verify string   `yaml:"verify"` // the level
+	Report []string `yaml:"report"`
+	Checks `yaml:",inline"`
+}
+
+// Options gives the words their meaning. What is wrong is ErrOptions, recipe.ErrRecipe,
+// quant.ErrFormat or manifest.ErrBadName; files that are named are read.
+func (r Request) Options(dir string) (ImportOptions, error) {
+	o := ImportOptions{Source: r.Source, Name: r.Name, Jobs: r.Jobs, Reports: inFolder(dir, r.Report...)}
+	if strings.HasPrefix(r.Source, ".") {
+		o.Source = within(dir, r.Source)
+	}
+	var err error
+	if o.Plan, err = r.planOptions(dir); err != nil {
+		return o, err
+	}
+	if o.Checks, err = r.Checks.Options(r.Verify, dir); err != nil {
+		return o, err
+	}
+	return o, o.check()
+}
+
+func (r Request) planOptions(dir string) (o PlanOptions, err error) {
+	o.ScaleSearch = r.ScaleSearch
+	if o.Recipe, err = r.recipe(dir); err != nil {
+		return o, err
+	}
+	o.MTP, err = parseMTP(r.MTP)
+	return o, err
+}
+
+// recipe reads the file, if one is named; the words beside it win.
+func (r Request) recipe(dir string) (out recipe.Recipe, err error) {
+	if r.Recipe != "" {
+		if out, err = readRecipe(within(dir, r.Recipe), r.Recipe); err != nil {
+			return out, err
+		}
+	}
+	if r.Type != "" {
+		if out.Type, err = quant.ParseFormat(r.Type); err != nil {
+			return out, err
+		}
+	}
+	if r.Policy != "" {
+		if out.Policy, err = recipe.ParsePolicy(r.Policy); err != nil {
+			return out, err
+		}
+	}
+	for _, s := range r.Overrides {
+		rule, err := recipe.ParseOverride(s)
+		if err != nil {
+			return out, err
+		}
+		out.Rules = append(out.Rules, rule)
+	}
+	out.AllowRequantize = r.AllowRequantize
+	return out, nil
+}
+
+// parseMTP reads what is to become of the multi-token-prediction head.
+func parseMTP(word string) (plan.MTP, error) {
+	switch word {
+	case "", "auto":
+		return plan.MTPAuto, nil
+	case "keep":
+		return plan.MTPKeep, nil
+	case "drop":
+		return plan.MTPDrop, nil
+	}
+	return 0, optionsf("--mtp %s: it is auto, keep or drop", word)
+}
+
+// inFolder makes relative paths those of a folder; dir "" leaves all as they are.
+func inFolder(dir string, files ...string) []string {
+	var out []string
+	for _, f := range files {
+		out = append(out, within(dir, f))
+	}
+	return out
+}
+
+// within is a path that stays one: "./a/b" must not become "a/b", which may be a repository's name.
+func within(dir, file string) string {
+	if dir == "" || file == "" || filepath.IsAbs(file) {
+		return file
+	}
+	joined := filepath.Join(dir, file)
+	if filepath.IsAbs(joined) || strings.HasPrefix(joined, ".") {
+		return joined
+	}
+	return "./" + joined
+}

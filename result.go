@@ -1,0 +1,23 @@
+package qimport
+
+import (
+	"qimport/convert/encode"
+	"qimport/manifest"
+	"qimport/verify/report"
+)
+
+// ImportResult is what an import did, as scripts read it.
+type ImportResult struct {
+	Schema       int             `json:"schema"`
+	Name         manifest.Name   `json:"name"`
+	Manifest     manifest.Digest `json:"manifest"`
+	Tensors      int             `json:"tensors"`
+	BytesRead    int64           `json:"bytes_read"`
+	BytesWritten int64           `json:"bytes_written"`
+	BytesReused  int64           `json:"bytes_reused"`
+	Seconds      float64         `json:"seconds"`
+	Published    bool            `json:"published"`
+	ScaleSearch  []encode.Gain   `json:"scale_search,omitempty"`
+	Verification *report.Report  `json:"verification"` // null where none was asked for
+	Unchanged    bool            `json:"-"`            // the name had it all before
+}

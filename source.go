@@ -1,0 +1,77 @@
+package qimport
+
+import (
+	"context"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"qimport/convert/hub"
+	"qimport/convert/source"
+	"qimport/manifest"
+	"qimport/quant"
+)
+
+// Source is an open checkpoint, and where it was found.
+type Source struct {
+	*source.Source
+	Found hub.Source
+}
+
+// OpenSource finds what a user named, a directory or org/name[@revision], fetching it if need be, and
+// reads its headers.
+func OpenSource(ctx context.Context, named string) (Source, error) {
+	found, err := hub.Resolve(ctx, named)
+	if err != nil {
+		return Source{}, err
+	}
+	opened, err := source.OpenDir(found.Dir)
+	return Source{opened, found}, err
+}
+
+// Label names the source in reports: its repository, or the directory's last part.
+func (s Source) Label() string {
+	if s.Found.Repo != "" {
+		return s.Found.Repo
+	}
+	dir, err := filepath.Abs(s.Found.Dir)
+	if err != nil {
+		dir = s.Found.Dir
+	}
+	return filepath.Base(dir)
+}
+
+// notInNames is what a model's name cannot hold.
+var notInNames = regexp.MustCompile(`[^a-z0-9._-]+`)
+
+// defaultName is the name of an import that was given none: the source's, with the type as tag.
+func (s Source) defaultName(asked quant.Format) (manifest.Name, error) {
+	label := s.Label()
+	model := strings.ToLower(label[strings.LastIndexByte(label, '/')+1:])
+	model = strings.Trim(notInNames.ReplaceAllString(model, "-"), ".-_")
+	tag := manifest.DefaultTag
+	if !asked.IsKeep() {
+		tag = notInNames.ReplaceAllString(asked.String(), "-")
+	}
+	name, err := manifest.ParseName(model + ":" + tag)
+	if err != nil {
+		return name, optionsf("%q makes no name for a model; choose one with --name", label)
+	}
+	return name, nil
+}
+
+// importName is the name to publish under. Where the store has it in another case, that one is
+// meant, as with Ollama.
+func importName(store *manifest.Store, src Source, o ImportOptions) (manifest.Name, error) {
+	name, err := src.defaultName(o.Plan.Recipe.Type)
+	if o.Name != "" {
+		name, err = manifest.ParseName(o.Name)
+	}
+	if err != nil {
+		return name, err
+	}
+	if existing, err := store.Lookup(name); err == nil {
+		return existing.Name, nil
+	}
+	return name, nil
+}
