@@ -1,0 +1,105 @@
+package qimport
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"qimport/manifest"
+	"qimport/quant"
+)
+
+// killStore names the store in a child that is to be killed.
+const killStore = "QIMPORT_TEST_KILL_STORE"
+
+// TestMain makes the child of TestKilledAnywhere.
+func TestMain(m *testing.M) {
+	root := os.Getenv(killStore)
+	if root == "" {
+		os.Exit(m.Run())
+	}
+	store, err := manifest.Open(root)
+	if err == nil {
+		o := unverified(dense, quant.FormatNVFP4)
+		_, err = Import(context.Background(), store, o)
+	}
+	if err != nil {
+		os.Stderr.WriteString(err.Error())
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// TestKilledAnywhere kills imports over a name that is there already, at moments of chance: the name
+// points at the old model or at the new one, both whole, and the same import then goes through.
+func TestKilledAnywhere(t *testing.T) {
+	root := t.TempDir()
+	store := openStore(t, root)
+	old, err := Import(t.Context(), store, unverified(dense, quant.FormatMXFP8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chance := rand.New(rand.NewPCG(5, 7))
+	kills := 25
+	if testing.Short() {
+		kills = 5
+	}
+	killed := 0
+	for i := range kills {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), killStore+"="+root)
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(chance.IntN(400)) * time.Millisecond)
+		child.Process.Kill()
+		if child.Wait() != nil {
+			killed++
+		}
+		e, err := store.Lookup(old.Name)
+		if err != nil {
+			t.Fatalf("kill %d: %v", i, err)
+		}
+		for _, l := range e.Manifest.Blobs() {
+			if info, err := os.Stat(store.Blob(l.Digest)); err != nil || info.Size() != l.Size {
+				t.Fatalf("kill %d: blob %s of %s is not whole: %v", i, l.Digest, l.Name, err)
+			}
+		}
+		if e.Digest != old.Manifest { // it went through: again from the old name
+			if err := store.Copy(t.Context(), e.Name, mustName(t, "new")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Import(t.Context(), store, unverified(dense, quant.FormatMXFP8)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := store.Remove(t.Context(), mustName(t, "new")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.RemoveAll(store.IndexPath()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if killed == 0 {
+		t.Error("no import was killed on its way")
+	}
+	r, err := Import(t.Context(), store, unverified(dense, quant.FormatNVFP4))
+	if err != nil || !r.Published {
+		t.Fatalf("after %d kills: %v", killed, err)
+	}
+	if found, err := store.Check(t.Context(), nil); err != nil || found.Err() != nil {
+		t.Errorf("%v, %v", err, found.Err())
+	}
+}
+
+func mustName(t *testing.T, s string) manifest.Name {
+	t.Helper()
+	n, err := manifest.ParseName(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
