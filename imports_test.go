@@ -28,7 +28,7 @@ func rooms() []room {
 		{folder: "bench"},
 		{folder: ".", may: []string{"verify", "convert", "runtime", "arch", "manifest", "quant"}},
 		{folder: "verify/report"},
-		{folder: "verify", may: []string{"convert", "runtime", "arch", "manifest", "quant"}},
+		{folder: "verify", may: []string{"convert/source", "convert/safetensors", "runtime", "arch", "manifest", "quant"}, tests: []string{"convert"}},
 		{folder: "convert/safetensors", may: []string{"quant"}},
 		{folder: "convert/checkpoint", may: []string{"convert/safetensors", "quant"}},
 		{folder: "convert/hub"},

@@ -47,9 +47,5 @@ func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned,
 
 // makePlan decides what becomes of every tensor of a source.
 func makePlan(ctx context.Context, src Source, o PlanOptions) (plan.Plan, error) {
-	facts, err := plan.ReadFacts(ctx, src.Source)
-	if err != nil {
-		return plan.Plan{}, err
-	}
-	return plan.New(src.Inventory(), o.Recipe, plan.Options{MTP: o.MTP, ScaleSearch: o.ScaleSearch, Facts: facts})
+	return plan.Make(ctx, src.Source, o.Recipe, plan.Options{MTP: o.MTP, ScaleSearch: o.ScaleSearch})
 }

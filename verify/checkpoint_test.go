@@ -145,7 +145,7 @@ func importInto(t *testing.T, dir string, recipe recipe.Recipe) (*manifest.Store
 		t.Fatal(err)
 	}
 	defer source.Close()
-	plan, err := plan.PlanSource(ctx, source, recipe, plan.MTPAuto)
+	plan, err := plan.Make(ctx, source, recipe, plan.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

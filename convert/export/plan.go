@@ -41,20 +41,19 @@ func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
 	}
 	inv := src.Inventory()
 	x := exportPlan{halves: map[string]half{}}
-	kept, dropped := plan.ChooseTensors(inv, plan.MTPDrop)
-	if len(dropped) > 0 {
-		x.notes = append(x.notes, fmt.Sprintf("the %d tensors of the MTP head are left out, as mlx-lm leaves them out", len(dropped)))
-	}
-	decisions, err := recipe.Recipe{}.Decide(plan.Subjects(kept, facts))
+	axes := inv
+	axes.Patches = source.NoPatches // the store's order of axes is not this form's
+	planned, dropped, err := plan.Tensors(axes, recipe.Recipe{}, plan.Options{MTP: plan.MTPDrop, Facts: facts})
 	if err != nil {
 		return exportPlan{}, err
 	}
+	if len(dropped) > 0 {
+		x.notes = append(x.notes, fmt.Sprintf("the %d tensors of the MTP head are left out, as mlx-lm leaves them out", len(dropped)))
+	}
 	var tensors []plan.Tensor
 	var errs []error
-	for i, t := range kept {
-		tp, err := plan.PlanTensor(t, decisions[i], source.NoPatches, facts.Exact[t.Name])
-		errs = append(errs, err)
-		parts, err := x.split(exported(inv, tp))
+	for _, t := range planned {
+		parts, err := x.split(exported(inv, t))
 		errs = append(errs, err)
 		tensors = append(tensors, parts...)
 	}

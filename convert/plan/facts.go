@@ -20,13 +20,13 @@ type Facts struct {
 	Template string
 }
 
-// PlanSource reads the facts of a source and makes its plan.
-func PlanSource(ctx context.Context, src *source.Source, recipe recipe.Recipe, mtp MTP) (Plan, error) {
-	facts, err := ReadFacts(ctx, src)
-	if err != nil {
+// Make reads the facts of a source into the options, and makes its plan.
+func Make(ctx context.Context, src *source.Source, recipe recipe.Recipe, o Options) (Plan, error) {
+	var err error
+	if o.Facts, err = ReadFacts(ctx, src); err != nil {
 		return Plan{}, err
 	}
-	return New(src.Inventory(), recipe, Options{MTP: mtp, Facts: facts})
+	return New(src.Inventory(), recipe, o)
 }
 
 // ReadFacts reads the block scales of FP8 tensors and the second scales of nvfp4 experts (under a

@@ -50,7 +50,7 @@ func planText(t *testing.T, dir string, recipe recipe.Recipe) string {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	plan, err := PlanSource(context.Background(), src, recipe, MTPAuto)
+	plan, err := Make(context.Background(), src, recipe, Options{})
 	if err != nil {
 		return "error: " + err.Error() + "\n"
 	}

@@ -69,25 +69,11 @@ type Options struct {
 // New decides what becomes of every tensor of an inventory. It is pure: no files, no clock, no
 // order of maps. An error wraps quant.ErrRecipe or ErrSource and holds all findings.
 func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error) {
-	kept, dropped := ChooseTensors(inv, opts.MTP)
-	decisions, err := recipe.Decide(Subjects(kept, opts.Facts))
+	tensors, dropped, err := Tensors(inv, recipe, opts)
 	if err != nil {
 		return Plan{}, err
 	}
 	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Shards: inv.Shards}
-	var tensors []Tensor
-	var errs []error
-	for i, t := range kept {
-		tp, err := PlanTensor(t, decisions[i], inv.Patches, opts.Facts.Exact[t.Name])
-		if opts.ScaleSearch && tp.searchable() {
-			tp.searchScales()
-		}
-		errs = append(errs, err)
-		tensors = append(tensors, tp)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return Plan{}, err
-	}
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
@@ -96,8 +82,28 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	return p, nil
 }
 
-// ChooseTensors leaves the MTP head out where that was asked for, or where it would do harm.
-func ChooseTensors(inv source.Inventory, mtp MTP) (kept []source.Tensor, dropped []string) {
+// Tensors decides what becomes of every tensor, apart from the blobs that they go to, and names those
+// that are left out.
+func Tensors(inv source.Inventory, recipe recipe.Recipe, opts Options) (tensors []Tensor, dropped []string, err error) {
+	kept, dropped := chooseTensors(inv, opts.MTP)
+	decisions, err := recipe.Decide(subjects(kept, opts.Facts))
+	if err != nil {
+		return nil, nil, err
+	}
+	var errs []error
+	for i, t := range kept {
+		tp, err := planTensor(t, decisions[i], inv.Patches, opts.Facts.Exact[t.Name])
+		if opts.ScaleSearch && tp.searchable() {
+			tp.searchScales()
+		}
+		errs = append(errs, err)
+		tensors = append(tensors, tp)
+	}
+	return tensors, dropped, errors.Join(errs...)
+}
+
+// chooseTensors leaves the MTP head out where that was asked for, or where it would do harm.
+func chooseTensors(inv source.Inventory, mtp MTP) (kept []source.Tensor, dropped []string) {
 	drop := mtp == MTPDrop || mtp == MTPAuto && inv.Layout == source.LayoutConverted
 	for _, t := range inv.Tensors {
 		if t.MTP && drop {
@@ -109,8 +115,8 @@ func ChooseTensors(inv source.Inventory, mtp MTP) (kept []source.Tensor, dropped
 	return kept, dropped
 }
 
-// Subjects is what a recipe sees of the tensors.
-func Subjects(tensors []source.Tensor, facts Facts) []recipe.Subject {
+// subjects is what a recipe sees of the tensors.
+func subjects(tensors []source.Tensor, facts Facts) []recipe.Subject {
 	out := make([]recipe.Subject, len(tensors))
 	for i, t := range tensors {
 		out[i] = recipe.Subject{
@@ -134,8 +140,8 @@ func keptAs(t source.Tensor, exact bool) quant.Format {
 	return quant.Format{}
 }
 
-// PlanTensor joins a tensor and the decision on it.
-func PlanTensor(t source.Tensor, d recipe.Decision, patches source.Patches, exact bool) (Tensor, error) {
+// planTensor joins a tensor and the decision on it.
+func planTensor(t source.Tensor, d recipe.Decision, patches source.Patches, exact bool) (Tensor, error) {
 	tp := Tensor{Name: t.Name, Shape: t.Shape, Source: t.Format, Target: d.Format, Rule: d.Rule, From: t}
 	tp.Scale = scaleDtype(t, d.Format)
 	tp.Transform = chooseTransform(t, d.Format, patches, exact)

@@ -39,7 +39,7 @@ func TestOllamaStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer src.Close()
-			plan, err := plan.PlanSource(t.Context(), src, converttest.RecipeOf(t, "ollama nvfp4"), plan.MTPAuto)
+			plan, err := plan.Make(t.Context(), src, converttest.RecipeOf(t, "ollama nvfp4"), plan.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

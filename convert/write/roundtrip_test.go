@@ -27,7 +27,7 @@ func TestStoredModelHoldsWhatThePlanSays(t *testing.T) {
 				defer src.Close()
 				r := converttest.RecipeOf(t, recipe)
 				r.AllowRequantize = true
-				plan, err := plan.PlanSource(context.Background(), src, r, plan.MTPAuto)
+				plan, err := plan.Make(context.Background(), src, r, plan.Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
