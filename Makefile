@@ -2,9 +2,11 @@
 # make setup     MLX under lib/ (runtime/mlx/setup.sh); nothing to do the second time
 # make build     bin/qimport, which finds MLX in ../lib
 # make demo      the main job on the two models that the repository ships (demo.sh)
-# make test      all tests;  make race: the quick ones (-short) under the race detector
+# make test      all tests; what needs the fixtures runs where QIMPORT_FIXTURES names their folder
+# make race      the quick tests (-short) under the race detector
 # make bench     imports and runs beside their limits and peers: minutes, and 12 GB of scratch space
 # make check     format, vet, staticcheck, with and without cgo;  make vuln: known vulnerabilities
+# make ci        all that a change must pass (.ci/run)
 # make env       what to export before calling go by hand: eval "$(make -s env)"
 #
 # CGO_ENABLED=0 builds and tests everything but running a model, without MLX.
@@ -22,7 +24,13 @@ GOVULNCHECK ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 mlx := $(if $(filter 0,$(CGO_ENABLED)),,setup)
 
-.PHONY: build setup demo test race bench check vuln env clean
+# TESTFLAGS are more flags for the tests: make test TESTFLAGS='-run Plan -v'
+TESTFLAGS ?=
+
+# A folder whose name begins with a dot is not among ./...
+packages := ./... ./.ci/skips
+
+.PHONY: build setup demo test race bench check vuln ci env clean
 
 build: $(mlx)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/qimport ./cmd/qimport
@@ -37,10 +45,10 @@ demo: build
 test race: export OPENBLAS_NUM_THREADS := 1
 
 test: $(mlx)
-	$(GO) test -timeout 30m ./...
+	$(GO) test $(TESTFLAGS) -timeout 30m $(packages)
 
 race: $(mlx)
-	$(GO) test -race -short -timeout 30m ./...
+	$(GO) test $(TESTFLAGS) -race -short -timeout 30m $(packages)
 
 bench: build
 	$(GO) run ./bench import
@@ -49,13 +57,16 @@ bench: build
 check: $(mlx)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	test -z "$$unformatted" || { echo "gofmt -w $$unformatted" >&2; exit 1; }
-	$(GO) vet ./...
-	CGO_ENABLED=0 $(GO) vet ./...
-	$(STATICCHECK) ./...
-	CGO_ENABLED=0 $(STATICCHECK) -checks inherit,-SA4006,-SA4017 ./...  # without MLX an operation never returns, and what is made for one or by one is not used
+	$(GO) vet $(packages)
+	CGO_ENABLED=0 $(GO) vet $(packages)
+	$(STATICCHECK) $(packages)
+	CGO_ENABLED=0 $(STATICCHECK) -checks inherit,-SA4006,-SA4017 $(packages)  # without MLX an operation never returns, and what is made for one or by one is not used
 
 vuln: $(mlx)
 	$(GOVULNCHECK) ./...
+
+ci:
+	@bash .ci/run
 
 env: $(mlx)
 	@echo 'export PKG_CONFIG_PATH="$(PKG_CONFIG_PATH)"'

@@ -47,6 +47,7 @@ func rooms() []room {
 		{folder: "manifest"},
 		{folder: "quant/recipe", may: []string{"quant"}},
 		{folder: "quant"},
+		{folder: "docs"},
 	}
 }
 

@@ -75,6 +75,8 @@ func Checkpoints(t *testing.T) []string {
 		for _, f := range found {
 			dirs = append(dirs, filepath.Dir(f))
 		}
+	} else {
+		t.Log("QIMPORT_FIXTURES is not set: only the shipped checkpoints are tested")
 	}
 	return dirs
 }
