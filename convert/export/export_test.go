@@ -70,8 +70,8 @@ func compareExported(t *testing.T, src, out *source.Source, exported source.Tens
 			for i := range want {
 				want[i]++
 			}
-		case inv.Patches == source.PatchesFirst && len(from.Shape) == 5:
-			return // held to its bytes in TestWriteMovesColours, in the other direction
+		case inv.Patches == source.ChannelsFirst && len(from.Shape) == 5:
+			return // held to its bytes in TestWriteMovesChannels, in the other direction
 		}
 		got := loaded(t, out, exported.Name)
 		var diff, norm float64

@@ -139,8 +139,8 @@ func PlanTensor(t source.Tensor, d recipe.Decision, patches source.Patches, exac
 	tp := Tensor{Name: t.Name, Shape: t.Shape, Source: t.Format, Target: d.Format, Rule: d.Rule, From: t}
 	tp.Scale = scaleDtype(t, d.Format)
 	tp.Transform = chooseTransform(t, d.Format, patches, exact)
-	if tp.Transform == MoveColours {
-		tp.Shape = coloursFirst(t.Shape)
+	if tp.Transform == ChannelsToFront {
+		tp.Shape = channelsFirst(t.Shape)
 	}
 	tp.Global = t.Global != source.NoGlobal && tp.Transform == Copy
 	layout, err := tp.Target.Layout(tp.Shape, tp.Scale)

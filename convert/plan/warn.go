@@ -97,7 +97,7 @@ func warnTransforms(tensors []Tensor) []string {
 			decoded++
 		case t.Transform == Reencode && t.Source == t.Target:
 			again++
-		case t.Transform == MoveColours:
+		case t.Transform == ChannelsToFront:
 			moved++
 		}
 	}

@@ -42,14 +42,14 @@ var layoutNames = [...]string{LayoutPlain: "plain", LayoutRaw: "raw", LayoutConv
 
 func (l Layout) String() string { return layoutNames[l] }
 
-// Patches says which axis of vision's patch_embed.proj.weight the colours are.
+// Patches says which axis of vision's patch_embed.proj.weight the channels of an image are.
 type Patches uint8
 
 // The forms of the patch embedding.
 const (
-	NoPatches    Patches = iota
-	PatchesFirst         // release form [out, channels, time, height, width]
-	PatchesLast          // mlx-vlm form [out, time, height, width, channels]
+	NoPatches     Patches = iota
+	ChannelsFirst         // release form [out, channels, time, height, width]
+	ChannelsLast          // mlx-vlm form [out, time, height, width, channels]
 )
 
 // Tensor is one logical tensor: a name, the shape before packing, and its encoding.

@@ -28,7 +28,7 @@ func layoutOf(family arch.Family, tensors []Tensor) (Layout, error) {
 	return layout, nil
 }
 
-// patchesOf tells which axis of the patch embedding holds the colours.
+// patchesOf tells which axis of the patch embedding holds the channels of an image.
 func patchesOf(config []byte, tensors []Tensor) (Patches, error) {
 	for _, t := range tensors {
 		if t.Role != arch.Vision || !strings.HasSuffix(t.Name, "patch_embed.proj.weight") || len(t.Shape) != 5 {
@@ -37,9 +37,9 @@ func patchesOf(config []byte, tensors []Tensor) (Patches, error) {
 		channels := imageChannels(config)
 		switch {
 		case t.Shape[1] == channels:
-			return PatchesFirst, nil
+			return ChannelsFirst, nil
 		case t.Shape[4] == channels:
-			return PatchesLast, nil
+			return ChannelsLast, nil
 		}
 		return NoPatches, fmt.Errorf("tensor %s has shape %v, with the %d channels of an image neither second nor last", t.Name, t.Shape, channels)
 	}

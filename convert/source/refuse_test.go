@@ -161,7 +161,7 @@ func TestOpenDirRefuses(t *testing.T) {
 			b.arrays["model.language_model.layers.1.linear_attn.conv1d.weight"] = newArray(quant.BF16, 256, 4, 1)
 			return b
 		}, []string{"layers.0.linear_attn.conv1d.weight", "layers.1.linear_attn.conv1d.weight", "mixes two forms"}},
-		{"patch embedding without colours", change(arch.Qwen35, func(b *build) {
+		{"patch embedding without channels", change(arch.Qwen35, func(b *build) {
 			b.arrays["model.visual.patch_embed.proj.weight"] = newArray(quant.BF16, 8, 2, 2, 4, 4)
 		}), []string{"patch_embed.proj.weight", "3 channels"}},
 		// tokenizer
