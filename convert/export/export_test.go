@@ -39,7 +39,7 @@ func TestExportHoldsTheModel(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer out.Close()
-			if out.Inventory().Layout == source.LayoutRaw {
+			if out.Inventory().NormForm == arch.NormsRaw {
 				t.Error("the export is still in release form")
 			}
 			for _, tensor := range out.Inventory().Tensors {
@@ -66,7 +66,7 @@ func compareExported(t *testing.T, src, out *source.Source, exported source.Tens
 		}
 		inv := src.Inventory()
 		switch {
-		case inv.Layout == source.LayoutRaw && from.Role == arch.Norm && !strings.HasSuffix(from.Body, "linear_attn.norm.weight"):
+		case inv.NormForm == arch.NormsRaw && from.Role == arch.Norm && !strings.HasSuffix(from.Body, "linear_attn.norm.weight"):
 			for i := range want {
 				want[i]++
 			}

@@ -98,7 +98,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 
 // ChooseTensors leaves the MTP head out where that was asked for, or where it would do harm.
 func ChooseTensors(inv source.Inventory, mtp MTP) (kept []source.Tensor, dropped []string) {
-	drop := mtp == MTPDrop || mtp == MTPAuto && inv.Layout == source.LayoutConverted
+	drop := mtp == MTPDrop || mtp == MTPAuto && inv.NormForm == arch.NormsShifted
 	for _, t := range inv.Tensors {
 		if t.MTP && drop {
 			dropped = append(dropped, t.Name)

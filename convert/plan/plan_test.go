@@ -66,28 +66,28 @@ func TestPlanMTP(t *testing.T) {
 	head.MTP = true
 	body := plain("model.layers.0.mlp.up_proj.weight", arch.Linear, 256, 128)
 	tests := []struct {
-		layout  source.Layout
+		form    arch.NormForm
 		mtp     MTP
 		dropped bool
 		warns   string
 	}{
-		{source.LayoutRaw, MTPAuto, false, ""},
-		{source.LayoutRaw, MTPDrop, true, ""},
-		{source.LayoutConverted, MTPAuto, true, "1 tensors of the MTP head are left out"},
-		{source.LayoutConverted, MTPDrop, true, ""},
-		{source.LayoutConverted, MTPKeep, false, "as asked: Ollama will shift"},
-		{source.LayoutPlain, MTPAuto, false, ""},
+		{arch.NormsRaw, MTPAuto, false, ""},
+		{arch.NormsRaw, MTPDrop, true, ""},
+		{arch.NormsShifted, MTPAuto, true, "1 tensors of the MTP head are left out"},
+		{arch.NormsShifted, MTPDrop, true, ""},
+		{arch.NormsShifted, MTPKeep, false, "as asked: Ollama will shift"},
+		{arch.NormsPlain, MTPAuto, false, ""},
 	}
 	for _, tt := range tests {
-		p, err := New(source.Inventory{Layout: tt.layout, Tensors: []source.Tensor{body, head}}, recipe.Recipe{}, Options{MTP: tt.mtp})
+		p, err := New(source.Inventory{NormForm: tt.form, Tensors: []source.Tensor{body, head}}, recipe.Recipe{}, Options{MTP: tt.mtp})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := slices.Contains(p.Dropped, head.Name); got != tt.dropped || len(p.Blobs) == 1 != tt.dropped {
-			t.Errorf("%s, %d: dropped %t, %d blobs", tt.layout, tt.mtp, got, len(p.Blobs))
+			t.Errorf("%s, %d: dropped %t, %d blobs", tt.form, tt.mtp, got, len(p.Blobs))
 		}
 		if got := strings.Join(p.Warnings, "; "); (got == "") != (tt.warns == "") || !strings.Contains(got, tt.warns) {
-			t.Errorf("%s, %d: warns %q, want %q", tt.layout, tt.mtp, got, tt.warns)
+			t.Errorf("%s, %d: warns %q, want %q", tt.form, tt.mtp, got, tt.warns)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"qimport/arch"
 	"qimport/convert/source"
 	"qimport/quant"
 )
@@ -22,7 +23,7 @@ func warnMTP(inv source.Inventory, mtp MTP, tensors []Tensor, dropped []string) 
 	switch {
 	case len(dropped) > 0 && mtp == MTPAuto:
 		return []string{fmt.Sprintf("the %d tensors of the MTP head are left out: beside converted norms Ollama would take them for the sign of a release checkpoint and shift every norm again", len(dropped))}
-	case inv.Layout == source.LayoutConverted && slices.ContainsFunc(tensors, func(t Tensor) bool { return t.From.MTP }):
+	case inv.NormForm == arch.NormsShifted && slices.ContainsFunc(tensors, func(t Tensor) bool { return t.From.MTP }):
 		return []string{"the MTP head is kept beside converted norms, as asked: Ollama will shift every norm again and answer noise"}
 	}
 	return nil

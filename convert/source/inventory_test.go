@@ -34,7 +34,7 @@ func summary(inv Inventory) string {
 		lines[line+" "+t.Role.String()]++
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, norms %s, patches %d, files %s\n", inv.Config.Family, inv.Layout, inv.Patches, strings.Join(inv.Files, " "))
+	fmt.Fprintf(&b, "%s, norms %s, patches %d, files %s\n", inv.Config.Family, inv.NormForm, inv.Patches, strings.Join(inv.Files, " "))
 	for _, note := range inv.Notes {
 		fmt.Fprintln(&b, "note:", note)
 	}

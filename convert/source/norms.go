@@ -10,8 +10,8 @@ import (
 	"qimport/quant"
 )
 
-// normGains is what one norm tensor multiplies by, once a reader has added 1 where the layout says
-// so: statistics of its elements.
+// normGains is what one norm tensor multiplies by, once a reader has added 1 where the form asks
+// for it: statistics of its elements.
 type normGains struct {
 	name     string
 	mean     float64
@@ -22,7 +22,7 @@ type normGains struct {
 // checkNorms reads the norm vectors of a hybrid model, which are small, and refuses a source whose
 // conv1d is of one form and whose norms are of the other, or were shifted twice.
 func (s *Source) checkNorms() error {
-	if s.inv.Layout == LayoutPlain {
+	if s.inv.NormForm == arch.NormsPlain {
 		return nil
 	}
 	var gains []normGains
@@ -39,17 +39,17 @@ func (s *Source) checkNorms() error {
 			return fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 		s.Release(q.Data)
-		gains = append(gains, measureGains(t.Name, w, s.inv.Layout))
+		gains = append(gains, measureGains(t.Name, w, s.inv.NormForm))
 	}
-	return judgeNorms(gains, s.inv.Layout)
+	return judgeNorms(gains, s.inv.NormForm)
 }
 
 // isShifted says whether conversions add 1 to this norm. They leave linear_attn.norm alone.
 func isShifted(body string) bool { return !strings.HasSuffix(body, "linear_attn.norm.weight") }
 
-func measureGains(name string, w []float32, layout Layout) normGains {
+func measureGains(name string, w []float32, form arch.NormForm) normGains {
 	shift := 0.0
-	if layout == LayoutRaw {
+	if form == arch.NormsRaw {
 		shift = 1
 	}
 	g := normGains{name: name}
@@ -79,7 +79,7 @@ const (
 //
 // Gains around 2 and hardly any below 1: 1 was added once too often. Gains around 0, and on both
 // sides of it, which no working norm's are: 1 was never added.
-func judgeNorms(gains []normGains, layout Layout) error {
+func judgeNorms(gains []normGains, form arch.NormForm) error {
 	if len(gains) < minNorms {
 		return nil
 	}
@@ -92,7 +92,7 @@ func judgeNorms(gains []normGains, layout Layout) error {
 	}
 	need := int(math.Ceil(most * float64(len(gains))))
 	switch {
-	case twice >= need && above >= need && layout == LayoutConverted:
+	case twice >= need && above >= need && form == arch.NormsShifted:
 		return fmt.Errorf("tensor %s: the norms were shifted twice: %d of %d have gains around 2 (this one %.2f), where the +1 of a conversion leaves them around 1",
 			gains[0].name, twice, len(gains), gains[0].mean)
 	case twice >= need && above >= need:

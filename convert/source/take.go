@@ -25,7 +25,7 @@ func takeInventory(config Config, files []*safetensors.File, tensors []Tensor) (
 	if err := inv.checkNeeds(); err != nil {
 		return inv, err
 	}
-	if inv.Layout, err = layoutOf(config.Family, inv.Tensors); err != nil {
+	if inv.NormForm, err = normFormOf(config.Family, inv.Tensors); err != nil {
 		return inv, err
 	}
 	if inv.Patches, err = patchesOf(config.Raw, inv.Tensors); err != nil {

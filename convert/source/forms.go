@@ -8,24 +8,24 @@ import (
 	"qimport/arch"
 )
 
-// layoutOf tells the form of norms and conv1d from the axes of all conv1d weights. Whether there
+// normFormOf tells the form of norms and conv1d from the axes of all conv1d weights. Whether there
 // are mtp tensors says nothing about it.
-func layoutOf(family arch.Family, tensors []Tensor) (Layout, error) {
-	layout, first := LayoutPlain, ""
+func normFormOf(family arch.Family, tensors []Tensor) (arch.NormForm, error) {
+	form, first := arch.NormsPlain, ""
 	for _, t := range tensors {
 		if t.Role != arch.Conv || !family.Hybrid() {
 			continue
 		}
-		own := LayoutRaw
+		own := arch.NormsRaw
 		if len(t.Shape) == 3 && t.Shape[2] == 1 && t.Shape[1] != 1 {
-			own = LayoutConverted
+			own = arch.NormsShifted
 		}
-		if first != "" && own != layout {
-			return 0, fmt.Errorf("tensors %s and %s have their axes in different order, %s and %s: the checkpoint mixes two forms", first, t.Name, layout, own)
+		if first != "" && own != form {
+			return 0, fmt.Errorf("tensors %s and %s have their axes in different order, %s and %s: the checkpoint mixes two forms", first, t.Name, form, own)
 		}
-		layout, first = own, t.Name
+		form, first = own, t.Name
 	}
-	return layout, nil
+	return form, nil
 }
 
 // patchesOf tells which axis of the patch embedding holds the channels of an image.
