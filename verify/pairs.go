@@ -80,7 +80,7 @@ func (e elements) half(h int) elements {
 
 // shifts are what the gains of a norm lack on either side: 1 where they are stored without it.
 func shifts(t source.Tensor, ours, reference arch.NormForm) (ourShift, sourceShift float32) {
-	if t.MTP || !zeroCentred(t.Body) || ours == reference {
+	if t.MTP || !arch.ZeroCentred(t.Body) || ours == reference {
 		return 0, 0
 	}
 	if ours == arch.NormsRaw {
@@ -90,17 +90,4 @@ func shifts(t source.Tensor, ours, reference arch.NormForm) (ourShift, sourceShi
 		sourceShift = 1
 	}
 	return ourShift, sourceShift
-}
-
-// zeroCentred says whether a release stores the gain of this norm without its 1.
-func zeroCentred(body string) bool {
-	if body == "norm.weight" {
-		return true
-	}
-	for _, suffix := range []string{".input_layernorm.weight", ".post_attention_layernorm.weight", ".q_norm.weight", ".k_norm.weight"} {
-		if strings.HasSuffix(body, suffix) {
-			return true
-		}
-	}
-	return false
 }

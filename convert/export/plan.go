@@ -76,7 +76,7 @@ func exported(inv source.Inventory, t plan.Tensor) plan.Tensor {
 		t.Bytes = int64(quant.Elements(t.Shape) * quant.BF16.Size())
 	}
 	switch {
-	case inv.NormForm == arch.NormsRaw && t.From.Role == arch.Norm && !strings.HasSuffix(t.From.Body, "linear_attn.norm.weight"):
+	case inv.NormForm == arch.NormsRaw && arch.ZeroCentred(t.From.Body):
 		t.Transform = plan.AddOne
 	case inv.NormForm == arch.NormsRaw && t.From.Role == arch.Conv && len(t.Shape) == 3: // [C, 1, K]
 		t.Shape = []int{t.Shape[0], t.Shape[2], t.Shape[1]}

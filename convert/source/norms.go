@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"qimport/arch"
 	"qimport/quant"
@@ -27,7 +26,7 @@ func (s *Source) checkNorms() error {
 	}
 	var gains []normGains
 	for _, t := range s.inv.Tensors {
-		if t.Role != arch.Norm || t.MTP || !isShifted(t.Body) || !t.Format.Dtype.IsFloat() {
+		if t.MTP || !arch.ZeroCentred(t.Body) || !t.Format.Dtype.IsFloat() {
 			continue
 		}
 		q, err := s.Load(t.Name)
@@ -43,9 +42,6 @@ func (s *Source) checkNorms() error {
 	}
 	return judgeNorms(gains, s.inv.NormForm)
 }
-
-// isShifted says whether conversions add 1 to this norm. They leave linear_attn.norm alone.
-func isShifted(body string) bool { return !strings.HasSuffix(body, "linear_attn.norm.weight") }
 
 func measureGains(name string, w []float32, form arch.NormForm) normGains {
 	shift := 0.0

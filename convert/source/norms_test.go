@@ -33,7 +33,7 @@ func reform(t *testing.T, shift float32, raw bool) string {
 			t.Fatal(err)
 		}
 		a := arrayData{tensor.Format.Dtype, slices.Clone(tensor.Shape), slices.Clone(q.Data)}
-		if tensor.Role == arch.Norm && isShifted(tensor.Body) {
+		if arch.ZeroCentred(tensor.Body) {
 			w := make([]float32, quant.Elements(a.shape))
 			if err := quant.ToFloat32(w, a.data, a.dtype); err != nil {
 				t.Fatal(err)
