@@ -126,7 +126,7 @@ func TestStoreConfig(t *testing.T) {
 			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion","tools","thinking"],"architecture":"","os":""}`},
 	}
 	for _, tt := range tests {
-		inv := source.Inventory{Config: source.Config{Config: arch.Config{Family: tt.family, HasVision: tt.vision}}, Tensors: []source.Tensor{linear}}
+		inv := source.Inventory{Config: arch.Config{Family: tt.family, HasVision: tt.vision}, Tensors: []source.Tensor{linear}}
 		p, err := New(inv, tt.recipe, Options{Facts: Facts{Template: tt.template}})
 		if err != nil {
 			t.Fatal(err)

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -28,13 +27,12 @@ func normFormOf(family arch.Family, tensors []Tensor) (arch.NormForm, error) {
 	return form, nil
 }
 
-// patchesOf tells which axis of the patch embedding holds the channels of an image.
-func patchesOf(config []byte, tensors []Tensor) (Patches, error) {
+// patchesOf tells which axis of the patch embedding holds the channels of an image, of which the config says how many.
+func patchesOf(channels int, tensors []Tensor) (Patches, error) {
 	for _, t := range tensors {
 		if t.Role != arch.Vision || !strings.HasSuffix(t.Name, "patch_embed.proj.weight") || len(t.Shape) != 5 {
 			continue
 		}
-		channels := imageChannels(config)
 		switch {
 		case t.Shape[1] == channels:
 			return ChannelsFirst, nil
@@ -44,17 +42,4 @@ func patchesOf(config []byte, tensors []Tensor) (Patches, error) {
 		return NoPatches, fmt.Errorf("tensor %s has shape %v, with the %d channels of an image neither second nor last", t.Name, t.Shape, channels)
 	}
 	return NoPatches, nil
-}
-
-// imageChannels is vision_config.in_channels, 3 where it is not said.
-func imageChannels(config []byte) int {
-	var c struct {
-		Vision struct {
-			Channels int `json:"in_channels"`
-		} `json:"vision_config"`
-	}
-	if json.Unmarshal(config, &c) != nil || c.Vision.Channels == 0 {
-		return 3
-	}
-	return c.Vision.Channels
 }

@@ -12,7 +12,7 @@ import (
 // tensors, their encodings and where their bytes lie. It is plain data.
 type Inventory struct {
 	Origin   string        // the directory, or the manifest's digest
-	Config   Config        // of config.json
+	Config   arch.Config   // of config.json
 	NormForm arch.NormForm // whether the norms hold w or 1+w, and the axes of conv1d
 	Patches  Patches       // the axes of the vision tower's patch embedding
 	Shards   []Shard       // the safetensors files, by name

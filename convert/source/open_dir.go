@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"qimport/arch"
 	"qimport/convert/checkpoint"
 )
 
@@ -37,7 +38,7 @@ func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
-	config, err := ParseConfig(raw)
+	config, err := arch.ParseConfig(raw)
 	if err != nil {
 		return Inventory{}, fmt.Errorf("config.json: %w", err)
 	}

@@ -36,11 +36,11 @@ func TestOpenDirRefuses(t *testing.T) {
 		{"a classifier", change(arch.Qwen3, func(b *build) { b.config["architectures"] = []string{"Qwen3ForSequenceClassification"} }), []string{"Qwen3ForSequenceClassification"}},
 		{"size missing", change(arch.Qwen3, func(b *build) { delete(b.config, "vocab_size") }), []string{"config.json", "vocab_size is missing"}},
 		{"size negative", change(arch.Qwen3, func(b *build) { b.config["hidden_size"] = -1 }), []string{"hidden_size is -1"}},
-		{"size zero", change(arch.Qwen3, func(b *build) { b.config["hidden_size"] = 0 }), []string{"hidden_size must not be 0"}},
+		{"size zero", change(arch.Qwen3, func(b *build) { b.config["hidden_size"] = 0 }), []string{"hidden_size is 0"}},
 		{"too many layers", change(arch.Qwen3, func(b *build) { b.config["num_hidden_layers"] = 1 << 23 }), []string{"num_hidden_layers"}},
 		{"layer_types too short", change(arch.Qwen35, func(b *build) { b.text["layer_types"] = []string{"full_attention"} }), []string{"layer_types"}},
 		{"unknown layer type", change(arch.Qwen35, func(b *build) { b.text["layer_types"] = []string{"full_attention", "mamba"} }), []string{"layer_types[1]", "mamba"}},
-		{"heads do not divide", change(arch.Qwen35, func(b *build) { b.text["linear_num_key_heads"] = 3 }), []string{"linear_num_value_heads 4"}},
+		{"heads do not divide", change(arch.Qwen35, func(b *build) { b.text["linear_num_key_heads"] = 3 }), []string{"linear_num_value_heads is 4"}},
 		{"sliding window", change(arch.Qwen3, func(b *build) { b.config["use_sliding_window"] = true }), []string{"use_sliding_window"}},
 		// names and shapes
 		{"wrong shape", change(arch.Qwen3, func(b *build) { b.arrays[q0+".weight"] = newArray(quant.BF16, 64, 128) }),

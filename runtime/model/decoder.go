@@ -1,6 +1,7 @@
 package model
 
 import (
+	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
@@ -43,7 +44,7 @@ func (b *builder) decoder() *Decoder {
 	d := &Decoder{
 		Norm:   b.norm("norm", c.HiddenSize),
 		rotary: b.rotary,
-		tied:   c.TieEmbeddings || head == "",
+		tied:   c.Output == arch.HeadTied || head == "",
 	}
 	table := b.matrix("embed_tokens", c.VocabSize, c.HiddenSize)
 	d.Embedding = layer.NewEmbedding(b.compute, table, d.tied)

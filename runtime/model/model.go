@@ -1,6 +1,5 @@
-// Package model builds the Qwen3.x graphs: config.json read strictly, the stored tensors found
-// under whatever prefix and in whatever form they have, and one file a family that says what its
-// layers are made of.
+// Package model builds the Qwen3.x graphs: the stored tensors found under whatever prefix and in
+// whatever form they have, and one file a family that says what its layers are made of.
 //
 // It must not know where tensors are stored, tokens, prompts or sampling.
 package model
@@ -9,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime/layer"
 )
@@ -21,7 +21,7 @@ type Weights interface {
 
 // Checkpoint is a config and the stored tensors that fit it.
 type Checkpoint struct {
-	Config  Config
+	Config  arch.Config
 	weights Weights
 	names   map[string]bool
 	stored  map[string]*layer.Stored // those that were looked at
@@ -30,7 +30,7 @@ type Checkpoint struct {
 }
 
 // Open finds the text model of that config among the tensors of w.
-func Open(c Config, w Weights) (*Checkpoint, error) {
+func Open(c arch.Config, w Weights) (*Checkpoint, error) {
 	ck := &Checkpoint{Config: c, weights: w, names: map[string]bool{}, stored: map[string]*layer.Stored{}}
 	for _, n := range w.Names() {
 		ck.names[n] = true
@@ -48,26 +48,35 @@ func Open(c Config, w Weights) (*Checkpoint, error) {
 // Decoder describes the model as it is computed in that way, over tensors whose names and shapes
 // are checked; no weight is read. All that is missing or does not fit is reported at once.
 func (ck *Checkpoint) Decoder(compute layer.Compute) (*Decoder, error) {
-	b := &builder{Checkpoint: ck, compute: compute, rotary: layer.NewRotary(ck.Config.RoPE)}
+	b := &builder{Checkpoint: ck, compute: compute, rotary: layer.NewRotary(ropeOf(ck.Config.RoPE))}
 	d := b.decoder()
 	for i := range ck.Config.Layers {
 		switch ck.Config.Family {
-		case Qwen3:
+		case arch.Qwen3:
 			d.Blocks = append(d.Blocks, b.qwen3Block(i))
-		case Qwen3MoE:
+		case arch.Qwen3MoE:
 			d.Blocks = append(d.Blocks, b.qwen3MoEBlock(i))
-		case Qwen3Next:
+		case arch.Qwen3Next:
 			d.Blocks = append(d.Blocks, b.qwen3NextBlock(i))
-		case Qwen35:
+		case arch.Qwen35:
 			d.Blocks = append(d.Blocks, b.qwen35Block(i))
-		case Qwen35MoE:
+		case arch.Qwen35MoE:
 			d.Blocks = append(d.Blocks, b.qwen35MoEBlock(i))
 		default:
-			return nil, fmt.Errorf("family %q: %w", ck.Config.Family, ErrArchitecture)
+			return nil, fmt.Errorf("family %q: %w", ck.Config.Family, arch.ErrUnsupported)
 		}
 	}
 	if err := b.err(); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// ropeOf is the config's rotary settings as the layers take them.
+func ropeOf(r arch.RoPE) layer.RoPE {
+	rope := layer.RoPE{Dims: r.Dims, Theta: r.Theta}
+	if y := r.YaRN; y != (arch.YaRN{}) {
+		rope.YaRN = &layer.YaRN{Factor: y.Factor, Original: y.Original, BetaFast: y.BetaFast, BetaSlow: y.BetaSlow, Attention: y.Attention}
+	}
+	return rope
 }

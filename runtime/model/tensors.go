@@ -25,7 +25,7 @@ const maxFindings = 8
 // isRaw tells a release's form from MLX's by the layout of the convolutions, [Cd, 1, K] or
 // [Cd, K, 1]: whoever converts one converts the norms with it.
 func (ck *Checkpoint) isRaw() (bool, error) {
-	if !ck.Config.Family.hybrid() {
+	if !ck.Config.Family.Hybrid() {
 		return false, nil
 	}
 	raw, converted := "", ""

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime/layer"
 )
@@ -38,30 +39,46 @@ type form struct {
 	experts      string // "fused", "switch", "stacked", "single"
 }
 
+// config is a small model of a family: four layers, of which in hybrid families the last alone has
+// full attention.
+func config(family arch.Family) arch.Config {
+	c := arch.Config{
+		Family: family, VocabSize: 100, HiddenSize: 64, Intermediate: 128, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 32,
+		NormEps: 1e-6, RoPE: arch.RoPE{Dims: 32, Theta: 1e6}, FullAttention: slices.Repeat([]bool{!family.Hybrid()}, 4),
+		LinearKeyHeads: 2, LinearValueHeads: 4, LinearKeyHeadDim: 16, LinearValueHeadDim: 16, ConvKernel: 4,
+		SparseLayer: slices.Repeat([]bool{family.Sparse()}, 4), Experts: 8, TopK: 2, ExpertWidth: 32, SharedWidth: 32,
+	}
+	c.FullAttention[3] = true
+	if family == arch.Qwen3MoE {
+		c.SharedWidth = 0
+	}
+	return c
+}
+
 // checkpoint lists the tensors of the base config of a family.
-func checkpoint(family Family, f form) shapes {
+func checkpoint(family arch.Family, f form) shapes {
 	s := shapes{f.prefix + "embed_tokens.weight": {100, 64}, f.prefix + "norm.weight": {64}, f.head: {100, 64}}
 	for i := range 4 {
 		p := fmt.Sprintf("%slayers.%d.", f.prefix, i)
 		s[p+"input_layernorm.weight"], s[p+"post_attention_layernorm.weight"] = []int{64}, []int{64}
 		query := 128
-		if family.hybrid() {
+		if family.Hybrid() {
 			query = 256
 		}
-		if family.hybrid() && i != 3 {
+		if family.Hybrid() && i != 3 {
 			s.deltaNet(p+"linear_attn.", f)
 		} else {
 			s[p+"self_attn.q_proj.weight"], s[p+"self_attn.o_proj.weight"] = []int{query, 64}, []int{64, 128}
 			s[p+"self_attn.k_proj.weight"], s[p+"self_attn.v_proj.weight"] = []int{64, 64}, []int{64, 64}
 			s[p+"self_attn.q_norm.weight"], s[p+"self_attn.k_norm.weight"] = []int{32}, []int{32}
 		}
-		if !family.mixture() {
+		if !family.Sparse() {
 			s.mlp(p+"mlp.", 128)
 			continue
 		}
 		s[p+"mlp.gate.weight"] = []int{8, 64}
 		s.experts(p+"mlp.", f.experts)
-		if family != Qwen3MoE {
+		if family != arch.Qwen3MoE {
 			s[p+"mlp.shared_expert_gate.weight"] = []int{1, 64}
 			s.mlp(p+"mlp.shared_expert.", 32)
 		}
@@ -101,13 +118,9 @@ func (s shapes) deltaNet(p string, f form) {
 	s[p+"in_proj_b.weight"], s[p+"in_proj_a.weight"] = []int{4, 64}, []int{4, 64}
 }
 
-func open(t *testing.T, family Family, s shapes) (*Checkpoint, error) {
+func open(t *testing.T, family arch.Family, s shapes) (*Checkpoint, error) {
 	t.Helper()
-	c, err := ParseConfig(base(t, family, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Open(c, s)
+	return Open(config(family), s)
 }
 
 // elements counts those of all of a model's arrays.
@@ -121,22 +134,22 @@ func elements(d *Decoder) (n int) {
 // TestForms finds the same model in every spelling: the arrays are as large as the tensors.
 func TestForms(t *testing.T) {
 	for _, tt := range []struct {
-		family Family
+		family arch.Family
 		form   form
 		raw    bool
 	}{
-		{Qwen3, form{prefix: "model.", head: "lm_head.weight"}, false},
-		{Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "single"}, false},
-		{Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "switch"}, false},
-		{Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"}, true},
-		{Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "switch", mlx: true}, false},
-		{Qwen35, form{prefix: "model.language_model.", head: "lm_head.weight"}, true},
-		{Qwen35, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", mlx: true}, false},
-		{Qwen35, form{prefix: "language_model.", head: "language_model.lm_head.weight", mlx: true}, false},
-		{Qwen35, form{prefix: "model.", head: "lm_head.weight"}, true},
-		{Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "fused"}, true},
-		{Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "stacked"}, true},
-		{Qwen35MoE, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", experts: "switch", mlx: true}, false},
+		{arch.Qwen3, form{prefix: "model.", head: "lm_head.weight"}, false},
+		{arch.Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "single"}, false},
+		{arch.Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "switch"}, false},
+		{arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"}, true},
+		{arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "switch", mlx: true}, false},
+		{arch.Qwen35, form{prefix: "model.language_model.", head: "lm_head.weight"}, true},
+		{arch.Qwen35, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", mlx: true}, false},
+		{arch.Qwen35, form{prefix: "language_model.", head: "language_model.lm_head.weight", mlx: true}, false},
+		{arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"}, true},
+		{arch.Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "fused"}, true},
+		{arch.Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "stacked"}, true},
+		{arch.Qwen35MoE, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", experts: "switch", mlx: true}, false},
 	} {
 		t.Run(fmt.Sprintf("%s/%+v", tt.family, tt.form), func(t *testing.T) {
 			s := checkpoint(tt.family, tt.form)
@@ -155,7 +168,7 @@ func TestForms(t *testing.T) {
 			for _, shape := range s {
 				want += quant.Elements(shape)
 			}
-			if tt.family.hybrid() {
+			if tt.family.Hybrid() {
 				want += 3 * 4 // the constant scales of queries and keys
 			}
 			if got := elements(d); got != want {
@@ -188,9 +201,9 @@ func TestTensorsRefused(t *testing.T) {
 		}, []string{"model.norm.weight", "more"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := checkpoint(Qwen35, form{prefix: "model.", head: "lm_head.weight"})
+			s := checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"})
 			tt.damage(s)
-			ck, err := open(t, Qwen35, s)
+			ck, err := open(t, arch.Qwen35, s)
 			if err == nil {
 				_, err = ck.Decoder(layer.Compute{})
 			}
@@ -203,15 +216,13 @@ func TestTensorsRefused(t *testing.T) {
 
 // TestBiases wants those of the attention layers where the config says so.
 func TestBiases(t *testing.T) {
-	s := checkpoint(Qwen3, form{prefix: "model.", head: "lm_head.weight"})
+	s := checkpoint(arch.Qwen3, form{prefix: "model.", head: "lm_head.weight"})
 	for i := range 4 {
 		p := fmt.Sprintf("model.layers.%d.self_attn.", i)
 		s[p+"q_proj.bias"], s[p+"k_proj.bias"], s[p+"v_proj.bias"] = []int{128}, []int{64}, []int{64}
 	}
-	c, err := ParseConfig(base(t, Qwen3, map[string]any{"attention_bias": true}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := config(arch.Qwen3)
+	c.AttentionBias = true
 	ck, err := Open(c, s)
 	if err != nil {
 		t.Fatal(err)
@@ -241,17 +252,15 @@ func TestBiases(t *testing.T) {
 // TestTied uses the embedding as the output matrix where the config says so, and where there is no other.
 func TestTied(t *testing.T) {
 	f := form{prefix: "model.", head: "lm_head.weight"}
-	with, without := checkpoint(Qwen3, f), checkpoint(Qwen3, f)
+	with, without := checkpoint(arch.Qwen3, f), checkpoint(arch.Qwen3, f)
 	delete(without, f.head)
 	for _, tt := range []struct {
 		tie  bool
 		s    shapes
 		want bool
 	}{{true, with, true}, {false, with, false}, {false, without, true}} {
-		c, err := ParseConfig(base(t, Qwen3, map[string]any{"tie_word_embeddings": tt.tie}))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := config(arch.Qwen3)
+		c.Output = map[bool]arch.Output{true: arch.HeadTied, false: arch.HeadOwn}[tt.tie]
 		ck, err := Open(c, tt.s)
 		if err != nil {
 			t.Fatal(err)
@@ -282,8 +291,8 @@ func (n numbered) Load(name string) (quant.Tensor, error) {
 // (16) and key (16), and of the values (2*16) and gates (2*16) of its 2 value heads; then 2 of beta
 // and 2 of the decay.
 func TestInterleaved(t *testing.T) {
-	s := checkpoint(Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"})
-	ck, err := open(t, Qwen3Next, s)
+	s := checkpoint(arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"})
+	ck, err := open(t, arch.Qwen3Next, s)
 	if err != nil {
 		t.Fatal(err)
 	}
