@@ -6,7 +6,7 @@ package model
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 
 	"qimport/arch"
 	"qimport/quant"
@@ -23,23 +23,27 @@ type Weights interface {
 type Checkpoint struct {
 	Config  arch.Config
 	weights Weights
-	names   map[string]bool
-	stored  map[string]*layer.Stored // those that were looked at
-	body    string                   // prefix of the text model
+	names   map[string]string        // as w has them, by body name
+	prefix  string                   // of the text model, for messages
+	stored  map[string]*layer.Stored // those that were looked at, by the name that w has for them
 	raw     bool                     // the release's form: norms of hybrid families lack their +1
 }
 
 // Open finds the text model of that config among the tensors of w.
 func Open(c arch.Config, w Weights) (*Checkpoint, error) {
-	ck := &Checkpoint{Config: c, weights: w, names: map[string]bool{}, stored: map[string]*layer.Stored{}}
-	for _, n := range w.Names() {
-		ck.names[n] = true
+	ck := &Checkpoint{Config: c, weights: w, names: map[string]string{}, stored: map[string]*layer.Stored{}}
+	for _, name := range w.Names() {
+		body := arch.Body(name)
+		if other, twice := ck.names[body]; twice {
+			return nil, fmt.Errorf("%w: %s and %s are two spellings of the same tensor", ErrTensors, other, name)
+		}
+		ck.names[body] = name
 	}
-	at := slices.IndexFunc(bodyPrefixes, func(p string) bool { return ck.names[p+"embed_tokens.weight"] })
-	if at < 0 {
-		return nil, fmt.Errorf("%w: none is called embed_tokens.weight, under any of the prefixes %q", ErrTensors, bodyPrefixes)
+	embedding, ok := ck.names["embed_tokens.weight"]
+	if !ok {
+		return nil, fmt.Errorf("%w: there is none of %s", ErrTensors, strings.Join(arch.Spellings("embed_tokens.weight"), ", "))
 	}
-	ck.body = bodyPrefixes[at]
+	ck.prefix, _ = arch.CutPrefix(embedding)
 	var err error
 	ck.raw, err = ck.isRaw()
 	return ck, err

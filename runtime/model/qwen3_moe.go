@@ -68,5 +68,5 @@ func (b *builder) stackSingles(pattern string, e, out, in int) layer.Matrix {
 	for n := range all {
 		all[n] = b.matrix(fmt.Sprintf(pattern, n), out, in)
 	}
-	return layer.Stack(b.body+pattern, all)
+	return layer.Stack(b.prefix+pattern, all)
 }

@@ -12,13 +12,6 @@ import (
 // ErrTensors marks a set of tensors that is not the model its config describes.
 var ErrTensors = errors.New("tensors do not fit the config")
 
-// bodyPrefixes are the spellings of the text model's prefix, in the order they are tried.
-var bodyPrefixes = []string{"model.", "language_model.model.", "language_model.",
-	"model.language_model.model.", "model.language_model.", ""}
-
-// headNames are the spellings of the output matrix outside the body.
-var headNames = []string{"lm_head.weight", "language_model.lm_head.weight"}
-
 // maxFindings is how many findings an error shows; a wrong config can make thousands.
 const maxFindings = 8
 
@@ -30,8 +23,8 @@ func (ck *Checkpoint) isRaw() (bool, error) {
 	}
 	raw, converted := "", ""
 	for i := range ck.Config.Layers {
-		name := ck.body + at(i, "linear_attn.conv1d.weight")
-		if !ck.names[name] {
+		name, ok := ck.names[at(i, "linear_attn.conv1d.weight")]
+		if !ok {
 			continue
 		}
 		conv, err := ck.look(name)
@@ -99,19 +92,15 @@ func (b *builder) err() error {
 	return fmt.Errorf("%w: %w", ErrTensors, errors.Join(shown...))
 }
 
-// has says whether the body has a tensor of that name.
-func (b *builder) has(name string) bool { return b.names[b.body+name] }
+// has says whether there is a tensor of that body name.
+func (b *builder) has(body string) bool { return b.names[body] != "" }
 
-// load is a tensor of the body with the shape that it must have.
-func (b *builder) load(name string, shape ...int) *layer.Stored {
-	return b.loadFull(b.body+name, shape...)
-}
-
-// loadFull is load by the tensor's full name.
-func (b *builder) loadFull(name string, shape ...int) *layer.Stored {
-	standIn := &layer.Stored{Name: name, Tensor: quant.Tensor{Shape: shape, Format: quant.FormatF32}}
-	if !b.names[name] {
-		b.fail("tensor %s, %v, is missing", name, shape)
+// load is the tensor of that body name with the shape that it must have.
+func (b *builder) load(body string, shape ...int) *layer.Stored {
+	standIn := &layer.Stored{Name: b.prefix + body, Tensor: quant.Tensor{Shape: shape, Format: quant.FormatF32}}
+	name, ok := b.names[body]
+	if !ok {
+		b.fail("tensor %s, %v, is missing", b.prefix+body, shape)
 		return standIn
 	}
 	got, err := b.look(name)
@@ -143,16 +132,6 @@ func (b *builder) bias(path string, out int) *layer.Matrix {
 // norm is an RMSNorm of the body whose stored weight lacks its +1 in a release of a hybrid family.
 func (b *builder) norm(path string, n int) *layer.Norm {
 	return layer.NewNorm(b.compute, b.load(path+".weight", n), b.Config.NormEps, b.raw)
-}
-
-// head finds the output matrix: inside the body, or beside it; "" if there is none.
-func (b *builder) head() string {
-	for _, n := range append([]string{b.body + "lm_head.weight"}, headNames...) {
-		if b.names[n] {
-			return n
-		}
-	}
-	return ""
 }
 
 // at is a name within a layer.

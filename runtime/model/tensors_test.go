@@ -191,6 +191,8 @@ func TestTensorsRefused(t *testing.T) {
 			[]string{"model.layers.3.self_attn.k_proj.weight has the shape [65 64]; the config asks for [64 64]"}},
 		{"no output gate", func(s shapes) { s["model.layers.3.self_attn.q_proj.weight"] = []int{128, 64} }, []string{"[256 64]"}},
 		{"two forms", func(s shapes) { s["model.layers.0.linear_attn.conv1d.weight"] = []int{128, 4, 1} }, []string{"layers.0", "layers.2", "+1"}},
+		{"one tensor, two spellings", func(s shapes) { s["model.language_model.norm.weight"] = []int{64} },
+			[]string{"model.norm.weight", "model.language_model.norm.weight", "two spellings"}},
 		{"other kind of layer", func(s shapes) { s["model.layers.3.linear_attn.A_log"] = []int{4} }, []string{"layer 3", "full_attention_interval"}},
 		{"all missing", func(s shapes) {
 			for n := range s {
