@@ -59,10 +59,20 @@ func newBuild(t testing.TB, family arch.Family, converted bool) *build {
 		b.text["layer_types"] = []string{"linear_attention", "full_attention"}
 	}
 	b.config = b.text
-	text, head := "model.", "lm_head.weight"
 	if family == arch.Qwen35 || family == arch.Qwen35MoE {
 		b.text["model_type"] = string(family) + "_text"
 		b.config = map[string]any{"model_type": string(family), "text_config": b.text}
+	}
+	b.fillArrays(t, family, converted)
+	return b
+}
+
+// fillArrays makes the tensors that the config needs, in place of those that are there.
+func (b *build) fillArrays(t testing.TB, family arch.Family, converted bool) {
+	t.Helper()
+	clear(b.arrays)
+	text, head := "model.", "lm_head.weight"
+	if family == arch.Qwen35 || family == arch.Qwen35MoE {
 		text = "model.language_model."
 		if converted {
 			text, head = "language_model.model.", "language_model.lm_head.weight"
@@ -82,7 +92,6 @@ func newBuild(t testing.TB, family arch.Family, converted bool) *build {
 			b.arrays[name] = plainArray(need, config.Family.Hybrid(), converted)
 		}
 	}
-	return b
 }
 
 func plainArray(need arch.Need, hybrid, converted bool) arrayData {

@@ -97,10 +97,10 @@ func (inv *Inventory) noteLeftOut(unindexed, activations, inferred int) {
 	}
 }
 
-// check holds the tokenizer and the norms to the model.
+// check holds the tokenizer to the model, and settles the form of the norms.
 func (s *Source) check() error {
 	if err := s.checkTokenizer(); err != nil {
 		return err
 	}
-	return s.checkNorms()
+	return s.settleNorms()
 }

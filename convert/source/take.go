@@ -25,7 +25,7 @@ func takeInventory(config arch.Config, files []*safetensors.File, tensors []Tens
 	if err := inv.checkNeeds(); err != nil {
 		return inv, err
 	}
-	if inv.NormForm, err = normFormOf(config.Family, inv.Tensors); err != nil {
+	if inv.NormForm, err = formOfConv(config.Family, inv.Tensors); err != nil {
 		return inv, err
 	}
 	if inv.Patches, err = patchesOf(config.VisionChannels, inv.Tensors); err != nil {

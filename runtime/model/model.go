@@ -15,6 +15,7 @@ import (
 
 // Weights is what Open reads tensors through; see runtime.Weights.
 type Weights interface {
+	NormForm() arch.NormForm
 	Names() []string
 	Load(name string) (quant.Tensor, error)
 }
@@ -26,12 +27,12 @@ type Checkpoint struct {
 	names   map[string]string        // as w has them, by body name
 	prefix  string                   // of the text model, for messages
 	stored  map[string]*layer.Stored // those that were looked at, by the name that w has for them
-	raw     bool                     // the release's form: norms of hybrid families lack their +1
+	form    arch.NormForm
 }
 
 // Open finds the text model of that config among the tensors of w.
 func Open(c arch.Config, w Weights) (*Checkpoint, error) {
-	ck := &Checkpoint{Config: c, weights: w, names: map[string]string{}, stored: map[string]*layer.Stored{}}
+	ck := &Checkpoint{Config: c, weights: w, form: w.NormForm(), names: map[string]string{}, stored: map[string]*layer.Stored{}}
 	for _, name := range w.Names() {
 		body := arch.Body(name)
 		if other, twice := ck.names[body]; twice {
@@ -44,9 +45,10 @@ func Open(c arch.Config, w Weights) (*Checkpoint, error) {
 		return nil, fmt.Errorf("%w: there is none of %s", ErrTensors, strings.Join(arch.Spellings("embed_tokens.weight"), ", "))
 	}
 	ck.prefix, _ = arch.CutPrefix(embedding)
-	var err error
-	ck.raw, err = ck.isRaw()
-	return ck, err
+	if hybrid := c.Family.Hybrid(); hybrid == (ck.form == arch.NormsPlain) {
+		return nil, fmt.Errorf("%w: the norms of a %s are said to be %s", ErrTensors, c.Family, ck.form)
+	}
+	return ck, nil
 }
 
 // Decoder describes the model as it is computed in that way, over tensors whose names and shapes

@@ -1,6 +1,9 @@
 package model
 
-import "qimport/runtime/layer"
+import (
+	"qimport/arch"
+	"qimport/runtime/layer"
+)
 
 // Qwen3-Next: most layers are Gated DeltaNet, whose input projections are stored fused and
 // interleaved by key head; the rest is attention with an output gate. Routed experts and a shared
@@ -39,10 +42,10 @@ func (b *builder) deltaNet(i int) Mixer {
 	w := layer.DeltaWeights{
 		ALog:   b.load(path("A_log"), z.ValueHeads),
 		DtBias: b.load(path("dt_bias"), z.ValueHeads),
-		Norm:   layer.NewNorm(b.compute, b.load(path("norm.weight"), z.ValueDim), b.Config.NormEps, false), // never stored without its +1
+		Norm:   b.norm(path("norm"), z.ValueDim),
 		Out:    b.matrix(path("out_proj"), h, z.ValueWidth()),
 	}
-	if b.raw {
+	if b.form == arch.NormsRaw {
 		w.Conv = b.load(path("conv1d.weight"), z.ConvDim(), 1, z.Kernel)
 	} else {
 		w.Conv = b.load(path("conv1d.weight"), z.ConvDim(), z.Kernel, 1)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime/layer"
 )
@@ -14,35 +15,6 @@ var ErrTensors = errors.New("tensors do not fit the config")
 
 // maxFindings is how many findings an error shows; a wrong config can make thousands.
 const maxFindings = 8
-
-// isRaw tells a release's form from MLX's by the layout of the convolutions, [Cd, 1, K] or
-// [Cd, K, 1]: whoever converts one converts the norms with it.
-func (ck *Checkpoint) isRaw() (bool, error) {
-	if !ck.Config.Family.Hybrid() {
-		return false, nil
-	}
-	raw, converted := "", ""
-	for i := range ck.Config.Layers {
-		name, ok := ck.names[at(i, "linear_attn.conv1d.weight")]
-		if !ok {
-			continue
-		}
-		conv, err := ck.look(name)
-		switch {
-		case err != nil:
-			return false, err
-		case quant.Columns(conv.Tensor.Shape) != 1:
-			raw = name
-		default:
-			converted = name
-		}
-	}
-	if raw != "" && converted != "" {
-		return false, fmt.Errorf("%w: %s has the release's layout and %s has MLX's, so it cannot be told whether the norms lack their +1",
-			ErrTensors, raw, converted)
-	}
-	return raw != "", nil
-}
 
 // look reads what a tensor is, once. Its bytes are let go again: those of a stack may have been put
 // together in memory.
@@ -129,9 +101,10 @@ func (b *builder) bias(path string, out int) *layer.Matrix {
 	return &m
 }
 
-// norm is an RMSNorm of the body whose stored weight lacks its +1 in a release of a hybrid family.
+// norm is an RMSNorm, whose stored weight may lack its 1.
 func (b *builder) norm(path string, n int) *layer.Norm {
-	return layer.NewNorm(b.compute, b.load(path+".weight", n), b.Config.NormEps, b.raw)
+	body := path + ".weight"
+	return layer.NewNorm(b.compute, b.load(body, n), b.Config.NormEps, b.form == arch.NormsRaw && arch.ZeroCentred(body))
 }
 
 // at is a name within a layer.

@@ -31,6 +31,18 @@ func (s shapes) Load(name string) (quant.Tensor, error) {
 	return quant.Tensor{Shape: shape, Format: quant.FormatF32, Data: make([]byte, 4*quant.Elements(shape))}, nil
 }
 
+// stored is a checkpoint with the form of its norms.
+type stored struct {
+	shapes
+	norms arch.NormForm
+}
+
+func (s stored) NormForm() arch.NormForm { return s.norms }
+
+// raw is a checkpoint as a release has it, plain one of a family whose norms have one form.
+func raw(s shapes) stored   { return stored{s, arch.NormsRaw} }
+func plain(s shapes) stored { return stored{s, arch.NormsPlain} }
+
 // form is how a checkpoint spells what may be spelled in several ways.
 type form struct {
 	prefix, head string
@@ -53,6 +65,17 @@ func config(family arch.Family) arch.Config {
 		c.SharedWidth = 0
 	}
 	return c
+}
+
+// norms is the form of the norms that such a checkpoint has.
+func (f form) norms(family arch.Family) arch.NormForm {
+	switch {
+	case !family.Hybrid():
+		return arch.NormsPlain
+	case f.mlx:
+		return arch.NormsShifted
+	}
+	return arch.NormsRaw
 }
 
 // checkpoint lists the tensors of the base config of a family.
@@ -118,7 +141,7 @@ func (s shapes) deltaNet(p string, f form) {
 	s[p+"in_proj_b.weight"], s[p+"in_proj_a.weight"] = []int{4, 64}, []int{4, 64}
 }
 
-func open(t *testing.T, family arch.Family, s shapes) (*Checkpoint, error) {
+func open(t *testing.T, family arch.Family, s stored) (*Checkpoint, error) {
 	t.Helper()
 	return Open(config(family), s)
 }
@@ -136,29 +159,25 @@ func TestForms(t *testing.T) {
 	for _, tt := range []struct {
 		family arch.Family
 		form   form
-		raw    bool
 	}{
-		{arch.Qwen3, form{prefix: "model.", head: "lm_head.weight"}, false},
-		{arch.Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "single"}, false},
-		{arch.Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "switch"}, false},
-		{arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"}, true},
-		{arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "switch", mlx: true}, false},
-		{arch.Qwen35, form{prefix: "model.language_model.", head: "lm_head.weight"}, true},
-		{arch.Qwen35, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", mlx: true}, false},
-		{arch.Qwen35, form{prefix: "language_model.", head: "language_model.lm_head.weight", mlx: true}, false},
-		{arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"}, true},
-		{arch.Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "fused"}, true},
-		{arch.Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "stacked"}, true},
-		{arch.Qwen35MoE, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", experts: "switch", mlx: true}, false},
+		{arch.Qwen3, form{prefix: "model.", head: "lm_head.weight"}},
+		{arch.Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "single"}},
+		{arch.Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "switch"}},
+		{arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"}},
+		{arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "switch", mlx: true}},
+		{arch.Qwen35, form{prefix: "model.language_model.", head: "lm_head.weight"}},
+		{arch.Qwen35, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", mlx: true}},
+		{arch.Qwen35, form{prefix: "language_model.", head: "language_model.lm_head.weight", mlx: true}},
+		{arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"}},
+		{arch.Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "fused"}},
+		{arch.Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "stacked"}},
+		{arch.Qwen35MoE, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", experts: "switch", mlx: true}},
 	} {
 		t.Run(fmt.Sprintf("%s/%+v", tt.family, tt.form), func(t *testing.T) {
 			s := checkpoint(tt.family, tt.form)
-			ck, err := open(t, tt.family, s)
+			ck, err := open(t, tt.family, stored{s, tt.form.norms(tt.family)})
 			if err != nil {
 				t.Fatal(err)
-			}
-			if ck.raw != tt.raw {
-				t.Errorf("raw is %v", ck.raw)
 			}
 			d, err := ck.Decoder(layer.Compute{State: quant.F32, Decay: quant.F32})
 			if err != nil {
@@ -190,7 +209,7 @@ func TestTensorsRefused(t *testing.T) {
 		{"wrong shape", func(s shapes) { s["model.layers.3.self_attn.k_proj.weight"] = []int{65, 64} },
 			[]string{"model.layers.3.self_attn.k_proj.weight has the shape [65 64]; the config asks for [64 64]"}},
 		{"no output gate", func(s shapes) { s["model.layers.3.self_attn.q_proj.weight"] = []int{128, 64} }, []string{"[256 64]"}},
-		{"two forms", func(s shapes) { s["model.layers.0.linear_attn.conv1d.weight"] = []int{128, 4, 1} }, []string{"layers.0", "layers.2", "+1"}},
+		{"two forms", func(s shapes) { s["model.layers.0.linear_attn.conv1d.weight"] = []int{128, 4, 1} }, []string{"model.layers.0.linear_attn.conv1d.weight has the shape [128 4 1]; the config asks for [128 1 4]"}},
 		{"one tensor, two spellings", func(s shapes) { s["model.language_model.norm.weight"] = []int{64} },
 			[]string{"model.norm.weight", "model.language_model.norm.weight", "two spellings"}},
 		{"other kind of layer", func(s shapes) { s["model.layers.3.linear_attn.A_log"] = []int{4} }, []string{"layer 3", "full_attention_interval"}},
@@ -205,7 +224,7 @@ func TestTensorsRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"})
 			tt.damage(s)
-			ck, err := open(t, arch.Qwen35, s)
+			ck, err := open(t, arch.Qwen35, raw(s))
 			if err == nil {
 				_, err = ck.Decoder(layer.Compute{})
 			}
@@ -213,6 +232,77 @@ func TestTensorsRefused(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.words)
 			}
 		})
+	}
+}
+
+// TestNormForm adds 1 to raw norms, all but the gated one of linear attention, whether there is any
+// conv1d or not; a form that the family has not is refused.
+func TestNormForm(t *testing.T) {
+	full := config(arch.Qwen35)
+	full.FullAttention = slices.Repeat([]bool{true}, 4)
+	attention := checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"})
+	for name, shape := range checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"}) {
+		if i := strings.Index(name, "layers.3.self_attn."); i >= 0 {
+			for _, n := range []string{"0", "1", "2"} {
+				attention[strings.Replace(name, ".3.", "."+n+".", 1)] = shape
+			}
+		}
+	}
+	for name := range attention {
+		if strings.Contains(name, "linear_attn") {
+			delete(attention, name)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		config arch.Config
+		s      shapes
+		norms  arch.NormForm
+		gain   float32 // of weights of zero
+	}{
+		{"raw", config(arch.Qwen35), checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"}), arch.NormsRaw, 1},
+		{"shifted", config(arch.Qwen35), checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight", mlx: true}), arch.NormsShifted, 0},
+		{"raw, full attention only", full, attention, arch.NormsRaw, 1},
+		{"shifted, full attention only", full, attention, arch.NormsShifted, 0},
+		{"plain", config(arch.Qwen3), checkpoint(arch.Qwen3, form{prefix: "model.", head: "lm_head.weight"}), arch.NormsPlain, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ck, err := Open(tt.config, stored{tt.s, tt.norms})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := ck.Decoder(layer.Compute{State: quant.F32, Decay: quant.F32})
+			if err != nil {
+				t.Fatal(err)
+			}
+			norms := 0
+			for _, p := range d.Params() {
+				body := arch.Body(p.Name)
+				if arch.RoleOf(body) != arch.Norm {
+					continue
+				}
+				norms++
+				b, got := make([]byte, p.Bytes()), []float32{0}
+				if err := p.Fill(b); err != nil {
+					t.Fatal(err)
+				}
+				if err := quant.ToFloat32(got, b[:4], quant.F32); err != nil {
+					t.Fatal(err)
+				}
+				if want := tt.gain; arch.ZeroCentred(body) && got[0] != want || !arch.ZeroCentred(body) && got[0] != 0 {
+					t.Errorf("%s has the gain %g, want %g", p.Name, got[0], want)
+				}
+			}
+			if norms < 9 {
+				t.Errorf("only %d norms", norms)
+			}
+		})
+	}
+	for family, norms := range map[arch.Family]arch.NormForm{arch.Qwen35: arch.NormsPlain, arch.Qwen3: arch.NormsRaw} {
+		_, err := Open(config(family), stored{checkpoint(family, form{prefix: "model.", head: "lm_head.weight"}), norms})
+		if !errors.Is(err, ErrTensors) || !strings.Contains(err.Error(), "are said to be "+norms.String()) {
+			t.Errorf("%s with norms %s: %v", family, norms, err)
+		}
 	}
 }
 
@@ -225,7 +315,7 @@ func TestBiases(t *testing.T) {
 	}
 	c := config(arch.Qwen3)
 	c.AttentionBias = true
-	ck, err := Open(c, s)
+	ck, err := Open(c, plain(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +325,7 @@ func TestBiases(t *testing.T) {
 	for i := range 4 {
 		s[fmt.Sprintf("model.layers.%d.self_attn.o_proj.bias", i)] = []int{64}
 	}
-	if ck, err = Open(c, s); err != nil {
+	if ck, err = Open(c, plain(s)); err != nil {
 		t.Fatal(err)
 	}
 	d, err := ck.Decoder(layer.Compute{})
@@ -263,7 +353,7 @@ func TestTied(t *testing.T) {
 	}{{true, with, true}, {false, with, false}, {false, without, true}} {
 		c := config(arch.Qwen3)
 		c.Output = map[bool]arch.Output{true: arch.HeadTied, false: arch.HeadOwn}[tt.tie]
-		ck, err := Open(c, tt.s)
+		ck, err := Open(c, plain(tt.s))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,10 +365,10 @@ func TestTied(t *testing.T) {
 }
 
 // numbered is a checkpoint whose matrices hold, in every column, the number of the row.
-type numbered struct{ shapes }
+type numbered struct{ stored }
 
 func (n numbered) Load(name string) (quant.Tensor, error) {
-	t, err := n.shapes.Load(name)
+	t, err := n.stored.Load(name)
 	if err != nil || len(t.Shape) < 2 {
 		return t, err
 	}
@@ -294,11 +384,11 @@ func (n numbered) Load(name string) (quant.Tensor, error) {
 // and 2 of the decay.
 func TestInterleaved(t *testing.T) {
 	s := checkpoint(arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"})
-	ck, err := open(t, arch.Qwen3Next, s)
+	ck, err := open(t, arch.Qwen3Next, raw(s))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ck.weights = numbered{s}
+	ck.weights = numbered{raw(s)}
 	d, err := ck.Decoder(layer.Compute{State: quant.F32, Decay: quant.F32})
 	if err != nil {
 		t.Fatal(err)
