@@ -44,6 +44,7 @@ type Config struct {
 	Heads          int
 	KVHeads        int
 	HeadDim        int
+	HeadDimUnsaid  bool // the config has no head_dim: HeadDim is the family's default
 	AttentionBias  bool // the projections of attention must have biases; they may in any case
 	NormEps        float32
 	MaxPositions   int

@@ -63,6 +63,10 @@ func TestParseConfig(t *testing.T) {
 		{"rms_norm_eps absent", Qwen3, nil, func(c Config) any { return c.NormEps }, float32(1e-6)},
 		{"rms_norm_eps", Qwen3, keys{"rms_norm_eps": 1e-5}, func(c Config) any { return c.NormEps }, float32(1e-5)},
 		{"max_position_embeddings absent", Qwen35, nil, func(c Config) any { return c.MaxPositions }, 32768},
+		{"head_dim absent", Qwen3, keys{"head_dim": nil}, func(c Config) any { return []any{c.HeadDim, c.HeadDimUnsaid} }, []any{128, true}},
+		{"head_dim absent, of a class that has none", Qwen3MoE, keys{"head_dim": nil}, func(c Config) any { return c.HeadDim }, 16},
+		{"head_dim absent, of a hybrid", Qwen35MoE, keys{"head_dim": nil}, func(c Config) any { return c.HeadDim }, 256},
+		{"head_dim", Qwen3, nil, func(c Config) any { return []any{c.HeadDim, c.HeadDimUnsaid} }, []any{32, false}},
 		{"keys beside ours", Qwen35, keys{"x": keys{"__float__": "Infinity"}}, func(c Config) any { return c.Layers }, 4},
 		{"null as if it were absent", Qwen3, keys{"rope_scaling": json.RawMessage("null"), "hidden_act": json.RawMessage("null")}, func(c Config) any { return c.RoPE.YaRN }, YaRN{}},
 

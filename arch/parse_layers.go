@@ -14,7 +14,8 @@ func (c *Config) readAttention(s section) {
 	c.Heads = s.size("num_attention_heads", maxHeads)
 	c.KVHeads = s.size("num_key_value_heads", maxHeads)
 	s.divides("num_key_value_heads", c.KVHeads, "num_attention_heads", c.Heads)
-	c.HeadDim = s.sizeOr("head_dim", max(c.HiddenSize/c.Heads, 1), maxHeadDim)
+	c.HeadDim, c.HeadDimUnsaid = c.defaultHeadDim(), !s.has("head_dim")
+	c.HeadDim = s.sizeOr("head_dim", c.HeadDim, maxHeadDim)
 	c.AttentionBias = s.flag("attention_bias", false)
 	c.refuseAttention(s)
 	c.readLayerTypes(s)
@@ -24,6 +25,18 @@ func (c *Config) readAttention(s section) {
 		c.ConvKernel = s.size("linear_conv_kernel_dim", maxKernel)
 		s.divides("linear_num_key_heads", c.LinearKeyHeads, "linear_num_value_heads", c.LinearValueHeads)
 	}
+}
+
+// defaultHeadDim is head_dim of the family's config class in transformers. Qwen3MoeConfig has none,
+// where its attention divides.
+func (c *Config) defaultHeadDim() int {
+	switch c.Family {
+	case Qwen3:
+		return 128
+	case Qwen3MoE:
+		return max(c.HiddenSize/c.Heads, 1)
+	}
+	return 256
 }
 
 // refuseAttention names what other runtimes know of attention, and the graphs here do not.

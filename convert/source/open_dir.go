@@ -54,7 +54,7 @@ func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
-	cl := classifier{scheme: scheme, expected: config.Expected(), shards: shardsOf(c.Shards)}
+	cl := classifier{config: config, scheme: scheme, expected: config.Expected(), shards: shardsOf(c.Shards)}
 	tensors, err := cl.classifyAll(bundles)
 	if err != nil {
 		return Inventory{}, err

@@ -87,7 +87,7 @@ func readStored(config arch.Config, blobs []*safetensors.File) (Inventory, error
 	if err != nil {
 		return Inventory{}, err
 	}
-	cl := classifier{expected: config.Expected(), shards: shardsOf(blobs)}
+	cl := classifier{config: config, expected: config.Expected(), shards: shardsOf(blobs)}
 	var tensors []Tensor
 	for _, b := range bundleStored(all) {
 		t, err := cl.classifyStored(b, blobs[b.any().Shard].Header.Metadata)

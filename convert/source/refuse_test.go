@@ -45,6 +45,14 @@ func TestOpenDirRefuses(t *testing.T) {
 		// names and shapes
 		{"wrong shape", change(arch.Qwen3, func(b *build) { b.arrays[q0+".weight"] = newArray(quant.BF16, 64, 128) }),
 			[]string{"model.safetensors", q0 + ".weight", "[64 128]", "[128 128]"}},
+		{"wrong shape for want of head_dim", change(arch.Qwen35, func(b *build) { delete(b.text, "head_dim") }),
+			[]string{"self_attn.q_proj.weight has shape [256 128]", "head_dim is missing from config.json, so that 256 is taken, the default of qwen3_5"}},
+		{"wrong shape for want of head_dim, packed", change2(int4, func(b *build) { delete(b.config, "head_dim") }),
+			[]string{"self_attn.k_proj.weight", "head_dim is missing from config.json, so that 128 is taken, the default of qwen3"}},
+		{"wrong shape, no want of head_dim", change(arch.Qwen35, func(b *build) {
+			delete(b.text, "head_dim")
+			b.arrays["model.language_model.norm.weight"] = newArray(quant.BF16, 64)
+		}), []string{"tensor model.language_model.norm.weight has shape [64], the config needs [128] (and"}},
 		{"layer too many", change(arch.Qwen3, func(b *build) { b.arrays["model.layers.2.mlp.up_proj.weight"] = newArray(quant.BF16, 1) }),
 			[]string{"model.layers.2.mlp.up_proj.weight", "2 layers"}},
 		{"one tensor, two spellings", change(arch.Qwen35, func(b *build) { b.arrays["model.layers.0.mlp.up_proj.weight"] = newArray(quant.BF16, 256, 128) }),
