@@ -117,8 +117,9 @@ func (c *Config) readExperts(s section) {
 	if c.Family != Qwen3MoE {
 		c.SharedWidth = s.size("shared_expert_intermediate_size", maxWidth)
 	}
-	// transformers' defaults: false in Qwen3MoeConfig, true in Qwen3NextConfig
-	c.NormalizeTopK = s.flag("norm_topk_prob", c.Family != Qwen3MoE)
+	// transformers' defaults: false in Qwen3MoeConfig, true in Qwen3NextConfig. The router of Qwen3.5
+	// (Qwen3_5MoeTopKRouter) knows no such key and always divides.
+	c.NormalizeTopK = s.flag("norm_topk_prob", c.Family != Qwen3MoE) || c.Family == Qwen35MoE
 	c.readSparseLayers(s)
 }
 

@@ -46,11 +46,8 @@ func (c *Config) ropeOf(s, p section) RoPE {
 	if !(r.Theta > 1) {
 		s.bad("rope_theta is missing or not above 1")
 	}
-	missing := 1.0
-	if c.Family.Hybrid() {
-		missing = 0.25 // of the three classes
-	}
-	fraction := p.number("partial_rotary_factor", s.number("partial_rotary_factor", missing))
+	kind := p.word("rope_type", p.word("type", "default"))
+	fraction := c.rotaryFraction(s, p, kind)
 	r.Dims = int(float64(c.HeadDim) * fraction)
 	if r.Dims < 2 || r.Dims%2 != 0 || r.Dims > c.HeadDim {
 		s.bad("partial_rotary_factor %g of head_dim %d leaves %d rotary dimensions; an even number is needed", fraction, c.HeadDim, r.Dims)
@@ -60,7 +57,7 @@ func (c *Config) ropeOf(s, p section) RoPE {
 			s.unsupported("%s%s is not supported: all layers rotate alike", p.path, key)
 		}
 	}
-	switch kind := p.word("rope_type", p.word("type", "default")); kind {
+	switch kind {
 	case "default", "mrope": // equal for text, whose three positions are the same
 	case "yarn":
 		r.YaRN = readYaRN(p)
@@ -68,6 +65,24 @@ func (c *Config) ropeOf(s, p section) RoPE {
 		s.unsupported("rope_type %q is not supported; supported: default, mrope, yarn", kind)
 	}
 	return r
+}
+
+// rotaryFraction is the part of a head's columns that rotate. transformers' hybrid models take
+// partial_rotary_factor, 0.25 where it is missing; Qwen3 and Qwen3-MoE ignore it for plain
+// frequencies, and with yarn would multiply heads by cosines of another width.
+func (c *Config) rotaryFraction(s, p section, kind string) float64 {
+	missing := 1.0
+	if c.Family.Hybrid() {
+		missing = 0.25
+	}
+	fraction := p.number("partial_rotary_factor", s.number("partial_rotary_factor", missing))
+	if c.Family.Hybrid() {
+		return fraction
+	}
+	if kind == "yarn" && fraction != 1 {
+		s.unsupported("partial_rotary_factor %g with yarn is not supported in %s", fraction, c.Family)
+	}
+	return 1
 }
 
 // readYaRN reads the settings of YaRN, with transformers' defaults for the optional ones.
