@@ -77,8 +77,9 @@ func TestParseConfig(t *testing.T) {
 		{"whole head rotates, whatever is said", Qwen3MoE, keys{"partial_rotary_factor": 0.5}, func(c Config) any { return c.RoPE.Dims }, 32},
 		{"whole head rotates, whatever rope_parameters say", Qwen3, keys{"rope_parameters": keys{"rope_theta": 1e6, "partial_rotary_factor": 0.1}}, func(c Config) any { return c.RoPE.Dims }, 32},
 		{"mrope, equal for text", Qwen35, keys{"rope_scaling": keys{"type": "mrope", "mrope_section": []int{1, 1, 2}}}, func(c Config) any { return c.RoPE.Dims }, 8},
-		{"yarn", Qwen3, yarn(nil), func(c Config) any { return c.RoPE.YaRN }, YaRN{Factor: 4, Original: 128, BetaFast: 32, BetaSlow: 1}},
-		{"yarn with all that it takes", Qwen35, yarn(keys{"beta_fast": 16, "beta_slow": 2, "attention_factor": 1.5}), func(c Config) any { return c.RoPE },
+		{"yarn", Qwen3, yarn(nil), func(c Config) any { return c.RoPE.YaRN }, YaRN{Factor: 4, Original: 128, BetaFast: 32, BetaSlow: 1, Truncate: true}},
+		{"yarn, its default said", Qwen3, yarn(keys{"truncate": true}), func(c Config) any { return c.RoPE.YaRN.Truncate }, true},
+		{"yarn with all that it takes", Qwen35, yarn(keys{"beta_fast": 16, "beta_slow": 2, "attention_factor": 1.5, "truncate": false}), func(c Config) any { return c.RoPE },
 			RoPE{Dims: 8, Theta: 1e6, YaRN: YaRN{Factor: 4, Original: 128, BetaFast: 16, BetaSlow: 2, Attention: 1.5}}},
 
 		{"interval by default", Qwen35, nil, func(c Config) any { return c.FullAttention }, []bool{false, false, false, true}},

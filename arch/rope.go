@@ -15,6 +15,7 @@ type YaRN struct {
 	Original           int     // positions the model was trained on
 	BetaFast, BetaSlow float64 // turns over Original above and below which a frequency is kept or divided
 	Attention          float64 // what cosines and sines are multiplied by; 0 for 0.1 ln(Factor) + 1
+	Truncate           bool    // the range of pairs between is rounded outwards to whole pairs
 }
 
 // readRoPE reads the rotary settings: rope_parameters, as transformers 5 saves them, or rope_scaling
@@ -92,6 +93,7 @@ func readYaRN(p section) YaRN {
 		Factor:   p.number("factor", 0),
 		BetaFast: p.number("beta_fast", 32),
 		BetaSlow: p.number("beta_slow", 1),
+		Truncate: p.flag("truncate", true),
 	}
 	if !(y.Factor >= 1) {
 		p.bad("%sfactor is missing or below 1", p.path)
@@ -104,7 +106,7 @@ func readYaRN(p section) YaRN {
 			p.bad("%sattention_factor is %g; it must be above 0", p.path, y.Attention)
 		}
 	}
-	for _, key := range []string{"mscale", "mscale_all_dim", "truncate"} {
+	for _, key := range []string{"mscale", "mscale_all_dim"} {
 		if p.has(key) {
 			p.unsupported("%s%s is not supported", p.path, key)
 		}

@@ -81,8 +81,9 @@ func (ck *Checkpoint) Decoder(compute layer.Compute) (*Decoder, error) {
 // ropeOf is the config's rotary settings as the layers take them.
 func ropeOf(r arch.RoPE) layer.RoPE {
 	rope := layer.RoPE{Dims: r.Dims, Theta: r.Theta}
-	if y := r.YaRN; y != (arch.YaRN{}) {
-		rope.YaRN = &layer.YaRN{Factor: y.Factor, Original: y.Original, BetaFast: y.BetaFast, BetaSlow: y.BetaSlow, Attention: y.Attention}
+	if r.YaRN != (arch.YaRN{}) {
+		yarn := layer.YaRN(r.YaRN)
+		rope.YaRN = &yarn
 	}
 	return rope
 }
