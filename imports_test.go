@@ -45,7 +45,7 @@ func rooms() []room {
 		{folder: "runtime", may: []string{"arch", "quant"}, tests: []string{"convert"}},
 		{folder: "arch"},
 		{folder: "manifest"},
-		{folder: "quant/recipe", may: []string{"quant"}},
+		{folder: "quant/recipe", may: []string{"arch", "quant"}},
 		{folder: "quant"},
 		{folder: "docs"},
 	}

@@ -32,31 +32,39 @@ const (
 	HeadOwn                  // lm_head
 )
 
-// Config is the sizes of the text model, from which tensor shapes follow.
+// Config is what config.json says of a model, checked: its sizes are positive and fit together, and
+// qimport's graphs can run it.
 type Config struct {
-	Family        Family
-	Architecture  string // architectures[0], as the config spells it
-	VocabSize     int
-	HiddenSize    int
-	Intermediate  int // width of a dense feed-forward; 0 if no layer has one
-	Layers        int
-	Heads         int
-	KVHeads       int
-	HeadDim       int
-	AttentionBias bool
-	Output        Output
-	HasVision     bool // the config has a vision_config
+	Family         Family
+	Architecture   string // architectures[0], as the config spells it
+	VocabSize      int
+	HiddenSize     int
+	Intermediate   int // width of a dense feed-forward; 0 if no layer has one
+	Layers         int
+	Heads          int
+	KVHeads        int
+	HeadDim        int
+	HeadDimUnsaid  bool // the config has no head_dim: HeadDim is the family's default
+	AttentionBias  bool // the projections of attention must have biases; they may in any case
+	NormEps        float32
+	MaxPositions   int
+	RoPE           RoPE
+	Output         Output
+	HasVision      bool // the config has a vision_config
+	VisionChannels int  // of the images: vision_config.in_channels
 
 	FullAttention []bool // per layer; false is linear attention
 
-	// Linear attention, of hybrid families only.
+	// Linear attention, of models that have such layers.
 	LinearKeyHeads, LinearValueHeads     int
 	LinearKeyHeadDim, LinearValueHeadDim int
 	ConvKernel                           int
 
 	// Mixture of experts, of sparse families only.
-	SparseLayer []bool // per layer; false is a dense feed-forward
-	Experts     int
-	ExpertWidth int // moe_intermediate_size
-	SharedWidth int // shared_expert_intermediate_size; 0 for none
+	SparseLayer   []bool // per layer; false is a dense feed-forward
+	Experts       int
+	TopK          int  // experts that a token goes to
+	ExpertWidth   int  // moe_intermediate_size
+	SharedWidth   int  // shared_expert_intermediate_size; 0 for none
+	NormalizeTopK bool // the chosen experts' weights are made to sum to one
 }

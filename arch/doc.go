@@ -1,6 +1,8 @@
-// Package arch owns what each model family's config demands of a checkpoint: which tensors must be
-// there, under which names and with which shapes, and what part each tensor plays.
+// Package arch owns what a Qwen3.x model is: the families, the one reader of config.json with its
+// defaults and limits, how tensors are named and which containers may stand around the names, which
+// tensors a config demands and in which shapes, what part each of them plays, and which norms a
+// conversion shifts. What no graph here can compute is refused by the reader, by name.
 //
-// It is pure: names and sizes come in, names, shapes and findings go out. It must not know files,
-// encodings or how a model computes.
+// It is pure: a config, names and sizes come in, names, shapes and findings go out. It must not know
+// files of weights, encodings or MLX.
 package arch

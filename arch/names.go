@@ -2,29 +2,64 @@ package arch
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Body is a tensor's name, or a module's path, in the one spelling of this package: without the
-// containers that release, mlx-lm and mlx-vlm forms put around it ("model.", "language_model." and
-// their combinations), and with the vision tower called "visual". So the names begin with
-// "embed_tokens", "layers.", "norm", "lm_head", "mtp." or "visual.".
-func Body(name string) string {
-	for {
-		rest, cut := strings.CutPrefix(name, "model.")
-		if !cut {
-			rest, cut = strings.CutPrefix(name, "language_model.")
+// prefixes are the containers that publishers put around the text model's names: release and mlx
+// forms, and one that Ollama looks for too. Longer ones come first, so that the first that fits is
+// the whole prefix.
+var prefixes = []string{"model.language_model.model.", "model.language_model.", "language_model.model.", "language_model.", "model."}
+
+// CutPrefix takes the containers off a tensor's name or a module's path.
+func CutPrefix(name string) (prefix, bare string) {
+	for _, p := range prefixes {
+		if rest, ok := strings.CutPrefix(name, p); ok {
+			return p, rest
 		}
-		if !cut {
-			break
-		}
-		name = rest
 	}
-	if rest, cut := strings.CutPrefix(name, "vision_tower."); cut {
+	return "", name
+}
+
+// Body is a tensor's name, or a module's path, in the one spelling of this package: without
+// containers, and with the vision tower called "visual". So the names begin with "embed_tokens",
+// "layers.", "norm", "lm_head", "mtp." or "visual.".
+func Body(name string) string {
+	_, bare := CutPrefix(name)
+	if rest, cut := strings.CutPrefix(bare, "vision_tower."); cut {
 		return "visual." + rest
 	}
-	return name
+	return bare
+}
+
+// textModules are how the names of the text model's tensors begin without containers.
+var textModules = []string{"layers", "embed_tokens", "norm", "lm_head"}
+
+// Spellings lists every way that a user, or the config of another publisher, may write the name of a
+// tensor or the path of a module: as it is, without containers and, of the text model's, under each
+// of them. A name of the vision tower or of the multi-token-prediction head is under none: else it
+// would be found by patterns that name the language model.
+func Spellings(name string) []string {
+	_, bare := CutPrefix(name)
+	out := []string{name}
+	if bare != name {
+		out = append(out, bare)
+	}
+	if !slices.ContainsFunc(textModules, func(m string) bool { return isWithin(bare, m) }) {
+		return out
+	}
+	for _, p := range prefixes {
+		if p+bare != name {
+			out = append(out, p+bare)
+		}
+	}
+	return out
+}
+
+// isWithin says whether a name is that module or in it.
+func isWithin(name, module string) bool {
+	return name == module || strings.HasPrefix(name, module+".")
 }
 
 // IsMTP says whether a body name is of the multi-token-prediction head.

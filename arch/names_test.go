@@ -1,6 +1,9 @@
 package arch
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestBodyAndRole(t *testing.T) {
 	for _, c := range []struct {
@@ -41,6 +44,31 @@ func TestBodyAndRole(t *testing.T) {
 	} {
 		if body := Body(c.name); body != c.body || RoleOf(body) != c.role {
 			t.Errorf("%s: body %s, role %s; want %s, %s", c.name, body, RoleOf(body), c.body, c.role)
+		}
+	}
+}
+
+func TestSpellings(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want []string
+	}{
+		{"model.language_model.norm.weight", []string{"model.language_model.norm.weight", "norm.weight",
+			"model.language_model.model.norm.weight", "language_model.model.norm.weight", "language_model.norm.weight", "model.norm.weight"}},
+		{"lm_head", []string{"lm_head", "model.language_model.model.lm_head", "model.language_model.lm_head",
+			"language_model.model.lm_head", "language_model.lm_head", "model.lm_head"}},
+		{"model.visual.blocks.0.attn.qkv", []string{"model.visual.blocks.0.attn.qkv", "visual.blocks.0.attn.qkv"}},
+		{"vision_tower.merger.norm.weight", []string{"vision_tower.merger.norm.weight"}},
+		{"mtp.norm.weight", []string{"mtp.norm.weight"}},
+		{"normal.weight", []string{"normal.weight"}},
+	} {
+		if got := Spellings(c.name); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+		for _, s := range Spellings(c.name) {
+			if Body(s) != Body(c.name) {
+				t.Errorf("%s is spelled %s, whose body is %s", c.name, s, Body(s))
+			}
 		}
 	}
 }

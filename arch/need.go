@@ -3,6 +3,7 @@ package arch
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Need is a tensor that must be there, by body name, in one of some shapes.
@@ -49,6 +50,11 @@ func (c Config) Check(have map[string][]int) []Finding {
 	for _, choice := range c.Needs() {
 		found = append(found, choice.check(have)...)
 	}
+	for i, f := range found {
+		if !f.Missing {
+			found[i].Problem += c.Doubt(f.Body)
+		}
+	}
 	var beyond []string
 	for body := range have {
 		if n, ok := layerOf(body); ok && n >= c.Layers {
@@ -60,6 +66,16 @@ func (c Config) Check(have map[string][]int) []Finding {
 		found = append(found, Finding{Body: body, Problem: fmt.Sprintf("is of a layer that the config, with %d layers, has not", c.Layers)})
 	}
 	return found
+}
+
+// Doubt says why the shape that the config asks of a tensor may not be the model's, to be read after
+// an error about that: it has no head_dim, which the shapes of full attention follow from. "" if there
+// is no doubt.
+func (c Config) Doubt(body string) string {
+	if !c.HeadDimUnsaid || !strings.Contains(body, ".self_attn.") {
+		return ""
+	}
+	return fmt.Sprintf("; head_dim is missing from config.json, so that %d is taken, the default of %s", c.HeadDim, c.Family)
 }
 
 // CheckMTP holds the tensors of the multi-token-prediction head, if there are any, to the config.

@@ -5,10 +5,15 @@
 // graphs are in runtime/model, their parts in runtime/layer, MLX in runtime/mlx.
 package runtime
 
-import "qimport/quant"
+import (
+	"qimport/arch"
+	"qimport/quant"
+)
 
 // Weights is a model as Load reads it. A checkpoint on disk and a stored model both are one.
 type Weights interface {
+	// NormForm says whether the norms hold w or 1+w, and with it the axes of conv1d.
+	NormForm() arch.NormForm
 	// Names lists the logical tensors: "….q_proj.weight", "….experts.gate_up_proj".
 	Names() []string
 	// Load lends a tensor. It is called more than once, and from several goroutines. Its bytes

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"qimport/arch"
 	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/runtime"
@@ -40,8 +41,10 @@ func TestFixtures(t *testing.T) {
 }
 
 // asConverted is a checkpoint in the release's form as its reference was made from it: everything
-// decoded to bf16, the norms' +1 added in bf16, and the convolutions in MLX's layout, which says so.
+// decoded to bf16, the norms' +1 added in bf16, and the convolutions in MLX's form.
 type asConverted struct{ *source.Source }
+
+func (asConverted) NormForm() arch.NormForm { return arch.NormsShifted }
 
 func (w asConverted) Load(name string) (quant.Tensor, error) {
 	t, err := w.Source.Load(name)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"qimport/arch"
 	"qimport/runtime/chat"
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
@@ -15,7 +16,7 @@ import (
 // Model is a model in memory, ready to run. Its methods may be called from any goroutine; work on
 // the device is done one piece after the other.
 type Model struct {
-	Config    model.Config
+	Config    arch.Config
 	Tokenizer *tokenizer.Tokenizer
 	Template  *chat.Template // nil if the model has none
 	Stop      []int          // tokens that end an answer, from all the places that name them
@@ -59,8 +60,8 @@ func (m *Model) readFiles(w Weights) error {
 	if err != nil {
 		return err
 	}
-	if m.Config, err = model.ParseConfig(config); err != nil {
-		return err
+	if m.Config, err = arch.ParseConfig(config); err != nil {
+		return fmt.Errorf("config.json: %w", err)
 	}
 	data, err := w.File("tokenizer.json")
 	if err != nil {

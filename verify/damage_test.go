@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime"
 )
@@ -33,7 +34,7 @@ func shiftNorms(by float32) func(checkpointCopy) {
 		c.editTensors(func(arrays map[string]raw) {
 			for name, a := range arrays {
 				body := strings.TrimPrefix(name, "language_model.model.")
-				if zeroCentred(body) {
+				if arch.ZeroCentred(body) {
 					a.editBF16(func(v []float32) {
 						for i := range v {
 							v[i] += by

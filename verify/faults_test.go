@@ -45,7 +45,7 @@ func faults() []fault {
 		{name: "end token missing", good: dense, damage: loseEnd, smoke: "smoke.template"},
 		{name: "end token of another model", good: dense, damage: otherEnd, smoke: "smoke.vocabulary"},
 		{name: "an infinity among the weights", good: dense, damage: infinity, smoke: "smoke.finite", quality: "quality.tensors"},
-		{name: "rope of an unknown type", good: dense, damage: ropeOn("type", "spiral"), smoke: "smoke.load", quality: "quality.config"},
+		{name: "rope of an unknown type", good: dense, damage: ropeOn("type", "spiral"), smoke: "blobs.tensors"},
 		{name: "another model's tokenizer", good: dense, damage: otherTokenizer, smoke: "smoke.answer.3", quality: "quality.tokens"},
 		{name: "a larger model's tokenizer", good: dense, damage: largerTokenizer, smoke: "blobs.tensors"},
 		{name: "template lost", good: dense, damage: loseTemplate, smoke: "smoke.template", quality: "quality.tokens"},

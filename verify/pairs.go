@@ -28,7 +28,7 @@ func pairs(ours, reference *source.Source) (matched []tensorPair, alone []string
 		key, e := canonical(t.Body), elementsOf(ours, t)
 		if from, ok := source[key]; ok {
 			p := tensorPair{name: t.Name, ours: e, source: from}
-			p.ourShift, p.sourceShift = shifts(t, ourInv.Layout, refInv.Layout)
+			p.ourShift, p.sourceShift = shifts(t, ourInv.NormForm, refInv.NormForm)
 			matched = append(matched, p)
 			continue
 		}
@@ -79,28 +79,15 @@ func (e elements) half(h int) elements {
 }
 
 // shifts are what the gains of a norm lack on either side: 1 where they are stored without it.
-func shifts(t source.Tensor, ours, reference source.Layout) (ourShift, sourceShift float32) {
-	if t.MTP || !zeroCentred(t.Body) || ours == reference {
+func shifts(t source.Tensor, ours, reference arch.NormForm) (ourShift, sourceShift float32) {
+	if t.MTP || !arch.ZeroCentred(t.Body) || ours == reference {
 		return 0, 0
 	}
-	if ours == source.LayoutRaw {
+	if ours == arch.NormsRaw {
 		ourShift = 1
 	}
-	if reference == source.LayoutRaw {
+	if reference == arch.NormsRaw {
 		sourceShift = 1
 	}
 	return ourShift, sourceShift
-}
-
-// zeroCentred says whether a release stores the gain of this norm without its 1.
-func zeroCentred(body string) bool {
-	if body == "norm.weight" {
-		return true
-	}
-	for _, suffix := range []string{".input_layernorm.weight", ".post_attention_layernorm.weight", ".q_norm.weight", ".k_norm.weight"} {
-		if strings.HasSuffix(body, suffix) {
-			return true
-		}
-	}
-	return false
 }

@@ -6,8 +6,7 @@ import (
 	"reflect"
 	"strings"
 
-	"qimport/convert/source"
-	"qimport/runtime/model"
+	"qimport/arch"
 	"qimport/verify/report"
 )
 
@@ -34,33 +33,24 @@ func (r *run) checkConfig(context.Context) report.Check {
 	if r.source == nil || r.Against == nil {
 		return notRun("%s", r.noReference())
 	}
-	ours, err := readConfig(r.source)
-	if err != nil {
-		return fail("%s", sentences(err))
-	}
-	theirs, err := readConfig(r.Against)
-	if err != nil {
-		return notRun("in the source: %s", sentences(err))
-	}
+	ours, theirs := arithmetic(r.source.Inventory().Config), arithmetic(r.Against.Inventory().Config)
 	if differences := differingFields(ours, theirs); len(differences) > 0 {
 		return fail("config.json differs from the source's: %s", strings.Join(differences, "; "))
 	}
 	return pass("config.json means the same model as the source's")
 }
 
-// readConfig is what config.json means to the runtime, less what is no part of the arithmetic.
-func readConfig(s *source.Source) (model.Config, error) {
-	b, err := s.File("config.json")
-	if err != nil {
-		return model.Config{}, err
+// arithmetic is a config less what is no part of the text model's arithmetic.
+func arithmetic(c arch.Config) arch.Config {
+	c.Architecture, c.MaxPositions, c.HeadDimUnsaid, c.HasVision, c.VisionChannels = "", 0, false, false, 0
+	if c.Output == arch.HeadUnsaid {
+		c.Output = arch.HeadOwn // if there is one, which the tensors tell
 	}
-	c, err := model.ParseConfig(b)
-	c.MaxPositions = 0
-	return c, err
+	return c
 }
 
 // differingFields names the fields in which two configs differ, with both values.
-func differingFields(ours, theirs model.Config) []string {
+func differingFields(ours, theirs arch.Config) []string {
 	var differences []string
 	a, b := reflect.ValueOf(ours), reflect.ValueOf(theirs)
 	for i := range a.NumField() {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"qimport/runtime/model"
 	"qimport/verify/report"
 )
 
@@ -46,15 +45,7 @@ func (r *run) maxPositions() int {
 	if r.source == nil {
 		return 0
 	}
-	b, err := r.source.File("config.json")
-	if err != nil {
-		return 0
-	}
-	c, err := model.ParseConfig(b)
-	if err != nil {
-		return 0
-	}
-	return c.MaxPositions
+	return r.source.Inventory().Config.MaxPositions
 }
 
 // hybrid says whether the model has delta states; one that did not open is taken to have them.

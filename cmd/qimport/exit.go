@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"qimport"
 
+	"qimport/arch"
 	"qimport/convert/checkpoint"
 	"qimport/convert/safetensors"
 	"qimport/convert/source"
@@ -59,6 +60,7 @@ func outcomes() []outcome {
 		{mlx.ErrNoMLX, exitFailed, "everything but running a model works without MLX: --verify none, verify --level blobs"},
 		{safetensors.ErrTruncated, exitFailed, "fetch that file again; what is finished is kept"},
 		{checkpoint.ErrBadCheckpoint, exitFailed, "compare the directory with the published one; a download may have stopped halfway"},
+		{arch.ErrUnsupported, exitFailed, "nothing was written; qimport imports only what its own runtime can run and prove"},
 		{source.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
 		{manifest.ErrDamaged, exitFailed, "import the models named again; qimport import writes only what is missing"},
 		{fs.ErrPermission, exitFailed, "the store belongs to another user (Ollama's own, often): change its owner, or choose --store"},

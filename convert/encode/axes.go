@@ -2,16 +2,16 @@ package encode
 
 import "qimport/quant"
 
-// moveColours copies a patch embedding [out, time, height, width, channels] as
+// channelsToFront copies a patch embedding [out, time, height, width, channels] as
 // [out, channels, time, height, width].
-func moveColours(dst []byte, t quant.Tensor) {
+func channelsToFront(dst []byte, t quant.Tensor) {
 	channels := quant.Columns(t.Shape)
 	transpose(dst, t, quant.Elements(t.Shape[1:])/channels, channels)
 }
 
-// coloursLast copies a patch embedding [out, channels, time, height, width] as
+// channelsToBack copies a patch embedding [out, channels, time, height, width] as
 // [out, time, height, width, channels].
-func coloursLast(dst []byte, t quant.Tensor) {
+func channelsToBack(dst []byte, t quant.Tensor) {
 	transpose(dst, t, t.Shape[1], quant.Elements(t.Shape[2:]))
 }
 

@@ -38,10 +38,10 @@ func (tw *tensorWriter) transform(p *piece, src quant.Tensor, data []byte, s spa
 	case plan.Fold:
 		p.bytes = data
 		return src.FoldScales(tw.output(p, n).Scales, s.from)
-	case plan.MoveColours:
-		moveColours(tw.output(p, n).Weight, src)
-	case plan.ColoursLast:
-		coloursLast(tw.output(p, n).Weight, src)
+	case plan.ChannelsToFront:
+		channelsToFront(tw.output(p, n).Weight, src)
+	case plan.ChannelsToBack:
+		channelsToBack(tw.output(p, n).Weight, src)
 	case plan.AddOne:
 		return addOne(tw.output(p, n).Weight, data, src.Format.Dtype)
 	case plan.Encode:

@@ -51,7 +51,7 @@ func (size pieceSize) cut(t plan.Tensor, pieces []quant.Tensor) []span {
 		cols := max(quant.Columns(p.Shape), 1)
 		rows := quant.Elements(p.Shape) / cols
 		step := max(size.elements/cols, 1)
-		if t.Transform == plan.MoveColours || t.Transform == plan.ColoursLast || rows == 0 {
+		if t.Transform == plan.ChannelsToFront || t.Transform == plan.ChannelsToBack || rows == 0 {
 			step = max(rows, 1)
 		}
 		total := int64(len(p.Data) + len(p.Scales) + len(p.Biases) + 4*len(p.Global))

@@ -75,13 +75,13 @@ func exported(inv source.Inventory, t plan.Tensor) plan.Tensor {
 		t.Bytes = int64(quant.Elements(t.Shape) * quant.BF16.Size())
 	}
 	switch {
-	case inv.Layout == source.LayoutRaw && t.From.Role == arch.Norm && !strings.HasSuffix(t.From.Body, "linear_attn.norm.weight"):
+	case inv.NormForm == arch.NormsRaw && arch.ZeroCentred(t.From.Body):
 		t.Transform = plan.AddOne
-	case inv.Layout == source.LayoutRaw && t.From.Role == arch.Conv && len(t.Shape) == 3: // [C, 1, K]
+	case inv.NormForm == arch.NormsRaw && t.From.Role == arch.Conv && len(t.Shape) == 3: // [C, 1, K]
 		t.Shape = []int{t.Shape[0], t.Shape[2], t.Shape[1]}
-	case inv.Patches == source.PatchesFirst && len(t.Shape) == 5 && t.From.Role == arch.Vision:
+	case inv.Patches == source.ChannelsFirst && len(t.Shape) == 5 && t.From.Role == arch.Vision:
 		s := t.Shape
-		t.Transform, t.Shape = plan.ColoursLast, []int{s[0], s[2], s[3], s[4], s[1]}
+		t.Transform, t.Shape = plan.ChannelsToBack, []int{s[0], s[2], s[3], s[4], s[1]}
 	}
 	return t
 }

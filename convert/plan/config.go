@@ -3,7 +3,6 @@ package plan
 import (
 	"strings"
 
-	"qimport/arch"
 	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/quant"
@@ -20,7 +19,7 @@ func storeConfig(inv source.Inventory, template string, recipe recipe.Recipe, te
 		Capabilities: []string{"completion"},
 	}
 	c.Parser, c.Renderer = "qwen3", "qwen3-coder"
-	hybrid := isHybrid(inv.Config.Family)
+	hybrid := inv.Config.Family.Hybrid()
 	if hybrid {
 		c.Parser, c.Renderer = "qwen3.5", "qwen3.5"
 		if strings.Contains(template, "resolved_reasoning_effort") && strings.Contains(template, "preserve_thinking") {
@@ -35,11 +34,6 @@ func storeConfig(inv source.Inventory, template string, recipe recipe.Recipe, te
 		c.Capabilities = append(c.Capabilities, "thinking")
 	}
 	return c
-}
-
-// isHybrid says whether the model is of the families with linear attention.
-func isHybrid(f arch.Family) bool {
-	return f == arch.Qwen3Next || f == arch.Qwen35 || f == arch.Qwen35MoE
 }
 
 // fileType is the type asked for, else the one type of all quantized tensors, else "".

@@ -104,7 +104,7 @@ func Tensors(inv source.Inventory, recipe recipe.Recipe, opts Options) (tensors 
 
 // chooseTensors leaves the MTP head out where that was asked for, or where it would do harm.
 func chooseTensors(inv source.Inventory, mtp MTP) (kept []source.Tensor, dropped []string) {
-	drop := mtp == MTPDrop || mtp == MTPAuto && inv.Layout == source.LayoutConverted
+	drop := mtp == MTPDrop || mtp == MTPAuto && inv.NormForm == arch.NormsShifted
 	for _, t := range inv.Tensors {
 		if t.MTP && drop {
 			dropped = append(dropped, t.Name)
@@ -145,8 +145,8 @@ func planTensor(t source.Tensor, d recipe.Decision, patches source.Patches, exac
 	tp := Tensor{Name: t.Name, Shape: t.Shape, Source: t.Format, Target: d.Format, Rule: d.Rule, From: t}
 	tp.Scale = scaleDtype(t, d.Format)
 	tp.Transform = chooseTransform(t, d.Format, patches, exact)
-	if tp.Transform == MoveColours {
-		tp.Shape = coloursFirst(t.Shape)
+	if tp.Transform == ChannelsToFront {
+		tp.Shape = channelsFirst(t.Shape)
 	}
 	tp.Global = t.Global != source.NoGlobal && tp.Transform == Copy
 	layout, err := tp.Target.Layout(tp.Shape, tp.Scale)

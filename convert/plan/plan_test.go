@@ -65,29 +65,59 @@ func TestPlanMTP(t *testing.T) {
 	head := plain("mtp.fc.weight", arch.Linear, 128, 256)
 	head.MTP = true
 	body := plain("model.layers.0.mlp.up_proj.weight", arch.Linear, 256, 128)
+	conv := plain("model.layers.0.linear_attn.conv1d.weight", arch.Conv, 64, 1, 4)
 	tests := []struct {
-		layout  source.Layout
+		form    arch.NormForm
 		mtp     MTP
 		dropped bool
 		warns   string
 	}{
-		{source.LayoutRaw, MTPAuto, false, ""},
-		{source.LayoutRaw, MTPDrop, true, ""},
-		{source.LayoutConverted, MTPAuto, true, "1 tensors of the MTP head are left out"},
-		{source.LayoutConverted, MTPDrop, true, ""},
-		{source.LayoutConverted, MTPKeep, false, "as asked: Ollama will shift"},
-		{source.LayoutPlain, MTPAuto, false, ""},
+		{arch.NormsRaw, MTPAuto, false, ""},
+		{arch.NormsRaw, MTPDrop, true, ""},
+		{arch.NormsShifted, MTPAuto, true, "1 tensors of the MTP head are left out"},
+		{arch.NormsShifted, MTPDrop, true, ""},
+		{arch.NormsShifted, MTPKeep, false, "as asked: Ollama will shift"},
+		{arch.NormsPlain, MTPAuto, false, ""},
 	}
 	for _, tt := range tests {
-		p, err := New(source.Inventory{Layout: tt.layout, Tensors: []source.Tensor{body, head}}, recipe.Recipe{}, Options{MTP: tt.mtp})
+		p, err := New(source.Inventory{NormForm: tt.form, Tensors: []source.Tensor{conv, body, head}}, recipe.Recipe{}, Options{MTP: tt.mtp})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := slices.Contains(p.Dropped, head.Name); got != tt.dropped || len(p.Blobs) == 1 != tt.dropped {
-			t.Errorf("%s, %d: dropped %t, %d blobs", tt.layout, tt.mtp, got, len(p.Blobs))
+		if got := slices.Contains(p.Dropped, head.Name); got != tt.dropped || len(p.Blobs) == 2 != tt.dropped {
+			t.Errorf("%s, %d: dropped %t, %d blobs", tt.form, tt.mtp, got, len(p.Blobs))
 		}
 		if got := strings.Join(p.Warnings, "; "); (got == "") != (tt.warns == "") || !strings.Contains(got, tt.warns) {
-			t.Errorf("%s, %d: warns %q, want %q", tt.layout, tt.mtp, got, tt.warns)
+			t.Errorf("%s, %d: warns %q, want %q", tt.form, tt.mtp, got, tt.warns)
+		}
+	}
+}
+
+// Ollama tells raw norms by conv1d or an MTP head; where it can see neither, the plan says so.
+func TestPlanWarnsOfNorms(t *testing.T) {
+	head := plain("mtp.fc.weight", arch.Linear, 128, 256)
+	head.MTP = true
+	body := plain("model.layers.0.mlp.up_proj.weight", arch.Linear, 256, 128)
+	conv := plain("model.layers.0.linear_attn.conv1d.weight", arch.Conv, 64, 1, 4)
+	for _, tt := range []struct {
+		form    arch.NormForm
+		tensors []source.Tensor
+		mtp     MTP
+		warns   bool
+	}{
+		{arch.NormsRaw, []source.Tensor{body}, MTPAuto, true},
+		{arch.NormsRaw, []source.Tensor{body, head}, MTPDrop, true},
+		{arch.NormsRaw, []source.Tensor{body, head}, MTPAuto, false},
+		{arch.NormsRaw, []source.Tensor{conv, body}, MTPAuto, false},
+		{arch.NormsShifted, []source.Tensor{body}, MTPAuto, false},
+		{arch.NormsPlain, []source.Tensor{body}, MTPAuto, false},
+	} {
+		p, err := New(source.Inventory{NormForm: tt.form, Tensors: tt.tensors}, recipe.Recipe{}, Options{MTP: tt.mtp})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(p.Warnings, "; "), "Ollama will not"); got != tt.warns {
+			t.Errorf("%s, %d tensors, %d: warns %q", tt.form, len(tt.tensors), tt.mtp, p.Warnings)
 		}
 	}
 }
@@ -126,7 +156,7 @@ func TestStoreConfig(t *testing.T) {
 			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion","tools","thinking"],"architecture":"","os":""}`},
 	}
 	for _, tt := range tests {
-		inv := source.Inventory{Config: source.Config{Config: arch.Config{Family: tt.family, HasVision: tt.vision}}, Tensors: []source.Tensor{linear}}
+		inv := source.Inventory{Config: arch.Config{Family: tt.family, HasVision: tt.vision}, Tensors: []source.Tensor{linear}}
 		p, err := New(inv, tt.recipe, Options{Facts: Facts{Template: tt.template}})
 		if err != nil {
 			t.Fatal(err)

@@ -11,24 +11,24 @@ import (
 // Transform is how a tensor's bytes become those of its blob.
 type Transform uint8
 
-// The transforms. Copy, Expand, Fold and MoveColours keep every number.
+// The transforms. Copy, Expand, Fold and ChannelsToFront keep every number.
 const (
-	Copy        Transform = iota // the bytes as they are, scales included
-	Convert                      // floats to floats of another dtype
-	Encode                       // floats to a quantized format
-	Decode                       // a quantized format to floats
-	Reencode                     // a quantized format to another one, or to itself without a second scale
-	Expand                       // FP8 with powers of two as block scales to mxfp8: the same numbers
-	Fold                         // nvfp4 with its second scale multiplied into the block scales, exactly
-	MoveColours                  // the vision patch embedding from channels last to channels first
-	ColoursLast                  // and back, for an export
-	AddOne                       // a release-form norm to the converted form, for an export
+	Copy            Transform = iota // the bytes as they are, scales included
+	Convert                          // floats to floats of another dtype
+	Encode                           // floats to a quantized format
+	Decode                           // a quantized format to floats
+	Reencode                         // a quantized format to another one, or to itself without a second scale
+	Expand                           // FP8 with powers of two as block scales to mxfp8: the same numbers
+	Fold                             // nvfp4 with its second scale multiplied into the block scales, exactly
+	ChannelsToFront                  // the vision patch embedding from channels last to channels first
+	ChannelsToBack                   // and back, for an export
+	AddOne                           // a release-form norm to the converted form, for an export
 )
 
 var transformNames = [...]string{
 	Copy: "copy", Convert: "convert", Encode: "encode", Decode: "decode", Reencode: "decode and encode again",
-	Expand: "same numbers", Fold: "second scale folded in, same numbers", MoveColours: "channels moved to the front",
-	ColoursLast: "channels moved to the end", AddOne: "1 added",
+	Expand: "same numbers", Fold: "second scale folded in, same numbers", ChannelsToFront: "channels moved to the front",
+	ChannelsToBack: "channels moved to the end", AddOne: "1 added",
 }
 
 func (t Transform) String() string { return transformNames[t] }
@@ -41,8 +41,8 @@ func chooseTransform(t source.Tensor, target quant.Format, patches source.Patche
 		return Fold
 	case source == target && dropsGlobal(t):
 		return Reencode
-	case source == target && movesColours(t, patches):
-		return MoveColours
+	case source == target && movesChannels(t, patches):
+		return ChannelsToFront
 	case source == target:
 		return Copy
 	case source.Mode == quant.FP8 && target.Mode == quant.MXFP8 && exact:
@@ -61,14 +61,14 @@ func chooseTransform(t source.Tensor, target quant.Format, patches source.Patche
 // it on experts.
 func dropsGlobal(t source.Tensor) bool { return t.Global != source.NoGlobal && t.Role == arch.Expert }
 
-// movesColours says whether the tensor is a patch embedding with channels last, which Ollama, that
+// movesChannels says whether the tensor is a patch embedding with channels last, which Ollama, that
 // expects them first, would read without an error and scrambled.
-func movesColours(t source.Tensor, patches source.Patches) bool {
-	return patches == source.PatchesLast && len(t.Shape) == 5 && strings.HasSuffix(t.Name, "patch_embed.proj.weight")
+func movesChannels(t source.Tensor, patches source.Patches) bool {
+	return patches == source.ChannelsLast && len(t.Shape) == 5 && strings.HasSuffix(t.Name, "patch_embed.proj.weight")
 }
 
-// coloursFirst is the shape [out, time, height, width, channels] after MoveColours.
-func coloursFirst(s []int) []int { return []int{s[0], s[4], s[1], s[2], s[3]} }
+// channelsFirst is the shape [out, time, height, width, channels] after ChannelsToFront.
+func channelsFirst(s []int) []int { return []int{s[0], s[4], s[1], s[2], s[3]} }
 
 // takesGlobal says whether a second scale may be made for a tensor where it is encoded as nvfp4:
 // Ollama multiplies the output of a projection by it. It ignores that of experts, and joins the

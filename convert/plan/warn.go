@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"qimport/arch"
 	"qimport/convert/source"
 	"qimport/quant"
 )
@@ -12,6 +13,7 @@ import (
 // warnings says what will run worse, or elsewhere not at all, one sentence each.
 func warnings(inv source.Inventory, tensors []Tensor, mtp MTP, dropped []string) []string {
 	out := warnMTP(inv, mtp, tensors, dropped)
+	out = append(out, warnNorms(inv, tensors)...)
 	out = append(out, warnPairs(tensors)...)
 	out = append(out, warnNames(tensors)...)
 	return append(out, warnTransforms(tensors)...)
@@ -22,10 +24,20 @@ func warnMTP(inv source.Inventory, mtp MTP, tensors []Tensor, dropped []string) 
 	switch {
 	case len(dropped) > 0 && mtp == MTPAuto:
 		return []string{fmt.Sprintf("the %d tensors of the MTP head are left out: beside converted norms Ollama would take them for the sign of a release checkpoint and shift every norm again", len(dropped))}
-	case inv.Layout == source.LayoutConverted && slices.ContainsFunc(tensors, func(t Tensor) bool { return t.From.MTP }):
+	case inv.NormForm == arch.NormsShifted && slices.ContainsFunc(tensors, func(t Tensor) bool { return t.From.MTP }):
 		return []string{"the MTP head is kept beside converted norms, as asked: Ollama will shift every norm again and answer noise"}
 	}
 	return nil
+}
+
+// warnNorms says that Ollama will not know the norms of a hybrid model for raw ones: it tells them by
+// the axes of conv1d, or by an MTP head.
+func warnNorms(inv source.Inventory, tensors []Tensor) []string {
+	tells := func(t Tensor) bool { return t.From.Role == arch.Conv || t.From.MTP }
+	if inv.NormForm != arch.NormsRaw || slices.ContainsFunc(tensors, tells) {
+		return nil
+	}
+	return []string{"the norms lack their 1, as in a release, and no conv1d says so: qimport adds it, Ollama will not and answer noise"}
 }
 
 // joined are projections that Ollama concatenates at load: of two types, both become dense there.
@@ -97,7 +109,7 @@ func warnTransforms(tensors []Tensor) []string {
 			decoded++
 		case t.Transform == Reencode && t.Source == t.Target:
 			again++
-		case t.Transform == MoveColours:
+		case t.Transform == ChannelsToFront:
 			moved++
 		}
 	}

@@ -51,15 +51,28 @@ func newBuild(t testing.TB, family arch.Family, converted bool) *build {
 	b.text = map[string]any{
 		"model_type": string(family), "vocab_size": 32, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
 		"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32, "tie_word_embeddings": false, "eos_token_id": 2,
-		"layer_types": []string{"linear_attention", "full_attention"}, "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+		"linear_num_key_heads": 2, "linear_num_value_heads": 4,
 		"linear_key_head_dim": 32, "linear_value_head_dim": 32, "linear_conv_kernel_dim": 4,
-		"num_experts": 4, "moe_intermediate_size": 128, "shared_expert_intermediate_size": 128,
+		"num_experts": 4, "num_experts_per_tok": 2, "rope_theta": 1e6, "moe_intermediate_size": 128, "shared_expert_intermediate_size": 128,
+	}
+	if family.Hybrid() {
+		b.text["layer_types"] = []string{"linear_attention", "full_attention"}
 	}
 	b.config = b.text
-	text, head := "model.", "lm_head.weight"
 	if family == arch.Qwen35 || family == arch.Qwen35MoE {
 		b.text["model_type"] = string(family) + "_text"
 		b.config = map[string]any{"model_type": string(family), "text_config": b.text}
+	}
+	b.fillArrays(t, family, converted)
+	return b
+}
+
+// fillArrays makes the tensors that the config needs, in place of those that are there.
+func (b *build) fillArrays(t testing.TB, family arch.Family, converted bool) {
+	t.Helper()
+	clear(b.arrays)
+	text, head := "model.", "lm_head.weight"
+	if family == arch.Qwen35 || family == arch.Qwen35MoE {
 		text = "model.language_model."
 		if converted {
 			text, head = "language_model.model.", "language_model.lm_head.weight"
@@ -79,7 +92,6 @@ func newBuild(t testing.TB, family arch.Family, converted bool) *build {
 			b.arrays[name] = plainArray(need, config.Family.Hybrid(), converted)
 		}
 	}
-	return b
 }
 
 func plainArray(need arch.Need, hybrid, converted bool) arrayData {
@@ -109,9 +121,9 @@ func fill(a arrayData, value func(i int) float32) {
 	}
 }
 
-func (b *build) parse(t testing.TB) Config {
+func (b *build) parse(t testing.TB) arch.Config {
 	t.Helper()
-	c, err := ParseConfig(b.configJSON())
+	c, err := arch.ParseConfig(b.configJSON())
 	if err != nil {
 		t.Fatal(err)
 	}

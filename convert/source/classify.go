@@ -11,8 +11,9 @@ import (
 
 // classifier turns bundles of arrays into logical tensors.
 type classifier struct {
+	config   arch.Config
 	scheme   scheme
-	expected map[string][][]int // of arch, by body name: the shapes before packing
+	expected map[string][][]int // of config, by body name: the shapes before packing
 	shards   []Shard
 	inferred int // tensors whose MLX format no config names
 }
@@ -23,7 +24,7 @@ func (c *classifier) classify(b *bundle) (Tensor, error) {
 	t.Role, t.MTP = arch.RoleOf(t.Body), arch.IsMTP(t.Body)
 	err := c.encoding(b, &t)
 	if err != nil {
-		return Tensor{}, fmt.Errorf("%s: tensor %s: %w", c.shards[b.any().Shard].Name, b.main, err)
+		return Tensor{}, fmt.Errorf("%s: tensor %s: %w%s", c.shards[b.any().Shard].Name, b.main, err, c.config.Doubt(t.Body))
 	}
 	return t, nil
 }

@@ -11,14 +11,14 @@ import (
 // Inventory is all that is known of a source before a byte of its weights is read: its logical
 // tensors, their encodings and where their bytes lie. It is plain data.
 type Inventory struct {
-	Origin  string   // the directory, or the manifest's digest
-	Config  Config   // of config.json
-	Layout  Layout   // whether the norms hold w or 1+w, and the axes of conv1d
-	Patches Patches  // the axes of the vision tower's patch embedding
-	Shards  []Shard  // the safetensors files, by name
-	Tensors []Tensor // by name
-	Files   []string // the other files that belong to the model, by name
-	Notes   []string // what was left out or inferred, one sentence each
+	Origin   string        // the directory, or the manifest's digest
+	Config   arch.Config   // of config.json
+	NormForm arch.NormForm // whether the norms hold w or 1+w, and the axes of conv1d
+	Patches  Patches       // the axes of the vision tower's patch embedding
+	Shards   []Shard       // the safetensors files, by name
+	Tensors  []Tensor      // by name
+	Files    []string      // the other files that belong to the model, by name
+	Notes    []string      // what was left out or inferred, one sentence each
 }
 
 // Shard is one safetensors file of a source: a checkpoint's shard or a store's blob.
@@ -28,28 +28,14 @@ type Shard struct {
 	Size int64
 }
 
-// Layout says in which form the text model's norms and conv1d are, which go together.
-type Layout uint8
-
-// The layouts.
-const (
-	LayoutPlain     Layout = iota // norms hold their gain in every form (Qwen3, Qwen3-MoE); no conv1d
-	LayoutRaw                     // release form: gain is 1+w, conv1d [channels, 1, kernel]
-	LayoutConverted               // mlx form: 1 is added already, conv1d [channels, kernel, 1]
-)
-
-var layoutNames = [...]string{LayoutPlain: "plain", LayoutRaw: "raw", LayoutConverted: "converted"}
-
-func (l Layout) String() string { return layoutNames[l] }
-
-// Patches says which axis of vision's patch_embed.proj.weight the colours are.
+// Patches says which axis of vision's patch_embed.proj.weight the channels of an image are.
 type Patches uint8
 
 // The forms of the patch embedding.
 const (
-	NoPatches    Patches = iota
-	PatchesFirst         // release form [out, channels, time, height, width]
-	PatchesLast          // mlx-vlm form [out, time, height, width, channels]
+	NoPatches     Patches = iota
+	ChannelsFirst         // release form [out, channels, time, height, width]
+	ChannelsLast          // mlx-vlm form [out, time, height, width, channels]
 )
 
 // Tensor is one logical tensor: a name, the shape before packing, and its encoding.

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"qimport/arch"
 	"qimport/quant"
 )
 
-// normGains is what one norm tensor multiplies by, once a reader has added 1 where the layout says
-// so: statistics of its elements.
+// normGains is what one norm tensor multiplies by, once a reader has added 1 where the form asks
+// for it: statistics of its elements.
 type normGains struct {
 	name     string
 	mean     float64
@@ -19,37 +18,59 @@ type normGains struct {
 	negative float64 // share of the elements
 }
 
-// checkNorms reads the norm vectors of a hybrid model, which are small, and refuses a source whose
-// conv1d is of one form and whose norms are of the other, or were shifted twice.
-func (s *Source) checkNorms() error {
-	if s.inv.Layout == LayoutPlain {
+// normVector is a norm as it is stored.
+type normVector struct {
+	name string
+	w    []float32
+}
+
+// settleNorms reads the norm vectors of a hybrid model, which are small, decides by them what no
+// conv1d has told, and refuses a source whose conv1d is of one form and whose norms are of the other,
+// or were shifted twice.
+func (s *Source) settleNorms() error {
+	if !s.inv.Config.Family.Hybrid() {
 		return nil
 	}
+	norms, err := s.readNorms()
+	if err != nil {
+		return err
+	}
+	if s.inv.NormForm == arch.NormsPlain {
+		if s.inv.NormForm, err = s.formWithoutConv(norms); err != nil {
+			return err
+		}
+	}
 	var gains []normGains
+	for _, n := range norms {
+		gains = append(gains, measureGains(n.name, n.w, s.inv.NormForm))
+	}
+	return judgeNorms(gains, s.inv.NormForm)
+}
+
+// readNorms reads the norms of the text model that conversions shift.
+func (s *Source) readNorms() ([]normVector, error) {
+	var norms []normVector
 	for _, t := range s.inv.Tensors {
-		if t.Role != arch.Norm || t.MTP || !isShifted(t.Body) || !t.Format.Dtype.IsFloat() {
+		if t.MTP || !arch.ZeroCentred(t.Body) || !t.Format.Dtype.IsFloat() {
 			continue
 		}
 		q, err := s.Load(t.Name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		w := make([]float32, quant.Elements(t.Shape))
 		if err := quant.ToFloat32(w, q.Data, t.Format.Dtype); err != nil {
-			return fmt.Errorf("tensor %s: %w", t.Name, err)
+			return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 		s.Release(q.Data)
-		gains = append(gains, measureGains(t.Name, w, s.inv.Layout))
+		norms = append(norms, normVector{t.Name, w})
 	}
-	return judgeNorms(gains, s.inv.Layout)
+	return norms, nil
 }
 
-// isShifted says whether conversions add 1 to this norm. They leave linear_attn.norm alone.
-func isShifted(body string) bool { return !strings.HasSuffix(body, "linear_attn.norm.weight") }
-
-func measureGains(name string, w []float32, layout Layout) normGains {
+func measureGains(name string, w []float32, form arch.NormForm) normGains {
 	shift := 0.0
-	if layout == LayoutRaw {
+	if form == arch.NormsRaw {
 		shift = 1
 	}
 	g := normGains{name: name}
@@ -65,13 +86,14 @@ func measureGains(name string, w []float32, layout Layout) normGains {
 	return g
 }
 
-// The thresholds of judgeNorms. Training holds the gains of these families near 1 by weight decay
+// The thresholds of judgeNorms and formWithoutConv. Training holds the gains of these families near 1 by weight decay
 // on w; the trained models at hand have means from 0.74 to 1.23. A tensor far from that proves
-// nothing: nearly all must lie around 0 or 2 together, and be shaped like it, before it is an error.
+// nothing: nearly all must lie around 0, 1 or 2 together, and be shaped like it, before anything follows.
 const (
 	minNorms = 4   // judge no fewer
 	most     = 0.8 // this share of the tensors must agree
 	around   = 0.5 // distance of a mean from 0 or 2
+	near     = 0.4 // distance of a mean from 0 or 1, which leaves a gap between them
 	shadow   = 0.05
 )
 
@@ -79,7 +101,7 @@ const (
 //
 // Gains around 2 and hardly any below 1: 1 was added once too often. Gains around 0, and on both
 // sides of it, which no working norm's are: 1 was never added.
-func judgeNorms(gains []normGains, layout Layout) error {
+func judgeNorms(gains []normGains, form arch.NormForm) error {
 	if len(gains) < minNorms {
 		return nil
 	}
@@ -92,7 +114,7 @@ func judgeNorms(gains []normGains, layout Layout) error {
 	}
 	need := int(math.Ceil(most * float64(len(gains))))
 	switch {
-	case twice >= need && above >= need && layout == LayoutConverted:
+	case twice >= need && above >= need && form == arch.NormsShifted:
 		return fmt.Errorf("tensor %s: the norms were shifted twice: %d of %d have gains around 2 (this one %.2f), where the +1 of a conversion leaves them around 1",
 			gains[0].name, twice, len(gains), gains[0].mean)
 	case twice >= need && above >= need:

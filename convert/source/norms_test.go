@@ -33,7 +33,7 @@ func reform(t *testing.T, shift float32, raw bool) string {
 			t.Fatal(err)
 		}
 		a := arrayData{tensor.Format.Dtype, slices.Clone(tensor.Shape), slices.Clone(q.Data)}
-		if tensor.Role == arch.Norm && isShifted(tensor.Body) {
+		if arch.ZeroCentred(tensor.Body) {
 			w := make([]float32, quant.Elements(a.shape))
 			if err := quant.ToFloat32(w, a.data, a.dtype); err != nil {
 				t.Fatal(err)
@@ -101,31 +101,31 @@ func TestNormsThatVaryPass(t *testing.T) {
 		{"half around 2", func(l, _ int) float64 { return 1 + float64(l%2) }, 0.2},
 		{"around 2, but wide", func(int, int) float64 { return 1.8 }, 1},
 	} {
-		for _, layout := range []Layout{LayoutRaw, LayoutConverted} {
+		for _, form := range []arch.NormForm{arch.NormsRaw, arch.NormsShifted} {
 			var gains []normGains
 			for l := range 48 {
 				w := make([]float32, 256)
 				for i := range w {
 					w[i] = float32(math.Abs(c.mean(l, 48) + c.dev*r.NormFloat64()))
-					if layout == LayoutRaw {
+					if form == arch.NormsRaw {
 						w[i]--
 					}
 				}
-				gains = append(gains, measureGains("norm", w, layout))
+				gains = append(gains, measureGains("norm", w, form))
 			}
-			if err := judgeNorms(gains, layout); err != nil {
-				t.Errorf("%s, %s: %v", c.name, layout, err)
+			if err := judgeNorms(gains, form); err != nil {
+				t.Errorf("%s, %s: %v", c.name, form, err)
 			}
 		}
 	}
 }
 
 func TestFewNormsProveNothing(t *testing.T) {
-	twice := measureGains("norm", []float32{2, 2, 2}, LayoutConverted)
-	if err := judgeNorms(slices.Repeat([]normGains{twice}, minNorms-1), LayoutConverted); err != nil {
+	twice := measureGains("norm", []float32{2, 2, 2}, arch.NormsShifted)
+	if err := judgeNorms(slices.Repeat([]normGains{twice}, minNorms-1), arch.NormsShifted); err != nil {
 		t.Error(err)
 	}
-	if err := judgeNorms(slices.Repeat([]normGains{twice}, minNorms), LayoutConverted); err == nil {
+	if err := judgeNorms(slices.Repeat([]normGains{twice}, minNorms), arch.NormsShifted); err == nil {
 		t.Error("norms of 2 passed")
 	}
 }

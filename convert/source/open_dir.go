@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"qimport/arch"
 	"qimport/convert/checkpoint"
 )
 
@@ -37,7 +38,7 @@ func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
-	config, err := ParseConfig(raw)
+	config, err := arch.ParseConfig(raw)
 	if err != nil {
 		return Inventory{}, fmt.Errorf("config.json: %w", err)
 	}
@@ -53,7 +54,7 @@ func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
-	cl := classifier{scheme: scheme, expected: config.Expected(), shards: shardsOf(c.Shards)}
+	cl := classifier{config: config, scheme: scheme, expected: config.Expected(), shards: shardsOf(c.Shards)}
 	tensors, err := cl.classifyAll(bundles)
 	if err != nil {
 		return Inventory{}, err
@@ -96,10 +97,10 @@ func (inv *Inventory) noteLeftOut(unindexed, activations, inferred int) {
 	}
 }
 
-// check holds the tokenizer and the norms to the model.
+// check holds the tokenizer to the model, and settles the form of the norms.
 func (s *Source) check() error {
 	if err := s.checkTokenizer(); err != nil {
 		return err
 	}
-	return s.checkNorms()
+	return s.settleNorms()
 }

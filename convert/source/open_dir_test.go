@@ -35,19 +35,19 @@ func TestOpenDirKnowsFamilies(t *testing.T) {
 	for _, c := range []struct {
 		family    arch.Family
 		converted bool
-		layout    Layout
+		form      arch.NormForm
 	}{
-		{arch.Qwen3, release, LayoutPlain}, {arch.Qwen3MoE, release, LayoutPlain}, {arch.Qwen3MoE, mlx, LayoutPlain},
-		{arch.Qwen3Next, release, LayoutRaw}, {arch.Qwen3Next, mlx, LayoutConverted},
-		{arch.Qwen35, release, LayoutRaw}, {arch.Qwen35, mlx, LayoutConverted},
-		{arch.Qwen35MoE, release, LayoutRaw}, {arch.Qwen35MoE, mlx, LayoutConverted},
+		{arch.Qwen3, release, arch.NormsPlain}, {arch.Qwen3MoE, release, arch.NormsPlain}, {arch.Qwen3MoE, mlx, arch.NormsPlain},
+		{arch.Qwen3Next, release, arch.NormsRaw}, {arch.Qwen3Next, mlx, arch.NormsShifted},
+		{arch.Qwen35, release, arch.NormsRaw}, {arch.Qwen35, mlx, arch.NormsShifted},
+		{arch.Qwen35MoE, release, arch.NormsRaw}, {arch.Qwen35MoE, mlx, arch.NormsShifted},
 	} {
 		t.Run(fmt.Sprintf("%s converted %t", c.family, c.converted), func(t *testing.T) {
 			b := newBuild(t, c.family, c.converted)
 			b.shards = 2
 			s := open(t, b)
-			if inv := s.Inventory(); inv.Layout != c.layout || inv.Config.Family != c.family || len(inv.Tensors) != len(b.arrays) {
-				t.Errorf("layout %s, family %s, %d tensors of %d", inv.Layout, inv.Config.Family, len(inv.Tensors), len(b.arrays))
+			if inv := s.Inventory(); inv.NormForm != c.form || inv.Config.Family != c.family || len(inv.Tensors) != len(b.arrays) {
+				t.Errorf("form %s, family %s, %d tensors of %d", inv.NormForm, inv.Config.Family, len(inv.Tensors), len(b.arrays))
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"qimport/arch"
 	"qimport/convert/safetensors"
 	"qimport/manifest"
 )
@@ -46,7 +47,7 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 	if err != nil {
 		return nil, err
 	}
-	config, err := ParseConfig(raw)
+	config, err := arch.ParseConfig(raw)
 	if err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
@@ -81,12 +82,12 @@ func openBlob(path string, l manifest.Layer) (*safetensors.File, error) {
 }
 
 // readStored makes the inventory of blobs.
-func readStored(config Config, blobs []*safetensors.File) (Inventory, error) {
+func readStored(config arch.Config, blobs []*safetensors.File) (Inventory, error) {
 	all, err := readArrays(blobs, nil)
 	if err != nil {
 		return Inventory{}, err
 	}
-	cl := classifier{expected: config.Expected(), shards: shardsOf(blobs)}
+	cl := classifier{config: config, expected: config.Expected(), shards: shardsOf(blobs)}
 	var tensors []Tensor
 	for _, b := range bundleStored(all) {
 		t, err := cl.classifyStored(b, blobs[b.any().Shard].Header.Metadata)

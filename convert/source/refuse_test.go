@@ -36,15 +36,23 @@ func TestOpenDirRefuses(t *testing.T) {
 		{"a classifier", change(arch.Qwen3, func(b *build) { b.config["architectures"] = []string{"Qwen3ForSequenceClassification"} }), []string{"Qwen3ForSequenceClassification"}},
 		{"size missing", change(arch.Qwen3, func(b *build) { delete(b.config, "vocab_size") }), []string{"config.json", "vocab_size is missing"}},
 		{"size negative", change(arch.Qwen3, func(b *build) { b.config["hidden_size"] = -1 }), []string{"hidden_size is -1"}},
-		{"size zero", change(arch.Qwen3, func(b *build) { b.config["hidden_size"] = 0 }), []string{"hidden_size must not be 0"}},
+		{"size zero", change(arch.Qwen3, func(b *build) { b.config["hidden_size"] = 0 }), []string{"hidden_size is 0"}},
 		{"too many layers", change(arch.Qwen3, func(b *build) { b.config["num_hidden_layers"] = 1 << 23 }), []string{"num_hidden_layers"}},
 		{"layer_types too short", change(arch.Qwen35, func(b *build) { b.text["layer_types"] = []string{"full_attention"} }), []string{"layer_types"}},
 		{"unknown layer type", change(arch.Qwen35, func(b *build) { b.text["layer_types"] = []string{"full_attention", "mamba"} }), []string{"layer_types[1]", "mamba"}},
-		{"heads do not divide", change(arch.Qwen35, func(b *build) { b.text["linear_num_key_heads"] = 3 }), []string{"linear_num_value_heads 4"}},
+		{"heads do not divide", change(arch.Qwen35, func(b *build) { b.text["linear_num_key_heads"] = 3 }), []string{"linear_num_value_heads is 4"}},
 		{"sliding window", change(arch.Qwen3, func(b *build) { b.config["use_sliding_window"] = true }), []string{"use_sliding_window"}},
 		// names and shapes
 		{"wrong shape", change(arch.Qwen3, func(b *build) { b.arrays[q0+".weight"] = newArray(quant.BF16, 64, 128) }),
 			[]string{"model.safetensors", q0 + ".weight", "[64 128]", "[128 128]"}},
+		{"wrong shape for want of head_dim", change(arch.Qwen35, func(b *build) { delete(b.text, "head_dim") }),
+			[]string{"self_attn.q_proj.weight has shape [256 128]", "head_dim is missing from config.json, so that 256 is taken, the default of qwen3_5"}},
+		{"wrong shape for want of head_dim, packed", change2(int4, func(b *build) { delete(b.config, "head_dim") }),
+			[]string{"self_attn.k_proj.weight", "head_dim is missing from config.json, so that 128 is taken, the default of qwen3"}},
+		{"wrong shape, no want of head_dim", change(arch.Qwen35, func(b *build) {
+			delete(b.text, "head_dim")
+			b.arrays["model.language_model.norm.weight"] = newArray(quant.BF16, 64)
+		}), []string{"tensor model.language_model.norm.weight has shape [64], the config needs [128] (and"}},
 		{"layer too many", change(arch.Qwen3, func(b *build) { b.arrays["model.layers.2.mlp.up_proj.weight"] = newArray(quant.BF16, 1) }),
 			[]string{"model.layers.2.mlp.up_proj.weight", "2 layers"}},
 		{"one tensor, two spellings", change(arch.Qwen35, func(b *build) { b.arrays["model.layers.0.mlp.up_proj.weight"] = newArray(quant.BF16, 256, 128) }),
@@ -161,7 +169,7 @@ func TestOpenDirRefuses(t *testing.T) {
 			b.arrays["model.language_model.layers.1.linear_attn.conv1d.weight"] = newArray(quant.BF16, 256, 4, 1)
 			return b
 		}, []string{"layers.0.linear_attn.conv1d.weight", "layers.1.linear_attn.conv1d.weight", "mixes two forms"}},
-		{"patch embedding without colours", change(arch.Qwen35, func(b *build) {
+		{"patch embedding without channels", change(arch.Qwen35, func(b *build) {
 			b.arrays["model.visual.patch_embed.proj.weight"] = newArray(quant.BF16, 8, 2, 2, 4, 4)
 		}), []string{"patch_embed.proj.weight", "3 channels"}},
 		// tokenizer

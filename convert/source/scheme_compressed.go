@@ -134,8 +134,7 @@ func floatFormat(w compressedWeights) (quant.Format, error) {
 
 // group finds the group of a module: one that names it, else one that takes its class.
 func (s compressedScheme) group(path string) (compressedGroup, error) {
-	body := arch.Body(path)
-	spellings := []string{path, body, "model." + body, "model.language_model." + body, "language_model.model." + body, "language_model." + body}
+	spellings := append(arch.Spellings(path), arch.Body(path))
 	for _, g := range s.groups {
 		if slices.ContainsFunc(spellings, g.names) {
 			return g, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"qimport/arch"
 	"qimport/convert/safetensors"
 	"qimport/quant"
 )
@@ -34,6 +35,9 @@ func (s *Source) Names() []string {
 	}
 	return names
 }
+
+// NormForm says whether the norms hold w or 1+w, and with it the axes of conv1d.
+func (s *Source) NormForm() arch.NormForm { return s.inv.NormForm }
 
 // Load lends a tensor whole. A stack whose experts lie one by one is copied together, which takes
 // as much memory as it is large: LoadPiece lends them singly.

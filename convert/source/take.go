@@ -11,7 +11,7 @@ import (
 
 // takeInventory makes the inventory of a source from its logical tensors, and holds them to the
 // config: stacks whole, names unambiguous, everything there that the model needs, in its shape.
-func takeInventory(config Config, files []*safetensors.File, tensors []Tensor) (Inventory, error) {
+func takeInventory(config arch.Config, files []*safetensors.File, tensors []Tensor) (Inventory, error) {
 	inv := Inventory{Config: config, Shards: shardsOf(files)}
 	if err := checkBodies(tensors); err != nil {
 		return inv, err
@@ -25,10 +25,10 @@ func takeInventory(config Config, files []*safetensors.File, tensors []Tensor) (
 	if err := inv.checkNeeds(); err != nil {
 		return inv, err
 	}
-	if inv.Layout, err = layoutOf(config.Family, inv.Tensors); err != nil {
+	if inv.NormForm, err = formOfConv(config.Family, inv.Tensors); err != nil {
 		return inv, err
 	}
-	if inv.Patches, err = patchesOf(config.Raw, inv.Tensors); err != nil {
+	if inv.Patches, err = patchesOf(config.VisionChannels, inv.Tensors); err != nil {
 		return inv, err
 	}
 	inv.noteVision()

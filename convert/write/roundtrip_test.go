@@ -67,8 +67,8 @@ func compareStored(t *testing.T, src, stored *source.Source, tp plan.Tensor) {
 		t.Errorf("%s is stored as %s %v, planned as %s %v", tp.Name, got.Format, got.Shape, tp.Target, tp.Shape)
 		return
 	}
-	if tp.Transform == plan.MoveColours {
-		return // held to its bytes in TestWriteMovesColours
+	if tp.Transform == plan.ChannelsToFront {
+		return // held to its bytes in TestWriteMovesChannels
 	}
 	a, b := converttest.Decoded(t, want), converttest.Decoded(t, got)
 	var diff, norm float64

@@ -196,12 +196,12 @@ func TestWriteFoldsSecondScales(t *testing.T) {
 	}
 }
 
-func TestWriteMovesColours(t *testing.T) {
+func TestWriteMovesChannels(t *testing.T) {
 	const name = "vision_tower.patch_embed.proj.weight"
 	patches := floats(6, quant.BF16, 4, 2, 3, 5, 3) // out, time, height, width, channels
 	src := memory{tensors: map[string][]quant.Tensor{name: {patches}}, files: map[string][]byte{"config.json": []byte("{}")}}
 	inv := src.inventory(t)
-	inv.Patches, inv.Tensors[0].Role = source.PatchesLast, arch.Vision
+	inv.Patches, inv.Tensors[0].Role = source.ChannelsLast, arch.Vision
 	plan, err := plan.New(inv, recipe.Recipe{}, plan.Options{})
 	if err != nil {
 		t.Fatal(err)

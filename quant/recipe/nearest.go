@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+
+	"qimport/arch"
 )
 
 // nearCount is how many names an error offers in place of a pattern that matches none.
@@ -49,7 +51,8 @@ func patternWords(pattern string) []string {
 }
 
 func withoutWeightParts(name string) []string {
-	return strings.Split(strings.TrimSuffix(bareName(name), ".weight"), ".")
+	_, bare := arch.CutPrefix(name)
+	return strings.Split(strings.TrimSuffix(bare, ".weight"), ".")
 }
 
 // wordsDistance is the least edit distance between the words and as many parts in a row, of which

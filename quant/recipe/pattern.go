@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gobwas/glob"
+
+	"qimport/arch"
 )
 
 // pattern says which tensor names a rule is about.
@@ -84,41 +86,12 @@ func (p pattern) matchesAny(spellings []string) bool {
 	return false
 }
 
-// namePrefixes are what stands before the text model's tensors, by who published the checkpoint;
-// longer ones first, so that the first match is the whole prefix.
-var namePrefixes = []string{"model.language_model.", "language_model.model.", "language_model.", "model."}
-
-// bareName is a tensor's name without its checkpoint's prefix.
-func bareName(name string) string {
-	for _, p := range namePrefixes {
-		if rest, ok := strings.CutPrefix(name, p); ok {
-			return rest
-		}
-	}
-	return name
-}
-
-// textHeads are how the bare names of the text model's tensors begin. Only these are known under
-// every prefix; a vision tensor must not match a pattern that names the language model.
-var textHeads = []string{"layers.", "embed_tokens.", "norm.", "lm_head."}
-
-// spellings lists every way a user may write a tensor's name: as the source has it, without its
-// prefix, under the prefixes of other publishers, and each of these without ".weight".
+// spellings lists every way a user may write a tensor's name: those that arch knows, and each of them
+// without ".weight".
 func spellings(name string) []string {
-	bare := bareName(name)
-	out := withoutWeight(nil, name)
-	if bare != name {
-		out = withoutWeight(out, bare)
-	}
-	for _, head := range textHeads {
-		if !strings.HasPrefix(bare, head) {
-			continue
-		}
-		for _, p := range namePrefixes {
-			if p+bare != name {
-				out = withoutWeight(out, p+bare)
-			}
-		}
+	var out []string
+	for _, s := range arch.Spellings(name) {
+		out = withoutWeight(out, s)
 	}
 	return out
 }

@@ -22,6 +22,7 @@ type YaRN struct {
 	Original           int     // positions the model was trained on
 	BetaFast, BetaSlow float64 // turns over Original above and below which a frequency is kept or divided
 	Attention          float64 // what cosines and sines are multiplied by; 0 for 0.1 ln(Factor) + 1
+	Truncate           bool    // the range of pairs between is rounded outwards to whole pairs
 }
 
 // periods returns, for each of the Dims/2 pairs, the positions per radian: the inverse of the
@@ -41,8 +42,11 @@ func (r RoPE) periods() []float32 {
 // stretch divides the frequency of pair j by Factor where the pair turns too seldom to have been
 // seen whole in training, keeps it where it turns often, and blends linearly between.
 func (y *YaRN) stretch(period float64, j int, r RoPE) float64 {
-	low := math.Max(math.Floor(y.pairOf(y.BetaFast, r)), 0)
-	high := math.Min(math.Ceil(y.pairOf(y.BetaSlow, r)), float64(r.Dims-1))
+	low, high := y.pairOf(y.BetaFast, r), y.pairOf(y.BetaSlow, r)
+	if y.Truncate {
+		low, high = math.Floor(low), math.Ceil(high)
+	}
+	low, high = math.Max(low, 0), math.Min(high, float64(r.Dims-1))
 	if low == high {
 		high += 0.001
 	}

@@ -19,10 +19,23 @@ func TestPeriods(t *testing.T) {
 	// The pairs that make 32 turns and 1 turn over 4096 positions are 8*ln(4096/(2 pi 32))/(2 ln 10000)
 	// = 1.31 and 2.81: pair 1 and below keeps its frequency, 3 has a quarter of it, 2 is half way.
 	stretched := plain
-	stretched.YaRN = &YaRN{Factor: 4, Original: 4096, BetaFast: 32, BetaSlow: 1}
+	stretched.YaRN = &YaRN{Factor: 4, Original: 4096, BetaFast: 32, BetaSlow: 1, Truncate: true}
 	for j, want := range []float64{1, 10, 1 / (0.5/400 + 0.5/100), 4000} {
 		if got := stretched.periods()[j]; math.Abs(float64(got)/want-1) > 1e-6 {
 			t.Errorf("yarn, pair %d: %g, want %g", j, got, want)
+		}
+	}
+	// With the range of blending not rounded to whole pairs, pair 4 of 8 has (4-2.6181)/(5.6284-2.6181) of
+	// the stretch: worked out in Python with the formula of transformers' _compute_yarn_parameters.
+	for truncate, want := range map[bool][]float64{
+		true:  {1, 3.162277660168379, 10, 38.9203404328416, 160, 722.8063223242011, 4000, 12649.110640673516},
+		false: {1, 3.162277660168379, 10, 34.94840537489306, 152.50943164501507, 777.8275401514088, 4000, 12649.110640673516},
+	} {
+		wider := RoPE{Dims: 16, Theta: 10000, YaRN: &YaRN{Factor: 4, Original: 4096, BetaFast: 32, BetaSlow: 1, Truncate: truncate}}
+		for j, want := range want {
+			if got := wider.periods()[j]; math.Abs(float64(got)/want-1) > 1e-6 {
+				t.Errorf("yarn, truncate %t, pair %d: %g, want %g", truncate, j, got, want)
+			}
 		}
 	}
 	if got, want := stretched.YaRN.attention(), 0.1*math.Log(4)+1; math.Abs(float64(got)-want) > 1e-6 {
@@ -37,7 +50,7 @@ func TestRotary(t *testing.T) {
 	const heads, tokens, width, offset = 2, 3, 12, 5
 	for name, rope := range map[string]RoPE{
 		"plain": {Dims: 8, Theta: 10000},
-		"yarn":  {Dims: 8, Theta: 10000, YaRN: &YaRN{Factor: 4, Original: 4096, BetaFast: 32, BetaSlow: 1}},
+		"yarn":  {Dims: 8, Theta: 10000, YaRN: &YaRN{Factor: 4, Original: 4096, BetaFast: 32, BetaSlow: 1, Truncate: true}},
 	} {
 		x := make([]float32, heads*tokens*width)
 		for i := range x {

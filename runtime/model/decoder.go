@@ -1,6 +1,7 @@
 package model
 
 import (
+	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
@@ -39,18 +40,18 @@ type Decoder struct {
 // there is no other.
 func (b *builder) decoder() *Decoder {
 	c := b.Config
-	head := b.head()
+	const head = "lm_head.weight"
 	d := &Decoder{
 		Norm:   b.norm("norm", c.HiddenSize),
 		rotary: b.rotary,
-		tied:   c.TieEmbeddings || head == "",
+		tied:   c.Output == arch.HeadTied || !b.has(head),
 	}
 	table := b.matrix("embed_tokens", c.VocabSize, c.HiddenSize)
 	d.Embedding = layer.NewEmbedding(b.compute, table, d.tied)
 	if d.tied {
 		d.Head = d.Embedding.Head()
 	} else {
-		d.Head = layer.NewLinear(b.compute, layer.NewMatrix(b.loadFull(head, c.VocabSize, c.HiddenSize)))
+		d.Head = layer.NewLinear(b.compute, layer.NewMatrix(b.load(head, c.VocabSize, c.HiddenSize)))
 	}
 	return d
 }

@@ -9,7 +9,7 @@ func (b *builder) qwen3Block(i int) Block {
 		MixerNorm:       b.norm(at(i, "input_layernorm"), b.Config.HiddenSize),
 		Mixer:           b.attention(i, false),
 		FeedForwardNorm: b.norm(at(i, "post_attention_layernorm"), b.Config.HiddenSize),
-		FeedForward:     b.mlp(at(i, "mlp"), b.Config.IntermediateSize),
+		FeedForward:     b.mlp(at(i, "mlp"), b.Config.Intermediate),
 	}
 }
 

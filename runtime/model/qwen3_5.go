@@ -4,5 +4,5 @@ package model
 // DeltaNet stored apart, and a dense SwiGLU.
 
 func (b *builder) qwen35Block(i int) Block {
-	return b.hybridBlock(i, b.mlp(at(i, "mlp"), b.Config.IntermediateSize))
+	return b.hybridBlock(i, b.mlp(at(i, "mlp"), b.Config.Intermediate))
 }

@@ -21,28 +21,28 @@ func (b *builder) qwen3MoEBlock(i int) Block {
 
 // sparseOrDense is the mixture of layer i, or its dense part where the config says so.
 func (b *builder) sparseOrDense(i int) FeedForward {
-	if b.Config.MoE.Sparse(i) {
+	if b.Config.SparseLayer[i] {
 		return b.mixture(i)
 	}
-	return b.mlp(at(i, "mlp"), b.Config.IntermediateSize)
+	return b.mlp(at(i, "mlp"), b.Config.Intermediate)
 }
 
 // mixture is the routed experts of layer i, with the shared one if the family has it.
 func (b *builder) mixture(i int) FeedForward {
-	h, m := b.Config.HiddenSize, b.Config.MoE
-	w := layer.MoEWeights{Router: b.matrix(at(i, "mlp.gate"), m.Experts, h)}
+	c, h := b.Config, b.Config.HiddenSize
+	w := layer.MoEWeights{Router: b.matrix(at(i, "mlp.gate"), c.Experts, h)}
 	w.Gate, w.Up, w.Down = b.experts(at(i, "mlp"))
-	if m.SharedIntermediate > 0 {
+	if c.SharedWidth > 0 {
 		gate := b.matrix(at(i, "mlp.shared_expert_gate"), 1, h)
-		w.Shared, w.SharedGate = b.mlp(at(i, "mlp.shared_expert"), m.SharedIntermediate), &gate
+		w.Shared, w.SharedGate = b.mlp(at(i, "mlp.shared_expert"), c.SharedWidth), &gate
 	}
-	return layer.NewMoE(b.compute, m.TopK, m.Normalise, w)
+	return layer.NewMoE(b.compute, c.TopK, c.NormalizeTopK, w)
 }
 
 // experts finds the expert stacks under path, gate and up [E, Im, H] and down [E, H, Im], in the
 // forms that checkpoints and stores have: gate and up fused, stacked by projection, or one by one.
 func (b *builder) experts(path string) (gate, up, down layer.Matrix) {
-	e, h, inner := b.Config.MoE.Experts, b.Config.HiddenSize, b.Config.MoE.Intermediate
+	e, h, inner := b.Config.Experts, b.Config.HiddenSize, b.Config.ExpertWidth
 	if fused := path + ".experts.gate_up_proj"; b.has(fused) {
 		both := b.stack(fused, e, 2*inner, h)
 		return both.Pick([2]int{0, inner}), both.Pick([2]int{inner, 2 * inner}), b.stack(path+".experts.down_proj", e, h, inner)
@@ -68,5 +68,5 @@ func (b *builder) stackSingles(pattern string, e, out, in int) layer.Matrix {
 	for n := range all {
 		all[n] = b.matrix(fmt.Sprintf(pattern, n), out, in)
 	}
-	return layer.Stack(b.body+pattern, all)
+	return layer.Stack(b.prefix+pattern, all)
 }

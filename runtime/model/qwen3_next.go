@@ -1,6 +1,9 @@
 package model
 
-import "qimport/runtime/layer"
+import (
+	"qimport/arch"
+	"qimport/runtime/layer"
+)
 
 // Qwen3-Next: most layers are Gated DeltaNet, whose input projections are stored fused and
 // interleaved by key head; the rest is attention with an output gate. Routed experts and a shared
@@ -22,7 +25,7 @@ func (b *builder) hybridBlock(i int, ff FeedForward) Block {
 
 // hybridMixer is what the config says layer i is, provided that the tensors agree.
 func (b *builder) hybridMixer(i int) Mixer {
-	linear := b.Config.Linear[i]
+	linear := !b.Config.FullAttention[i]
 	if other := map[bool]string{true: "self_attn.q_proj.weight", false: "linear_attn.A_log"}[linear]; b.has(at(i, "%s", other)) {
 		b.fail("layer %d has a tensor %s; by the config it is not of that kind (layer_types, full_attention_interval)", i, other)
 	}
@@ -34,15 +37,15 @@ func (b *builder) hybridMixer(i int) Mixer {
 
 // deltaNet is the Gated DeltaNet of layer i.
 func (b *builder) deltaNet(i int) Mixer {
-	z, h := b.Config.Delta, b.Config.HiddenSize
+	z, h := b.deltaSizes(), b.Config.HiddenSize
 	path := func(name string) string { return at(i, "linear_attn.%s", name) }
 	w := layer.DeltaWeights{
 		ALog:   b.load(path("A_log"), z.ValueHeads),
 		DtBias: b.load(path("dt_bias"), z.ValueHeads),
-		Norm:   layer.NewNorm(b.compute, b.load(path("norm.weight"), z.ValueDim), b.Config.NormEps, false), // never stored without its +1
+		Norm:   b.norm(path("norm"), z.ValueDim),
 		Out:    b.matrix(path("out_proj"), h, z.ValueWidth()),
 	}
-	if b.raw {
+	if b.form == arch.NormsRaw {
 		w.Conv = b.load(path("conv1d.weight"), z.ConvDim(), 1, z.Kernel)
 	} else {
 		w.Conv = b.load(path("conv1d.weight"), z.ConvDim(), z.Kernel, 1)
@@ -58,11 +61,19 @@ func (b *builder) deltaNet(i int) Mixer {
 	return layer.NewDeltaNet(b.compute, z, w)
 }
 
+func (b *builder) deltaSizes() layer.DeltaSizes {
+	c := b.Config
+	return layer.DeltaSizes{
+		KeyHeads: c.LinearKeyHeads, ValueHeads: c.LinearValueHeads,
+		KeyDim: c.LinearKeyHeadDim, ValueDim: c.LinearValueHeadDim, Kernel: c.ConvKernel,
+	}
+}
+
 // interleaved parts Qwen3-Next's fused projections. For every key head, in_proj_qkvz has the rows
 // of its query (dk), key (dk), values (r*dv) and output gates (r*dv), r being the value heads of a
 // key head, and in_proj_ba those of beta (r) and of the decay (r).
 func (b *builder) interleaved(i int) (qkv, z, beta, a layer.Matrix) {
-	d, h := b.Config.Delta, b.Config.HiddenSize
+	d, h := b.deltaSizes(), b.Config.HiddenSize
 	r := d.ValueHeads / d.KeyHeads
 	values := r * d.ValueDim
 	qkvz := b.matrix(at(i, "linear_attn.in_proj_qkvz"), d.ConvDim()+d.ValueWidth(), h)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime/layer"
 )
@@ -12,44 +13,8 @@ import (
 // ErrTensors marks a set of tensors that is not the model its config describes.
 var ErrTensors = errors.New("tensors do not fit the config")
 
-// bodyPrefixes are the spellings of the text model's prefix, in the order they are tried.
-var bodyPrefixes = []string{"model.", "language_model.model.", "language_model.",
-	"model.language_model.model.", "model.language_model.", ""}
-
-// headNames are the spellings of the output matrix outside the body.
-var headNames = []string{"lm_head.weight", "language_model.lm_head.weight"}
-
 // maxFindings is how many findings an error shows; a wrong config can make thousands.
 const maxFindings = 8
-
-// isRaw tells a release's form from MLX's by the layout of the convolutions, [Cd, 1, K] or
-// [Cd, K, 1]: whoever converts one converts the norms with it.
-func (ck *Checkpoint) isRaw() (bool, error) {
-	if !ck.Config.Family.hybrid() {
-		return false, nil
-	}
-	raw, converted := "", ""
-	for i := range ck.Config.Layers {
-		name := ck.body + at(i, "linear_attn.conv1d.weight")
-		if !ck.names[name] {
-			continue
-		}
-		conv, err := ck.look(name)
-		switch {
-		case err != nil:
-			return false, err
-		case quant.Columns(conv.Tensor.Shape) != 1:
-			raw = name
-		default:
-			converted = name
-		}
-	}
-	if raw != "" && converted != "" {
-		return false, fmt.Errorf("%w: %s has the release's layout and %s has MLX's, so it cannot be told whether the norms lack their +1",
-			ErrTensors, raw, converted)
-	}
-	return raw != "", nil
-}
 
 // look reads what a tensor is, once. Its bytes are let go again: those of a stack may have been put
 // together in memory.
@@ -99,19 +64,15 @@ func (b *builder) err() error {
 	return fmt.Errorf("%w: %w", ErrTensors, errors.Join(shown...))
 }
 
-// has says whether the body has a tensor of that name.
-func (b *builder) has(name string) bool { return b.names[b.body+name] }
+// has says whether there is a tensor of that body name.
+func (b *builder) has(body string) bool { return b.names[body] != "" }
 
-// load is a tensor of the body with the shape that it must have.
-func (b *builder) load(name string, shape ...int) *layer.Stored {
-	return b.loadFull(b.body+name, shape...)
-}
-
-// loadFull is load by the tensor's full name.
-func (b *builder) loadFull(name string, shape ...int) *layer.Stored {
-	standIn := &layer.Stored{Name: name, Tensor: quant.Tensor{Shape: shape, Format: quant.FormatF32}}
-	if !b.names[name] {
-		b.fail("tensor %s, %v, is missing", name, shape)
+// load is the tensor of that body name with the shape that it must have.
+func (b *builder) load(body string, shape ...int) *layer.Stored {
+	standIn := &layer.Stored{Name: b.prefix + body, Tensor: quant.Tensor{Shape: shape, Format: quant.FormatF32}}
+	name, ok := b.names[body]
+	if !ok {
+		b.fail("tensor %s, %v, is missing", b.prefix+body, shape)
 		return standIn
 	}
 	got, err := b.look(name)
@@ -140,19 +101,10 @@ func (b *builder) bias(path string, out int) *layer.Matrix {
 	return &m
 }
 
-// norm is an RMSNorm of the body whose stored weight lacks its +1 in a release of a hybrid family.
+// norm is an RMSNorm, whose stored weight may lack its 1.
 func (b *builder) norm(path string, n int) *layer.Norm {
-	return layer.NewNorm(b.compute, b.load(path+".weight", n), b.Config.NormEps, b.raw)
-}
-
-// head finds the output matrix: inside the body, or beside it; "" if there is none.
-func (b *builder) head() string {
-	for _, n := range append([]string{b.body + "lm_head.weight"}, headNames...) {
-		if b.names[n] {
-			return n
-		}
-	}
-	return ""
+	body := path + ".weight"
+	return layer.NewNorm(b.compute, b.load(body, n), b.Config.NormEps, b.form == arch.NormsRaw && arch.ZeroCentred(body))
 }
 
 // at is a name within a layer.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"qimport/arch"
 	"qimport/quant"
 	"qimport/runtime/layer"
 )
@@ -30,6 +31,18 @@ func (s shapes) Load(name string) (quant.Tensor, error) {
 	return quant.Tensor{Shape: shape, Format: quant.FormatF32, Data: make([]byte, 4*quant.Elements(shape))}, nil
 }
 
+// stored is a checkpoint with the form of its norms.
+type stored struct {
+	shapes
+	norms arch.NormForm
+}
+
+func (s stored) NormForm() arch.NormForm { return s.norms }
+
+// raw is a checkpoint as a release has it, plain one of a family whose norms have one form.
+func raw(s shapes) stored   { return stored{s, arch.NormsRaw} }
+func plain(s shapes) stored { return stored{s, arch.NormsPlain} }
+
 // form is how a checkpoint spells what may be spelled in several ways.
 type form struct {
 	prefix, head string
@@ -38,30 +51,57 @@ type form struct {
 	experts      string // "fused", "switch", "stacked", "single"
 }
 
+// config is a small model of a family: four layers, of which in hybrid families the last alone has
+// full attention.
+func config(family arch.Family) arch.Config {
+	c := arch.Config{
+		Family: family, VocabSize: 100, HiddenSize: 64, Intermediate: 128, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 32,
+		NormEps: 1e-6, RoPE: arch.RoPE{Dims: 32, Theta: 1e6}, FullAttention: slices.Repeat([]bool{!family.Hybrid()}, 4),
+		LinearKeyHeads: 2, LinearValueHeads: 4, LinearKeyHeadDim: 16, LinearValueHeadDim: 16, ConvKernel: 4,
+		SparseLayer: slices.Repeat([]bool{family.Sparse()}, 4), Experts: 8, TopK: 2, ExpertWidth: 32, SharedWidth: 32,
+	}
+	c.FullAttention[3] = true
+	if family == arch.Qwen3MoE {
+		c.SharedWidth = 0
+	}
+	return c
+}
+
+// norms is the form of the norms that such a checkpoint has.
+func (f form) norms(family arch.Family) arch.NormForm {
+	switch {
+	case !family.Hybrid():
+		return arch.NormsPlain
+	case f.mlx:
+		return arch.NormsShifted
+	}
+	return arch.NormsRaw
+}
+
 // checkpoint lists the tensors of the base config of a family.
-func checkpoint(family Family, f form) shapes {
+func checkpoint(family arch.Family, f form) shapes {
 	s := shapes{f.prefix + "embed_tokens.weight": {100, 64}, f.prefix + "norm.weight": {64}, f.head: {100, 64}}
 	for i := range 4 {
 		p := fmt.Sprintf("%slayers.%d.", f.prefix, i)
 		s[p+"input_layernorm.weight"], s[p+"post_attention_layernorm.weight"] = []int{64}, []int{64}
 		query := 128
-		if family.hybrid() {
+		if family.Hybrid() {
 			query = 256
 		}
-		if family.hybrid() && i != 3 {
+		if family.Hybrid() && i != 3 {
 			s.deltaNet(p+"linear_attn.", f)
 		} else {
 			s[p+"self_attn.q_proj.weight"], s[p+"self_attn.o_proj.weight"] = []int{query, 64}, []int{64, 128}
 			s[p+"self_attn.k_proj.weight"], s[p+"self_attn.v_proj.weight"] = []int{64, 64}, []int{64, 64}
 			s[p+"self_attn.q_norm.weight"], s[p+"self_attn.k_norm.weight"] = []int{32}, []int{32}
 		}
-		if !family.mixture() {
+		if !family.Sparse() {
 			s.mlp(p+"mlp.", 128)
 			continue
 		}
 		s[p+"mlp.gate.weight"] = []int{8, 64}
 		s.experts(p+"mlp.", f.experts)
-		if family != Qwen3MoE {
+		if family != arch.Qwen3MoE {
 			s[p+"mlp.shared_expert_gate.weight"] = []int{1, 64}
 			s.mlp(p+"mlp.shared_expert.", 32)
 		}
@@ -101,13 +141,9 @@ func (s shapes) deltaNet(p string, f form) {
 	s[p+"in_proj_b.weight"], s[p+"in_proj_a.weight"] = []int{4, 64}, []int{4, 64}
 }
 
-func open(t *testing.T, family Family, s shapes) (*Checkpoint, error) {
+func open(t *testing.T, family arch.Family, s stored) (*Checkpoint, error) {
 	t.Helper()
-	c, err := ParseConfig(base(t, family, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Open(c, s)
+	return Open(config(family), s)
 }
 
 // elements counts those of all of a model's arrays.
@@ -121,31 +157,27 @@ func elements(d *Decoder) (n int) {
 // TestForms finds the same model in every spelling: the arrays are as large as the tensors.
 func TestForms(t *testing.T) {
 	for _, tt := range []struct {
-		family Family
+		family arch.Family
 		form   form
-		raw    bool
 	}{
-		{Qwen3, form{prefix: "model.", head: "lm_head.weight"}, false},
-		{Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "single"}, false},
-		{Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "switch"}, false},
-		{Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"}, true},
-		{Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "switch", mlx: true}, false},
-		{Qwen35, form{prefix: "model.language_model.", head: "lm_head.weight"}, true},
-		{Qwen35, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", mlx: true}, false},
-		{Qwen35, form{prefix: "language_model.", head: "language_model.lm_head.weight", mlx: true}, false},
-		{Qwen35, form{prefix: "model.", head: "lm_head.weight"}, true},
-		{Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "fused"}, true},
-		{Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "stacked"}, true},
-		{Qwen35MoE, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", experts: "switch", mlx: true}, false},
+		{arch.Qwen3, form{prefix: "model.", head: "lm_head.weight"}},
+		{arch.Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "single"}},
+		{arch.Qwen3MoE, form{prefix: "model.", head: "lm_head.weight", experts: "switch"}},
+		{arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"}},
+		{arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "switch", mlx: true}},
+		{arch.Qwen35, form{prefix: "model.language_model.", head: "lm_head.weight"}},
+		{arch.Qwen35, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", mlx: true}},
+		{arch.Qwen35, form{prefix: "language_model.", head: "language_model.lm_head.weight", mlx: true}},
+		{arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"}},
+		{arch.Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "fused"}},
+		{arch.Qwen35MoE, form{prefix: "model.language_model.", head: "lm_head.weight", experts: "stacked"}},
+		{arch.Qwen35MoE, form{prefix: "language_model.model.", head: "language_model.lm_head.weight", experts: "switch", mlx: true}},
 	} {
 		t.Run(fmt.Sprintf("%s/%+v", tt.family, tt.form), func(t *testing.T) {
 			s := checkpoint(tt.family, tt.form)
-			ck, err := open(t, tt.family, s)
+			ck, err := open(t, tt.family, stored{s, tt.form.norms(tt.family)})
 			if err != nil {
 				t.Fatal(err)
-			}
-			if ck.raw != tt.raw {
-				t.Errorf("raw is %v", ck.raw)
 			}
 			d, err := ck.Decoder(layer.Compute{State: quant.F32, Decay: quant.F32})
 			if err != nil {
@@ -155,7 +187,7 @@ func TestForms(t *testing.T) {
 			for _, shape := range s {
 				want += quant.Elements(shape)
 			}
-			if tt.family.hybrid() {
+			if tt.family.Hybrid() {
 				want += 3 * 4 // the constant scales of queries and keys
 			}
 			if got := elements(d); got != want {
@@ -177,7 +209,9 @@ func TestTensorsRefused(t *testing.T) {
 		{"wrong shape", func(s shapes) { s["model.layers.3.self_attn.k_proj.weight"] = []int{65, 64} },
 			[]string{"model.layers.3.self_attn.k_proj.weight has the shape [65 64]; the config asks for [64 64]"}},
 		{"no output gate", func(s shapes) { s["model.layers.3.self_attn.q_proj.weight"] = []int{128, 64} }, []string{"[256 64]"}},
-		{"two forms", func(s shapes) { s["model.layers.0.linear_attn.conv1d.weight"] = []int{128, 4, 1} }, []string{"layers.0", "layers.2", "+1"}},
+		{"two forms", func(s shapes) { s["model.layers.0.linear_attn.conv1d.weight"] = []int{128, 4, 1} }, []string{"model.layers.0.linear_attn.conv1d.weight has the shape [128 4 1]; the config asks for [128 1 4]"}},
+		{"one tensor, two spellings", func(s shapes) { s["model.language_model.norm.weight"] = []int{64} },
+			[]string{"model.norm.weight", "model.language_model.norm.weight", "two spellings"}},
 		{"other kind of layer", func(s shapes) { s["model.layers.3.linear_attn.A_log"] = []int{4} }, []string{"layer 3", "full_attention_interval"}},
 		{"all missing", func(s shapes) {
 			for n := range s {
@@ -188,9 +222,9 @@ func TestTensorsRefused(t *testing.T) {
 		}, []string{"model.norm.weight", "more"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := checkpoint(Qwen35, form{prefix: "model.", head: "lm_head.weight"})
+			s := checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"})
 			tt.damage(s)
-			ck, err := open(t, Qwen35, s)
+			ck, err := open(t, arch.Qwen35, raw(s))
 			if err == nil {
 				_, err = ck.Decoder(layer.Compute{})
 			}
@@ -201,18 +235,87 @@ func TestTensorsRefused(t *testing.T) {
 	}
 }
 
+// TestNormForm adds 1 to raw norms, all but the gated one of linear attention, whether there is any
+// conv1d or not; a form that the family has not is refused.
+func TestNormForm(t *testing.T) {
+	full := config(arch.Qwen35)
+	full.FullAttention = slices.Repeat([]bool{true}, 4)
+	attention := checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"})
+	for name, shape := range checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"}) {
+		if i := strings.Index(name, "layers.3.self_attn."); i >= 0 {
+			for _, n := range []string{"0", "1", "2"} {
+				attention[strings.Replace(name, ".3.", "."+n+".", 1)] = shape
+			}
+		}
+	}
+	for name := range attention {
+		if strings.Contains(name, "linear_attn") {
+			delete(attention, name)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		config arch.Config
+		s      shapes
+		norms  arch.NormForm
+		gain   float32 // of weights of zero
+	}{
+		{"raw", config(arch.Qwen35), checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight"}), arch.NormsRaw, 1},
+		{"shifted", config(arch.Qwen35), checkpoint(arch.Qwen35, form{prefix: "model.", head: "lm_head.weight", mlx: true}), arch.NormsShifted, 0},
+		{"raw, full attention only", full, attention, arch.NormsRaw, 1},
+		{"shifted, full attention only", full, attention, arch.NormsShifted, 0},
+		{"plain", config(arch.Qwen3), checkpoint(arch.Qwen3, form{prefix: "model.", head: "lm_head.weight"}), arch.NormsPlain, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ck, err := Open(tt.config, stored{tt.s, tt.norms})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := ck.Decoder(layer.Compute{State: quant.F32, Decay: quant.F32})
+			if err != nil {
+				t.Fatal(err)
+			}
+			norms := 0
+			for _, p := range d.Params() {
+				body := arch.Body(p.Name)
+				if arch.RoleOf(body) != arch.Norm {
+					continue
+				}
+				norms++
+				b, got := make([]byte, p.Bytes()), []float32{0}
+				if err := p.Fill(b); err != nil {
+					t.Fatal(err)
+				}
+				if err := quant.ToFloat32(got, b[:4], quant.F32); err != nil {
+					t.Fatal(err)
+				}
+				if want := tt.gain; arch.ZeroCentred(body) && got[0] != want || !arch.ZeroCentred(body) && got[0] != 0 {
+					t.Errorf("%s has the gain %g, want %g", p.Name, got[0], want)
+				}
+			}
+			if norms < 9 {
+				t.Errorf("only %d norms", norms)
+			}
+		})
+	}
+	for family, norms := range map[arch.Family]arch.NormForm{arch.Qwen35: arch.NormsPlain, arch.Qwen3: arch.NormsRaw} {
+		_, err := Open(config(family), stored{checkpoint(family, form{prefix: "model.", head: "lm_head.weight"}), norms})
+		if !errors.Is(err, ErrTensors) || !strings.Contains(err.Error(), "are said to be "+norms.String()) {
+			t.Errorf("%s with norms %s: %v", family, norms, err)
+		}
+	}
+}
+
 // TestBiases wants those of the attention layers where the config says so.
 func TestBiases(t *testing.T) {
-	s := checkpoint(Qwen3, form{prefix: "model.", head: "lm_head.weight"})
+	s := checkpoint(arch.Qwen3, form{prefix: "model.", head: "lm_head.weight"})
 	for i := range 4 {
 		p := fmt.Sprintf("model.layers.%d.self_attn.", i)
 		s[p+"q_proj.bias"], s[p+"k_proj.bias"], s[p+"v_proj.bias"] = []int{128}, []int{64}, []int{64}
 	}
-	c, err := ParseConfig(base(t, Qwen3, map[string]any{"attention_bias": true}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ck, err := Open(c, s)
+	c := config(arch.Qwen3)
+	c.AttentionBias = true
+	ck, err := Open(c, plain(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +325,7 @@ func TestBiases(t *testing.T) {
 	for i := range 4 {
 		s[fmt.Sprintf("model.layers.%d.self_attn.o_proj.bias", i)] = []int{64}
 	}
-	if ck, err = Open(c, s); err != nil {
+	if ck, err = Open(c, plain(s)); err != nil {
 		t.Fatal(err)
 	}
 	d, err := ck.Decoder(layer.Compute{})
@@ -241,18 +344,16 @@ func TestBiases(t *testing.T) {
 // TestTied uses the embedding as the output matrix where the config says so, and where there is no other.
 func TestTied(t *testing.T) {
 	f := form{prefix: "model.", head: "lm_head.weight"}
-	with, without := checkpoint(Qwen3, f), checkpoint(Qwen3, f)
+	with, without := checkpoint(arch.Qwen3, f), checkpoint(arch.Qwen3, f)
 	delete(without, f.head)
 	for _, tt := range []struct {
 		tie  bool
 		s    shapes
 		want bool
 	}{{true, with, true}, {false, with, false}, {false, without, true}} {
-		c, err := ParseConfig(base(t, Qwen3, map[string]any{"tie_word_embeddings": tt.tie}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ck, err := Open(c, tt.s)
+		c := config(arch.Qwen3)
+		c.Output = map[bool]arch.Output{true: arch.HeadTied, false: arch.HeadOwn}[tt.tie]
+		ck, err := Open(c, plain(tt.s))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,10 +365,10 @@ func TestTied(t *testing.T) {
 }
 
 // numbered is a checkpoint whose matrices hold, in every column, the number of the row.
-type numbered struct{ shapes }
+type numbered struct{ stored }
 
 func (n numbered) Load(name string) (quant.Tensor, error) {
-	t, err := n.shapes.Load(name)
+	t, err := n.stored.Load(name)
 	if err != nil || len(t.Shape) < 2 {
 		return t, err
 	}
@@ -282,12 +383,12 @@ func (n numbered) Load(name string) (quant.Tensor, error) {
 // (16) and key (16), and of the values (2*16) and gates (2*16) of its 2 value heads; then 2 of beta
 // and 2 of the decay.
 func TestInterleaved(t *testing.T) {
-	s := checkpoint(Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"})
-	ck, err := open(t, Qwen3Next, s)
+	s := checkpoint(arch.Qwen3Next, form{prefix: "model.", head: "lm_head.weight", fused: true, experts: "single"})
+	ck, err := open(t, arch.Qwen3Next, raw(s))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ck.weights = numbered{s}
+	ck.weights = numbered{raw(s)}
 	d, err := ck.Decoder(layer.Compute{State: quant.F32, Decay: quant.F32})
 	if err != nil {
 		t.Fatal(err)
