@@ -47,7 +47,7 @@ func encoded(t *testing.T, source quant.Tensor, f quant.Format) quant.Tensor {
 		t.Fatal(err)
 	}
 	p := quant.Packed{Weight: make([]byte, l.Weight.Bytes()), Scales: make([]byte, l.Scales.Bytes()), Biases: make([]byte, l.Biases.Bytes())}
-	if err := quant.EncodeFloat32(f, p, values, quant.BF16); err != nil {
+	if err := quant.Encode(f, p, quant.Float32s(values), quant.Options{Scale: quant.BF16}); err != nil {
 		t.Fatal(err)
 	}
 	return quant.Tensor{Shape: source.Shape, Format: f, ScaleDtype: quant.BF16, Data: p.Weight, Scales: p.Scales, Biases: p.Biases}
