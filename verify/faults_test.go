@@ -182,9 +182,9 @@ func TestBlobFaults(t *testing.T) {
 		says    string
 	}{
 		{"undamaged", whole, ""},
-		{"one bit flipped", flipped, "has the digest"},
+		{"one bit flipped", flipped, "holds other bytes than it should"},
 		{"truncated", whole[:len(whole)-100], fmt.Sprintf("has %d bytes", len(whole)-100)},
-		{"missing", nil, "no such file"},
+		{"missing", nil, "is missing"},
 	}
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {

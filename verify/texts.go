@@ -1,11 +1,11 @@
 package verify
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"slices"
+
+	"qimport/manifest"
 )
 
 // Text is something for a model to read.
@@ -60,8 +60,7 @@ func (x texts) digest() string {
 	if len(x) > 1 {
 		words = slices.Concat([]int{-1, len(x)}, x.lengths(), words)
 	}
-	sum := sha256.Sum256(encodeIDs(words))
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return manifest.DigestOf(encodeIDs(words)).String()
 }
 
 // equal says whether both are the same tokens, cut in the same places.
