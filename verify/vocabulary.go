@@ -2,10 +2,8 @@ package verify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"qimport/convert/source"
@@ -98,46 +96,12 @@ func opensTurn(t *chat.Template) error {
 // namedStop says whether one of the model's files names id as an end. Our own runtime knows the
 // family's usual end tokens beside them; other programs do not.
 func namedStop(s *source.Source, t *tokenizer.Tokenizer, id int) error {
-	nowhere := func(string) (int, bool) { return 0, false }
-	named, err := chat.StopTokens(s, nowhere)
-	if err != nil && !errors.Is(err, chat.ErrNoStop) {
-		return err
-	}
-	eos, err := tokenizerEOS(s)
+	named, err := chat.NamedStops(s, t.ID)
 	if err != nil {
 		return err
-	}
-	if eosID, ok := t.ID(eos); ok && eos != "" {
-		named = append(named, eosID)
 	}
 	if !slices.Contains(named, id) {
 		return fmt.Errorf("turns end with %s (id %d), but neither generation_config.json, config.json nor tokenizer_config.json names it: other programs will not stop there", t.Decode([]int{id}, false), id)
 	}
 	return nil
-}
-
-// tokenizerEOS is the eos_token of tokenizer_config.json, or "".
-func tokenizerEOS(s *source.Source) (string, error) {
-	b, err := s.File("tokenizer_config.json")
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	var c struct {
-		EOS json.RawMessage `json:"eos_token"`
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &c)
-	}
-	if err != nil {
-		return "", fmt.Errorf("tokenizer_config.json: %w", err)
-	}
-	var text string
-	if json.Unmarshal(c.EOS, &text) == nil {
-		return text, nil
-	}
-	var token struct{ Content string }
-	if json.Unmarshal(c.EOS, &token) == nil {
-		return token.Content, nil
-	}
-	return "", nil
 }
