@@ -3,10 +3,11 @@ package verify
 import (
 	"fmt"
 	"io"
-	"qimport/verify/report"
 	"regexp"
 
 	"github.com/goccy/go-yaml"
+
+	"qimport/verify/report"
 )
 
 // Case is one prompt, put to the model as a chat turn, and what its answer must hold.

@@ -84,23 +84,6 @@ func scored(ctx context.Context, reference *runtime.Model, own *scores) ([][]pos
 	return positions, errors.Join(err, ctx.Err())
 }
 
-// decoded runs one of the texts through the ablated model one token at a time, since prefill rounds
-// the state between slices only, and compares each row with the float32 run's.
-func decoded(ctx context.Context, ablated *runtime.Model, own *scores, text int) ([]position, runtime.Precision, error) {
-	x := ablated.NewSession()
-	defer x.Close()
-	ids := own.texts[text]
-	positions := make([]position, 0, len(ids)-1)
-	for i, next := range ids[1:] {
-		logits, err := x.Step(ctx, ids[i])
-		if err != nil {
-			return nil, x.Precision(), err
-		}
-		positions = append(positions, comparePosition(own.row(own.texts.row(text, i)), logits, next))
-	}
-	return positions, x.Precision(), nil
-}
-
 func (r *run) divergenceOf(positions [][]position, own *scores, reference string) report.Divergence {
 	d := summarize(positions...)
 	d.TextDigest, d.Reference = own.texts.digest(), reference
@@ -117,57 +100,6 @@ func (r *run) scoreSteps() []step {
 		steps = append(steps, step{"scores.saved", r.checkSaved})
 	}
 	return steps
-}
-
-// checkAblation compares the float32 run with one in which the delta state or its decay is bf16.
-// It passes if that was measured: what it shows is for people to read.
-func (r *run) checkAblation(ctx context.Context, a Ablate) report.Check {
-	own, err := r.ownScores(ctx)
-	if err != nil {
-		return notRun("%s", sentences(err))
-	}
-	r.unload()
-	o := a.options(r.Runtime)
-	m, err := runtime.Load(ctx, r.source, o)
-	if err != nil {
-		return notRun("%s", sentences(err))
-	}
-	defer m.Close()
-	positions := make([][]position, len(own.texts))
-	for text := range positions {
-		var precision runtime.Precision
-		if positions[text], precision, err = decoded(ctx, m, own, text); err != nil {
-			return notRun("%s", sentences(err))
-		}
-		if got := a.dtype(precision); got != quant.BF16 {
-			return notRun("the ablated run kept it in %s: nothing was ablated", got)
-		}
-	}
-	d := r.divergenceOf(positions, own, "the float32 run")
-	r.report.Ablations = append(r.report.Ablations, report.Ablation{What: string(a), Divergence: d})
-	c := pass("mean KL divergence of the ablated run from the float32 run, nats")
-	c.Value = number(d.MeanKL)
-	return c
-}
-
-// options are those of the run, with the ablation.
-func (a Ablate) options(o runtime.Options) runtime.Options {
-	o.StateDtype, o.DecayDtype = quant.F32, quant.F32
-	switch a {
-	case AblateState:
-		o.StateDtype = quant.BF16
-	case AblateDecay:
-		o.DecayDtype = quant.BF16
-	}
-	return o
-}
-
-// dtype is the one that the ablated value had, of a run's live arrays.
-func (a Ablate) dtype(p runtime.Precision) quant.Dtype {
-	if a == AblateDecay {
-		return p.Decay
-	}
-	return p.DeltaState
 }
 
 // checkSaved makes the file of scores, unless the comparison has.

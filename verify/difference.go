@@ -5,15 +5,6 @@ import (
 	"slices"
 )
 
-// The largest difference of a log-probability that prefill and decoding may show among the
-// likeliest tokens. The small models differ by up to 1e-5 in float32, and by up to 1e-2 with a delta
-// state in bf16, which prefill rounds more rarely than decoding; with activations in bf16 a model
-// differs from its float32 self by up to 0.3.
-const (
-	prefillToleranceF32  = 2e-3
-	prefillToleranceBF16 = 0.5
-)
-
 // likeliest is how many tokens are compared. Where a model is sure of the next token, that one's
 // log-probability is near 0 whatever happens; the ones below it show what happened.
 const likeliest = 20

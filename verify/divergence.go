@@ -2,8 +2,9 @@ package verify
 
 import (
 	"math"
-	"qimport/verify/report"
 	"slices"
+
+	"qimport/verify/report"
 )
 
 // position is what is kept of one position: 32 bytes, whatever the vocabulary.

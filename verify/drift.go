@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"math"
 
-	"qimport/arch"
-	"qimport/quant"
 	"qimport/verify/report"
 )
 
 // checkTokens asks that both models read the texts as the same tokens.
 func (r *run) checkTokens(ctx context.Context) report.Check {
-	if r.tokens == nil {
+	if r.language.tokens == nil {
 		return notRun("the tokenizer did not load")
 	}
 	ours, err := r.readTexts()
@@ -56,15 +54,6 @@ func (r *run) checkScoreTokens(ours texts) report.Check {
 	return pass("%s, %s, as the stored scores have them", ours.size(), report.ShortDigest(ours.digest()))
 }
 
-func firstDifference(ours, theirs []int) string {
-	for i := range min(len(ours), len(theirs)) {
-		if ours[i] != theirs[i] {
-			return fmt.Sprintf("token %d is %d, there %d", i, ours[i], theirs[i])
-		}
-	}
-	return fmt.Sprintf("%d tokens, there %d", len(ours), len(theirs))
-}
-
 // checkKL runs the comparison that the checks after it read.
 func (r *run) checkKL(ctx context.Context) report.Check {
 	if c, ok := r.report.Check("quality.tokens"); !ok || c.Passed != report.Passed {
@@ -103,30 +92,12 @@ func (r *run) changed() bool {
 // bounds are the limits in force: of the coarsest format that differs from the reference's.
 func (r *run) bounds() bounds {
 	b := identical
-	for f := range r.lossy() {
+	for f := range lossy(r.source, r.Against) {
 		if of, err := boundsOf(f); err == nil {
 			b = b.wider(of)
 		}
 	}
-	return b.with(r.Limits)
-}
-
-// lossy are the formats that the model has and the reference has not in the same place. Where the
-// reference is a file of scores, every format of the model counts.
-func (r *run) lossy() map[quant.Format]bool {
-	found := map[quant.Format]bool{}
-	before := map[string]quant.Format{}
-	if r.Against != nil {
-		for _, t := range r.Against.Inventory().Tensors {
-			before[canonical(t.Body)] = t.Format
-		}
-	}
-	for _, t := range r.source.Inventory().Tensors {
-		if t.Role != arch.Vision && !t.MTP && !holds(t.Format, before[canonical(t.Body)]) {
-			found[t.Format] = true
-		}
-	}
-	return found
+	return r.Limits.over(b)
 }
 
 // divergence is what checkKL measured, or nil with the check that says so.

@@ -112,7 +112,10 @@ func TestEngagedFault(t *testing.T) {
 		for name, a := range arrays {
 			if a.dtype == quant.BF16 && strings.HasSuffix(name, "down_proj.weight") {
 				a.editBF16(func(v []float32) {
-					packed := encoded(t, f32Tensor(a.shape, v), quant.FormatNVFP4)
+					weight, scales, _ := quant.FormatNVFP4.PartSizes(len(v), quant.NoDtype)
+					p := quant.Packed{Weight: make([]byte, weight), Scales: make([]byte, scales)}
+					c.must(quant.Encode(quant.FormatNVFP4, p, quant.Float32s(v), quant.Options{}))
+					packed := quant.Tensor{Shape: a.shape, Format: quant.FormatNVFP4, Data: p.Weight, Scales: p.Scales}
 					c.must(packed.Decode(v, 0))
 				})
 			}

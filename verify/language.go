@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 
-	"qimport/convert/source"
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
 )
@@ -17,8 +16,8 @@ type language struct {
 }
 
 // readLanguage reads tokenizer and template of a checkpoint that was not checked.
-func readLanguage(s *source.Source) (language, error) {
-	b, err := s.File("tokenizer.json")
+func readLanguage(files chat.Files) (language, error) {
+	b, err := files.File("tokenizer.json")
 	if err != nil {
 		return language{}, err
 	}
@@ -26,34 +25,10 @@ func readLanguage(s *source.Source) (language, error) {
 	if l.tokens, err = tokenizer.Load(b); err != nil {
 		return language{}, err
 	}
-	if l.template, err = chat.Load(s); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
+	if l.template, err = chat.Load(files); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
 		return language{}, err
 	}
 	return l, nil
-}
-
-// encodeTexts reads the texts as a language does: the caller's, or the built-in one in its chat form.
-func (o Options) encodeTexts(l language) (texts, error) {
-	given := o.Texts
-	if len(given) == 0 {
-		if l.template == nil {
-			return nil, chat.ErrNoTemplate
-		}
-		text, err := dialogue(l.template)
-		if err != nil {
-			return nil, err
-		}
-		given = []Text{{Name: "the text", Text: text}}
-	}
-	read := make(texts, len(given))
-	for i, text := range given {
-		ids, err := readText(text, o.TextTokens, l.tokens)
-		if err != nil {
-			return nil, err
-		}
-		read[i] = ids
-	}
-	return read, nil
 }
 
 // names spells token ids out.

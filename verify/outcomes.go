@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"math"
+
 	"qimport/verify/report"
 )
 

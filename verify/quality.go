@@ -76,11 +76,7 @@ func (r *run) checkTensorErrors(ctx context.Context) report.Check {
 	if r.source == nil || r.Against == nil {
 		return notRun("%s", r.noReference())
 	}
-	matched, alone := pairs(r.source, r.Against)
-	if len(alone) > 0 || len(matched) == 0 {
-		return fail("the source has no %s", strings.Join(alone[:min(5, len(alone))], ", "))
-	}
-	tensors, err := tensorErrors(ctx, matched)
+	tensors, err := tensorErrors(ctx, r.source, r.Against)
 	if err != nil {
 		return fail("%s", sentences(err))
 	}

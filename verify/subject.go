@@ -17,9 +17,9 @@ import (
 // subject is what the checks have opened of the model so far. Each field is nil until a check has
 // set it; the checks after it say what they lack.
 type subject struct {
-	language
-	source *source.Source
-	model  *runtime.Model
+	language language
+	source   *source.Source
+	model    *runtime.Model
 	// stepped are the logits after so many tokens of the first text, decoded one token at a time.
 	stepped map[int]stepped
 
@@ -104,27 +104,6 @@ func (r *run) look(logits []float32) {
 			return
 		}
 	}
-}
-
-// readTexts are the token ids of the texts.
-func (r *run) readTexts() (texts, error) {
-	if r.texts == nil {
-		read, err := r.encodeTexts(r.language)
-		if err != nil {
-			return nil, err
-		}
-		r.texts = r.fit(read)
-	}
-	return r.texts, nil
-}
-
-// fit cuts each text to the model's context.
-func (r *run) fit(read texts) texts {
-	fitting := make(texts, len(read))
-	for i, ids := range read {
-		fitting[i] = ids[:min(len(ids), max(r.context(), minTextTokens))]
-	}
-	return fitting
 }
 
 // context is how many positions the model was made for.

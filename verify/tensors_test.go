@@ -12,11 +12,7 @@ import (
 
 // f32Tensor holds the values as they are.
 func f32Tensor(shape []int, values []float32) quant.Tensor {
-	data := make([]byte, 4*len(values))
-	for i, v := range values {
-		binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(v))
-	}
-	return quant.Tensor{Shape: shape, Format: quant.FormatF32, Data: data}
+	return quant.Tensor{Shape: shape, Format: quant.FormatF32, Data: quant.Float32s(values).Data}
 }
 
 // whole is the elements of a tensor in one piece.
@@ -173,7 +169,7 @@ func TestTensorErrorsWorstFirstAndCancelled(t *testing.T) {
 		{name: "b", ours: whole(source), source: whole(source)}, {name: "a", ours: whole(source), source: whole(source)},
 		{name: "c", ours: whole(encoded(t, source, quant.FormatInt4)), source: whole(source)},
 	}
-	got, err := tensorErrors(context.Background(), pairs)
+	got, err := measure(context.Background(), pairs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +178,7 @@ func TestTensorErrorsWorstFirstAndCancelled(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := tensorErrors(ctx, pairs); err == nil {
+	if _, err := measure(ctx, pairs); err == nil {
 		t.Error("a cancelled comparison has a result")
 	}
 }

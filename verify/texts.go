@@ -8,12 +8,6 @@ import (
 	"qimport/manifest"
 )
 
-// Text is something for a model to read.
-type Text struct {
-	Name string // of its file, for errors
-	Text string
-}
-
 // texts are the token ids of what is read: of one text or of several, each counted from 0.
 type texts [][]int
 
@@ -88,6 +82,16 @@ func (x texts) difference(theirs texts) string {
 		found = fmt.Sprintf("in text %d, %s", at+1, found)
 	}
 	return found
+}
+
+// firstDifference is where two texts that are not equal differ first.
+func firstDifference(ours, theirs []int) string {
+	for i := range min(len(ours), len(theirs)) {
+		if ours[i] != theirs[i] {
+			return fmt.Sprintf("token %d is %d, there %d", i, ours[i], theirs[i])
+		}
+	}
+	return fmt.Sprintf("%d tokens, there %d", len(ours), len(theirs))
 }
 
 // encodeIDs is the ids as little-endian 32-bit words.
