@@ -8,6 +8,7 @@ import (
 	"qimport/quant"
 	"qimport/runtime"
 	"qimport/verify/report"
+	"qimport/verify/score"
 )
 
 // Ablate names one ablation: which value of the gated delta rule is kept in bfloat16.
@@ -42,7 +43,7 @@ func (r *run) checkAblation(ctx context.Context, a Ablate) report.Check {
 		return notRun("%s", sentences(err))
 	}
 	defer m.Close()
-	positions := make([][]position, len(own.texts))
+	positions := make([][]score.Position, len(own.Texts))
 	for text := range positions {
 		var precision runtime.Precision
 		if positions[text], precision, err = decoded(ctx, m, own, text); err != nil {
@@ -81,17 +82,17 @@ func (a Ablate) dtype(p runtime.Precision) quant.Dtype {
 
 // decoded runs one of the texts through the ablated model one token at a time, since prefill rounds
 // the state between slices only, and compares each row with the float32 run's.
-func decoded(ctx context.Context, ablated *runtime.Model, own *scores, text int) ([]position, runtime.Precision, error) {
+func decoded(ctx context.Context, ablated *runtime.Model, own *score.File, text int) ([]score.Position, runtime.Precision, error) {
 	x := ablated.NewSession()
 	defer x.Close()
-	ids := own.texts[text]
-	positions := make([]position, 0, len(ids)-1)
+	ids := own.Texts[text]
+	positions := make([]score.Position, 0, len(ids)-1)
 	for i, next := range ids[1:] {
 		logits, err := x.Step(ctx, ids[i])
 		if err != nil {
 			return nil, x.Precision(), err
 		}
-		positions = append(positions, comparePosition(own.row(own.texts.row(text, i)), logits, next))
+		positions = append(positions, score.Compare(own.Row(own.Texts.Row(text, i)), logits, next))
 	}
 	return positions, x.Precision(), nil
 }

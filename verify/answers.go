@@ -29,7 +29,7 @@ func (r *run) cases() []Case {
 
 // checkAnswer puts one case to the model.
 func (r *run) checkAnswer(ctx context.Context, c Case) report.Check {
-	if r.model == nil || r.language.template == nil {
+	if r.model == nil || r.language.Template == nil {
 		return notRun("the model did not load, or has no chat template")
 	}
 	var messages []chat.Message
@@ -130,7 +130,7 @@ func (r *run) checkControl(context.Context) report.Check {
 		return notRun("the model was not asked anything")
 	}
 	for _, a := range r.spoken {
-		if found := leaks(a.ids, r.language.control(a.thinking)); len(found) > 0 {
+		if found := leaks(a.ids, r.language.Control(a.thinking)); len(found) > 0 {
 			return fail("the answer to %q holds %s", a.Prompt, strings.Join(found, " "))
 		}
 	}
@@ -153,7 +153,7 @@ func topics() []string {
 // checkGeneration lets one conversation go on for as many tokens as were asked for, so that the
 // state has time to drift, and looks at each turn for loops and control tokens.
 func (r *run) checkGeneration(ctx context.Context) report.Check {
-	if r.model == nil || r.language.template == nil {
+	if r.model == nil || r.language.Template == nil {
 		return notRun("the model did not load, or has no chat template")
 	}
 	talk := r.model.NewConversation()
@@ -184,7 +184,7 @@ func (r *run) judgeTurn(ids []int, what string) report.Check {
 	if c := judgeLoop(ids, what); c.Passed == report.Failed {
 		return c
 	}
-	if found := leaks(ids, r.language.control(false)); len(found) > 0 {
+	if found := leaks(ids, r.language.Control(false)); len(found) > 0 {
 		return fail("%s holds %s", what, strings.Join(found, " "))
 	}
 	return report.Check{}

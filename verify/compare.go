@@ -10,6 +10,7 @@ import (
 	"qimport/quant"
 	"qimport/runtime"
 	"qimport/verify/report"
+	"qimport/verify/score"
 )
 
 // compare runs the texts through the reference, or reads the reference's stored scores, beside the
@@ -51,42 +52,42 @@ func (r *run) referenceName() string {
 }
 
 // compareScores compares with the stored scores of the reference.
-func (r *run) compareScores(ctx context.Context, own *scores) (report.Divergence, error) {
-	reference, err := openScores(r.Scores)
+func (r *run) compareScores(ctx context.Context, own *score.File) (report.Divergence, error) {
+	reference, err := score.Open(r.Scores)
 	if err != nil {
 		return report.Divergence{}, err
 	}
-	defer reference.close()
-	positions := make([][]position, len(own.texts))
-	for text, ids := range own.texts {
+	defer reference.Close()
+	positions := make([][]score.Position, len(own.Texts))
+	for text, ids := range own.Texts {
 		for i, next := range ids[1:] {
 			if err := ctx.Err(); err != nil {
 				return report.Divergence{}, err
 			}
-			row := own.texts.row(text, i)
-			positions[text] = append(positions[text], comparePosition(reference.row(row), own.row(row), next))
+			row := own.Texts.Row(text, i)
+			positions[text] = append(positions[text], score.Compare(reference.Row(row), own.Row(row), next))
 		}
 	}
-	return r.divergenceOf(positions, own, "scores of "+reference.metadata["model"]), nil
+	return r.divergenceOf(positions, own, "scores of "+reference.Metadata["model"]), nil
 }
 
 // scored prefills the texts through the reference, and compares each row with the model's own.
-func scored(ctx context.Context, reference *runtime.Model, own *scores) ([][]position, error) {
-	positions := make([][]position, len(own.texts))
-	_, err := reference.ScoreBatch(ctx, own.texts.contexts(), func(text, i int, logits []float32) error {
-		if len(logits) != own.vocab {
-			return fmt.Errorf("the source has %d tokens in its vocabulary, the model %d", len(logits), own.vocab)
+func scored(ctx context.Context, reference *runtime.Model, own *score.File) ([][]score.Position, error) {
+	positions := make([][]score.Position, len(own.Texts))
+	_, err := reference.ScoreBatch(ctx, own.Texts.Contexts(), func(text, i int, logits []float32) error {
+		if len(logits) != own.Vocab {
+			return fmt.Errorf("the source has %d tokens in its vocabulary, the model %d", len(logits), own.Vocab)
 		}
-		ours := own.row(own.texts.row(text, i))
-		positions[text] = append(positions[text], comparePosition(logits, ours, own.texts[text][i+1]))
+		ours := own.Row(own.Texts.Row(text, i))
+		positions[text] = append(positions[text], score.Compare(logits, ours, own.Texts[text][i+1]))
 		return nil
 	})
 	return positions, errors.Join(err, ctx.Err())
 }
 
-func (r *run) divergenceOf(positions [][]position, own *scores, reference string) report.Divergence {
-	d := summarize(positions...)
-	d.TextDigest, d.Reference = own.texts.digest(), reference
+func (r *run) divergenceOf(positions [][]score.Position, own *score.File, reference string) report.Divergence {
+	d := score.Summarize(positions...)
+	d.TextDigest, d.Reference = own.Texts.Digest(), reference
 	return d
 }
 
@@ -108,5 +109,5 @@ func (r *run) checkSaved(ctx context.Context) report.Check {
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
-	return pass("%d positions over %d tokens in %s", own.texts.positions(), own.vocab, r.SaveScores)
+	return pass("%d positions over %d tokens in %s", own.Texts.Positions(), own.Vocab, r.SaveScores)
 }

@@ -8,6 +8,7 @@ import (
 
 	"qimport/quant"
 	"qimport/runtime"
+	"qimport/verify/cost"
 )
 
 // The kinds of damage. Sizes are those of the two small models: 4 value heads over 2 key heads of
@@ -33,7 +34,7 @@ func shiftNorms(by float32) func(checkpointCopy) {
 		c.editTensors(func(arrays map[string]raw) {
 			for name, a := range arrays {
 				body := strings.TrimPrefix(name, "language_model.model.")
-				if zeroCentred(body) {
+				if cost.ZeroCentred(body) {
 					a.editBF16(func(v []float32) {
 						for i := range v {
 							v[i] += by

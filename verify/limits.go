@@ -2,6 +2,8 @@ package verify
 
 import (
 	"fmt"
+
+	"qimport/verify/cost"
 )
 
 // Limits are what a quality verification holds the model to. Nil means the default of the
@@ -13,15 +15,15 @@ type Limits struct {
 }
 
 // over puts what the user asks for in place of the defaults.
-func (l Limits) over(b bounds) bounds {
+func (l Limits) over(b cost.Bounds) cost.Bounds {
 	if l.MaxKL != nil {
-		b.kl = *l.MaxKL
+		b.KL = *l.MaxKL
 	}
 	if l.MinTop1 != nil {
-		b.top1 = *l.MinTop1
+		b.Top1 = *l.MinTop1
 	}
 	if l.MaxPPLIncrease != nil {
-		b.ppl = *l.MaxPPLIncrease
+		b.Perplexity = *l.MaxPPLIncrease
 	}
 	return b
 }

@@ -8,6 +8,7 @@ import (
 	"qimport/quant"
 	"qimport/runtime"
 	"qimport/verify/report"
+	"qimport/verify/score"
 )
 
 // DefaultLengths are the prompt lengths at which prefill is held to token-by-token decoding: one
@@ -62,7 +63,7 @@ func singleSteps(weightBytes int64) int {
 
 // checkPrefill holds one prefill of n tokens to decoding them one by one.
 func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note string) report.Check {
-	if r.model == nil || r.language.tokens == nil {
+	if r.model == nil || r.language.Tokenizer == nil {
 		return notRun("the model did not load")
 	}
 	read, err := r.readTexts()
@@ -86,8 +87,8 @@ func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note strin
 		return notRun("prefill of %d tokens: %s", n, sentences(err))
 	}
 	want := r.stepped[n]
-	return atMost(largestDifference(logits, want.logits), prefillTolerance(precision), fmt.Sprintf(
-		"largest difference of a log-probability, among the %d likeliest tokens, between one prefill and %d single steps%s", likeliest, want.steps, note))
+	return atMost(score.LargestDifference(logits, want.logits), prefillTolerance(precision), fmt.Sprintf(
+		"largest difference of a log-probability, among the %d likeliest tokens, between one prefill and %d single steps%s", score.Likeliest, want.steps, note))
 }
 
 // The largest difference of a log-probability that prefill and decoding may show among the

@@ -8,6 +8,7 @@ import (
 
 	"qimport/convert/source"
 	"qimport/runtime/model"
+	"qimport/verify/cost"
 	"qimport/verify/report"
 )
 
@@ -76,7 +77,7 @@ func (r *run) checkTensorErrors(ctx context.Context) report.Check {
 	if r.source == nil || r.Against == nil {
 		return notRun("%s", r.noReference())
 	}
-	tensors, err := tensorErrors(ctx, r.source, r.Against)
+	tensors, err := cost.Tensors(ctx, r.source, r.Against)
 	if err != nil {
 		return fail("%s", sentences(err))
 	}

@@ -11,13 +11,15 @@ import (
 	"qimport/convert/source"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
+	"qimport/verify/language"
 	"qimport/verify/report"
+	"qimport/verify/score"
 )
 
 // subject is what the checks have opened of the model so far. Each field is nil until a check has
 // set it; the checks after it say what they lack.
 type subject struct {
-	language language
+	language language.Language
 	source   *source.Source
 	model    *runtime.Model
 	// stepped are the logits after so many tokens of the first text, decoded one token at a time.
@@ -27,14 +29,14 @@ type subject struct {
 	seen    precisions
 	rows    int // of logits that were read
 	broken  int // of those, not finite
-	texts   texts
-	own     *scores // the model's own scores over the texts
-	scratch string  // folder of files that end with the run
+	texts   score.Texts
+	own     *score.File // the model's own scores over the texts
+	scratch string      // folder of files that end with the run
 }
 
 func (r *run) close() {
 	if r.own != nil {
-		_ = r.own.close()
+		_ = r.own.Close()
 	}
 	r.unload()
 	if r.source != nil {
@@ -116,7 +118,7 @@ func (r *run) context() int {
 
 // ownScores are the model's log-probabilities over the texts, run once and kept in a file: the
 // float32 run that everything is compared with.
-func (r *run) ownScores(ctx context.Context) (*scores, error) {
+func (r *run) ownScores(ctx context.Context) (*score.File, error) {
 	if r.own != nil {
 		return r.own, nil
 	}
@@ -133,26 +135,26 @@ func (r *run) ownScores(ctx context.Context) (*scores, error) {
 			return nil, err
 		}
 	}
-	w, err := newScoreWriter(path, read, map[string]string{
+	w, err := score.Create(path, read, map[string]string{
 		"model": r.Name, "manifest": r.Manifest.String(), "computed": r.model.Placement.Mode.String(),
-		"text": read.digest(),
+		"text": read.Digest(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer w.abort()
-	precision, err := r.model.ScoreBatch(ctx, read.contexts(), func(text, _ int, logits []float32) error {
+	defer w.Abort()
+	precision, err := r.model.ScoreBatch(ctx, read.Contexts(), func(text, _ int, logits []float32) error {
 		r.look(logits)
-		return w.row(text, logits)
+		return w.Row(text, logits)
 	})
 	r.seen = r.seen.with(precision)
 	if err = errors.Join(err, ctx.Err()); err != nil {
 		return nil, err
 	}
-	if err := w.finish(); err != nil {
+	if err := w.Finish(); err != nil {
 		return nil, err
 	}
-	r.own, err = openScores(path)
+	r.own, err = score.Open(path)
 	return r.own, err
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
+	"qimport/verify/language"
 	"qimport/verify/report"
 )
 
@@ -14,50 +15,52 @@ func (r *run) checkVocabulary(context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")
 	}
+	l := &r.language
 	b, err := r.source.File("tokenizer.json")
 	if err != nil {
 		return fail("tokenizer.json: %s", sentences(err))
 	}
-	if r.language.tokens, err = tokenizer.Load(b); err != nil {
+	if l.Tokenizer, err = tokenizer.Load(b); err != nil {
 		return fail("tokenizer.json: %s", sentences(err))
 	}
 	rows := r.source.Inventory().Config.VocabSize
-	if r.language.tokens.Size() > rows {
-		return fail("the tokenizer has %d ids, the embedding %d rows: it belongs to another model", r.language.tokens.Size(), rows)
+	if l.Tokenizer.Size() > rows {
+		return fail("the tokenizer has %d ids, the embedding %d rows: it belongs to another model", l.Tokenizer.Size(), rows)
 	}
-	if r.language.stops, err = chat.StopTokens(r.source, r.language.tokens.ID); err != nil {
+	if l.Stops, err = chat.StopTokens(r.source, l.Tokenizer.ID); err != nil {
 		return fail("%s", sentences(err))
 	}
-	if err := r.language.checkStops(); err != nil {
+	if err := l.CheckStops(); err != nil {
 		return fail("%s", sentences(err))
 	}
-	return pass("%d ids in %d rows; an answer ends at %s", r.language.tokens.Size(), rows, r.language.names(r.language.stops))
+	return pass("%d ids in %d rows; an answer ends at %s", l.Tokenizer.Size(), rows, l.Names(l.Stops))
 }
 
 // checkTemplate renders a conversation: the template must be there, carry the messages, end each
 // turn with a stop token that the model's files name, and open the assistant's turn.
 func (r *run) checkTemplate(context.Context) report.Check {
-	if r.language.tokens == nil {
+	if r.language.Tokenizer == nil {
 		return notRun("the tokenizer did not load")
 	}
 	template, err := chat.Load(r.source)
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
-	rest, err := turnEnd(template)
+	rest, err := language.TurnEnd(template)
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
-	r.language.template = template // what is wrong beyond this does not keep the model from being asked
-	end := r.language.tokens.Encode(rest)
-	if len(end) == 0 || !slices.Contains(r.language.stops, end[0]) {
-		return fail("after an answer the chat template writes %q, which begins with no stop token (%s): answers will not end", rest, r.language.names(r.language.stops))
+	l := &r.language
+	l.Template = template // what is wrong beyond this does not keep the model from being asked
+	end := l.Tokenizer.Encode(rest)
+	if len(end) == 0 || !slices.Contains(l.Stops, end[0]) {
+		return fail("after an answer the chat template writes %q, which begins with no stop token (%s): answers will not end", rest, l.Names(l.Stops))
 	}
-	if err := r.language.checkNamed(r.source, end[0]); err != nil {
+	if err := l.CheckNamed(r.source, end[0]); err != nil {
 		return fail("%s", sentences(err))
 	}
-	if err := opensTurn(template); err != nil {
+	if err := language.OpensTurn(template); err != nil {
 		return fail("%s", sentences(err))
 	}
-	return pass("turns end with %s, which the model's files name", r.language.names(end[:1]))
+	return pass("turns end with %s, which the model's files name", l.Names(end[:1]))
 }

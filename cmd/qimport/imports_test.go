@@ -27,6 +27,9 @@ func rooms() []room {
 		{folder: "cmd/qimport", may: []string{"verify", "convert", "runtime", "arch", "manifest", "quant"}},
 		{folder: "bench", may: []string{"verify", "convert", "runtime", "arch", "manifest", "quant"}},
 		{folder: "verify/report"},
+		{folder: "verify/score", may: []string{"verify/report", "convert/safetensors", "manifest", "quant"}},
+		{folder: "verify/cost", may: []string{"verify/report", "convert/source", "arch", "quant"}},
+		{folder: "verify/language", may: []string{"runtime/chat", "runtime/tokenizer"}},
 		{folder: "verify", may: []string{"convert", "runtime", "arch", "manifest", "quant"}},
 		{folder: "convert/safetensors", may: []string{"quant"}},
 		{folder: "convert/checkpoint", may: []string{"convert/safetensors", "quant"}},
@@ -88,6 +91,7 @@ func TestImportsTable(t *testing.T) {
 		{"manifest", "quant", false, false},
 		{"arch", "convert", false, false},
 		{"verify", "cmd/qimport", false, false},
+		{"verify/score", "verify/language", false, false},
 		{"verify", "runtime/chat", false, true},
 		{"quantum", "quant", false, false},
 	} {

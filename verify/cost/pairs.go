@@ -1,4 +1,4 @@
-package verify
+package cost
 
 import (
 	"regexp"
@@ -51,7 +51,7 @@ func canonical(body string) string { return expertName.ReplaceAllString(body, ".
 
 // shifts are what the gains of a norm lack on either side: 1 where they are stored without it.
 func shifts(t source.Tensor, ours, reference source.Layout) (ourShift, sourceShift float32) {
-	if t.MTP || !zeroCentred(t.Body) || ours == reference {
+	if t.MTP || !ZeroCentred(t.Body) || ours == reference {
 		return 0, 0
 	}
 	if ours == source.LayoutRaw {
@@ -63,8 +63,8 @@ func shifts(t source.Tensor, ours, reference source.Layout) (ourShift, sourceShi
 	return ourShift, sourceShift
 }
 
-// zeroCentred says whether a release stores the gain of this norm without its 1.
-func zeroCentred(body string) bool {
+// ZeroCentred says whether a release stores the gain of this norm without its 1.
+func ZeroCentred(body string) bool {
 	if body == "norm.weight" {
 		return true
 	}
@@ -76,9 +76,9 @@ func zeroCentred(body string) bool {
 	return false
 }
 
-// lossy are the formats that a model has and the reference has not in the same place. Without a
+// Lossy are the formats that a model has and the reference has not in the same place. Without a
 // reference every format of the model counts.
-func lossy(ours, reference *source.Source) map[quant.Format]bool {
+func Lossy(ours, reference *source.Source) map[quant.Format]bool {
 	found := map[quant.Format]bool{}
 	before := map[string]quant.Format{}
 	if reference != nil {

@@ -1,4 +1,4 @@
-package verify
+package cost
 
 import (
 	"cmp"
@@ -26,8 +26,8 @@ type tensorPair struct {
 	ourShift, sourceShift float32
 }
 
-// tensorErrors measures every tensor of a model against its source's, worst first.
-func tensorErrors(ctx context.Context, ours, reference *source.Source) ([]report.Tensor, error) {
+// Tensors measures every tensor of a model against its source's, worst first.
+func Tensors(ctx context.Context, ours, reference *source.Source) ([]report.Tensor, error) {
 	matched, alone := pairs(ours, reference)
 	switch {
 	case len(alone) > 0:
@@ -71,7 +71,7 @@ func worstFirst(a, b report.Tensor) int {
 // tensorError decodes both sides some rows at a time, so that memory stays the same however large
 // the tensor is.
 func tensorError(ctx context.Context, p tensorPair) (report.Tensor, error) {
-	limit, err := tensorLimit(p)
+	allowed, err := tensorLimit(p)
 	if err != nil {
 		return report.Tensor{}, fmt.Errorf("tensor %s: %w", p.name, err)
 	}
@@ -82,7 +82,7 @@ func tensorError(ctx context.Context, p tensorPair) (report.Tensor, error) {
 	e := report.Tensor{
 		Name: p.name, Source: p.source.format.String(), Format: p.ours.format.String(),
 		Bits:  8 * float64(p.ours.bytes) / float64(max(1, quant.Elements(p.ours.shape))),
-		Error: relative(diff, energy), Limit: limit,
+		Error: relative(diff, energy), Limit: allowed,
 		Quantized: loses(p.source.format, p.ours.format), Zero: energy == 0,
 	}
 	if e.Error > 0 {
@@ -150,8 +150,8 @@ func tensorLimit(p tensorPair) (float64, error) {
 	if holds(p.ours.format, p.source.format) && !(p.source.global && !p.ours.global) {
 		return 0, nil
 	}
-	b, err := boundsOf(p.ours.format)
-	return b.tensor, err
+	b, err := BoundsOf(p.ours.format)
+	return b.Tensor, err
 }
 
 // addedOneError is what adding 1 to a gain in bf16 may cost: 2^-8 of a value near 1, squared.

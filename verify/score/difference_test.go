@@ -1,4 +1,4 @@
-package verify
+package score
 
 import (
 	"math"
@@ -34,7 +34,7 @@ func TestLargestDifference(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := largestDifference(tt.a, tt.b)
+			got := LargestDifference(tt.a, tt.b)
 			if math.IsNaN(got) != math.IsNaN(tt.want) || math.Abs(got-tt.want) > 0.01 {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}

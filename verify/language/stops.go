@@ -1,4 +1,4 @@
-package verify
+package language
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"qimport/runtime/chat"
 )
 
-// checkStops says which stop tokens the tokenizer does not have as special tokens.
-func (l *language) checkStops() error {
-	t := l.tokens
+// CheckStops says which stop tokens the tokenizer does not have as special tokens.
+func (l *Language) CheckStops() error {
+	t := l.Tokenizer
 	var findings []error
-	for _, id := range l.stops {
+	for _, id := range l.Stops {
 		switch {
 		case id < 0 || id >= t.Size():
 			findings = append(findings, fmt.Errorf("stop token %d is past the tokenizer's %d ids", id, t.Size()))
@@ -23,15 +23,15 @@ func (l *language) checkStops() error {
 	return errors.Join(findings...)
 }
 
-// checkNamed says whether one of the model's files names id as an end. Our own runtime knows the
+// CheckNamed says whether one of the model's files names id as an end. Our own runtime knows the
 // family's usual end tokens beside them; other programs do not.
-func (l *language) checkNamed(files chat.Files, id int) error {
-	named, err := chat.NamedStops(files, l.tokens.ID)
+func (l *Language) CheckNamed(files chat.Files, id int) error {
+	named, err := chat.NamedStops(files, l.Tokenizer.ID)
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(named, id) {
-		return fmt.Errorf("turns end with %s (id %d), but neither generation_config.json, config.json nor tokenizer_config.json names it: other programs will not stop there", l.names([]int{id}), id)
+		return fmt.Errorf("turns end with %s (id %d), but neither generation_config.json, config.json nor tokenizer_config.json names it: other programs will not stop there", l.Names([]int{id}), id)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package verify
+package language
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"qimport/runtime/chat"
 )
 
-// turnEnd is what a template writes after an answer. A template that loses a message is an error.
-func turnEnd(t *chat.Template) (string, error) {
+// TurnEnd is what a template writes after an answer. A template that loses a message is an error.
+func TurnEnd(t *chat.Template) (string, error) {
 	const question, answer = "Where does the ferry leave?", "From the western pier."
 	text, err := t.Render([]chat.Message{{Role: "user", Content: question}, {Role: "assistant", Content: answer}}, chat.Options{})
 	if err != nil {
@@ -22,8 +22,8 @@ func turnEnd(t *chat.Template) (string, error) {
 	return end, nil
 }
 
-// opensTurn says whether the template adds something for the model to go on from.
-func opensTurn(t *chat.Template) error {
+// OpensTurn says whether the template adds something for the model to go on from.
+func OpensTurn(t *chat.Template) error {
 	question := []chat.Message{{Role: "user", Content: "Where does the ferry leave?"}}
 	closed, err := t.Render(question, chat.Options{})
 	if err != nil {

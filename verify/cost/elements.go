@@ -1,4 +1,4 @@
-package verify
+package cost
 
 import (
 	"qimport/convert/source"
