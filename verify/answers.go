@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"qimport/runtime"
 	"qimport/runtime/chat"
@@ -45,7 +44,7 @@ func (r *run) checkAnswer(ctx context.Context, c Case) report.Check {
 	defer talk.Close()
 	a, err := r.ask(ctx, talk, messages, c.Think, most)
 	if err != nil {
-		return unanswered(fmt.Sprintf("%q", c.Prompt), err)
+		return unanswered(fmt.Sprintf("%q", clip(c.Prompt)), err)
 	}
 	a.Prompt, a.Expect, a.bounded = c.Prompt, c.Expect, c.Tokens > 0
 	r.spoken = append(r.spoken, a)
@@ -85,12 +84,12 @@ func (r *run) checkStopped(context.Context) report.Check {
 		case a.Stop == "eos":
 			ended = append(ended, a.Prompt)
 		case !a.bounded:
-			endless = append(endless, fmt.Sprintf("%q ran on for %d tokens: %q", a.Prompt, a.Tokens, clip(a.Text)))
+			endless = append(endless, fmt.Sprintf("%q ran on for %d tokens: %q", clip(a.Prompt), a.Tokens, clip(a.Text)))
 		}
 	}
 	switch {
 	case len(endless) > 0:
-		return fail("%s", strings.Join(endless, "; "))
+		return fail("%s", first(endless, "; "))
 	case len(ended) == 0:
 		return notRun("no answer was long enough to end by itself")
 	}
@@ -103,7 +102,7 @@ func (r *run) checkRepetition(context.Context) report.Check {
 		return notRun("the model was not asked anything")
 	}
 	for _, a := range r.spoken {
-		if c := judgeLoop(a.ids, fmt.Sprintf("answer to %q", a.Prompt)); c.Passed == report.Failed {
+		if c := judgeLoop(a.ids, fmt.Sprintf("answer to %q", clip(a.Prompt))); c.Passed == report.Failed {
 			return c
 		}
 	}
@@ -131,7 +130,7 @@ func (r *run) checkControl(context.Context) report.Check {
 	}
 	for _, a := range r.spoken {
 		if found := leaks(a.ids, r.language.Control(a.thinking)); len(found) > 0 {
-			return fail("the answer to %q holds %s", a.Prompt, strings.Join(found, " "))
+			return fail("the answer to %q holds %s", clip(a.Prompt), first(found, " "))
 		}
 	}
 	return pass("%d answers, no control tokens in them", len(r.spoken))
@@ -185,7 +184,7 @@ func (r *run) judgeTurn(ids []int, what string) report.Check {
 		return c
 	}
 	if found := leaks(ids, r.language.Control(false)); len(found) > 0 {
-		return fail("%s holds %s", what, strings.Join(found, " "))
+		return fail("%s holds %s", what, first(found, " "))
 	}
 	return report.Check{}
 }

@@ -31,7 +31,7 @@ func (r *run) checkDigests(ctx context.Context) report.Check {
 		return notRun("%v", err)
 	}
 	if len(damage) > 0 {
-		return fail("%s", sentences(manifest.CheckResult{Damage: damage}.Err()))
+		return fail("%s: import or pull it again", sentences(manifest.CheckResult{Damage: damage}.Err()))
 	}
 	total := int64(0)
 	for _, l := range r.Blobs {
@@ -87,13 +87,4 @@ func (r *run) checkFiles(context.Context) report.Check {
 		return fail("%s", sentences(err))
 	}
 	return pass("%d files", len(r.source.Files()))
-}
-
-// sentences puts joined errors on one line, ten of them at most.
-func sentences(err error) string {
-	lines := strings.Split(err.Error(), "\n")
-	if rest := len(lines) - 10; rest > 0 {
-		lines = append(lines[:10], fmt.Sprintf("%d more", rest))
-	}
-	return strings.Join(lines, "; ")
 }

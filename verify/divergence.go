@@ -74,7 +74,7 @@ func (r *run) checkKL(ctx context.Context) report.Check {
 		return fail("%d of %d positions are not finite", d.NonFinite, d.Positions)
 	}
 	if d.MaxKL < roundingKL && r.changed() {
-		return fail("no difference at all from the reference, though formats differ: the reference was not what ran, or quantization never engaged")
+		return fail("no difference at all from the reference, though formats differ: it was not what ran, or nothing was quantized")
 	}
 	return atMost(d.MeanKL, r.bounds().KL, fmt.Sprintf("mean KL divergence from the reference, ± %.1g nats; p99 %.3g, max %.3g", d.StdErr, d.P99KL, d.MaxKL))
 }
@@ -149,12 +149,12 @@ func (r *run) checkReference(context.Context) report.Check {
 	}
 	guessing := float64(r.source.Inventory().Config.VocabSize)
 	if !(d.ReferencePerplexity < guessing) {
-		return atMost(d.ReferencePerplexity, guessing, "perplexity of the reference is no better than guessing: it is broken, or the text is not of its kind and says nothing; name another with --text")
+		return atMost(d.ReferencePerplexity, guessing, "perplexity of the reference, no better than guessing: it is broken, or the text is not of its kind; name another with --text")
 	}
 	c := pass("the reference's perplexity is %.4g, and the model's does not fall below it beyond noise", d.ReferencePerplexity)
 	const beyond = 3 // standard errors
 	if d.PerplexityChange < -0.01 && -d.PerplexityChange > beyond*d.PerplexityStdErr {
-		c.Warning = fmt.Sprintf("the model's perplexity is %.2f%% lower than its reference's, %.0f standard errors: a copy that is better than its original means that the original is broken or was read wrongly",
+		c.Warning = fmt.Sprintf("the model's perplexity is %.2f%% lower than its reference's, %.0f standard errors: the reference is broken, or was read wrongly",
 			-100*d.PerplexityChange, math.Abs(d.PerplexityChange/d.PerplexityStdErr))
 		c.Detail = "perplexity is below the reference's"
 	}

@@ -30,14 +30,15 @@ func prefillLengths(asked []int, context int) (lengths []int, note string) {
 	if asked == nil {
 		asked = DefaultLengths()
 	}
-	for _, n := range slices.Compact(slices.Sorted(slices.Values(asked))) {
-		if context > 0 && n > context {
-			note += fmt.Sprintf("; length %d is past the context of %d and was left out", n, context)
-			continue
-		}
-		lengths = append(lengths, n)
+	lengths = slices.Compact(slices.Sorted(slices.Values(asked)))
+	fit := len(lengths)
+	for context > 0 && fit > 0 && lengths[fit-1] > context {
+		fit--
 	}
-	return lengths, note
+	if fit < len(lengths) {
+		note = fmt.Sprintf("; lengths %v are past the context of %d and were left out", lengths[fit:], context)
+	}
+	return lengths[:fit], note
 }
 
 // stepped is a row of logits reached by decoding.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"qimport/convert/source"
 	"qimport/runtime/model"
@@ -44,7 +43,7 @@ func (r *run) checkConfig(context.Context) report.Check {
 		return notRun("in the source: %s", sentences(err))
 	}
 	if differences := differingFields(ours, theirs); len(differences) > 0 {
-		return fail("config.json differs from the source's: %s", strings.Join(differences, "; "))
+		return fail("config.json differs from the source's: %s", first(differences, "; "))
 	}
 	return pass("config.json means the same model as the source's")
 }
@@ -82,18 +81,15 @@ func (r *run) checkTensorErrors(ctx context.Context) report.Check {
 		return fail("%s", sentences(err))
 	}
 	r.report.Tensors = tensors
-	var over []string
+	worst, over := tensors[0], 0
 	for _, t := range tensors {
 		if t.Over() {
-			over = append(over, t.Name)
+			over++
 		}
 	}
-	worst := tensors[0]
-	if len(over) > 0 {
-		c := atMost(worst.Error, worst.Limit, fmt.Sprintf("%d of %d tensors differ from the source by more than their format costs: %s",
-			len(over), len(tensors), strings.Join(over[:min(5, len(over))], ", ")))
-		c.Detail += "; relative squared error of the first"
-		return c
+	if over > 0 {
+		return atMost(worst.Error, worst.Limit, fmt.Sprintf("relative squared error; %d of %d tensors lost more than their format costs, the worst %s",
+			over, len(tensors), worst.Name))
 	}
 	return atMost(worst.Error, worst.Limit, fmt.Sprintf("relative squared error of %d tensors, worst in %s (%s)", len(tensors), worst.Name, worst.Format))
 }
@@ -115,7 +111,7 @@ func (r *run) checkEngaged(context.Context) report.Check {
 		}
 	}
 	if len(untouched) > 0 {
-		return fail("no difference at all in %d of %d quantized tensors, the first %s: the source was quantized before, or these are not its numbers", len(untouched), quantized, untouched[0])
+		return fail("%d of %d quantized tensors do not differ at all, the first %s: the source was quantized before, or is another one", len(untouched), quantized, untouched[0])
 	}
 	return pass("%d tensors were quantized, all of them differ from the source", quantized)
 }

@@ -31,7 +31,7 @@ func Tensors(ctx context.Context, ours, reference *source.Source) ([]report.Tens
 	matched, alone := pairs(ours, reference)
 	switch {
 	case len(alone) > 0:
-		return nil, fmt.Errorf("the source has no %s", strings.Join(alone[:min(5, len(alone))], ", "))
+		return nil, fmt.Errorf("the source lacks %d of the model's tensors, the first %s", len(alone), alone[0])
 	case len(matched) == 0:
 		return nil, errors.New("the model has no tensor to compare")
 	}

@@ -31,7 +31,7 @@ func (l *Language) CheckNamed(files chat.Files, id int) error {
 		return err
 	}
 	if !slices.Contains(named, id) {
-		return fmt.Errorf("turns end with %s (id %d), but neither generation_config.json, config.json nor tokenizer_config.json names it: other programs will not stop there", l.Names([]int{id}), id)
+		return fmt.Errorf("turns end with %s, but no file names it: other programs will not stop there; add %d to eos_token_id in generation_config.json", l.Names([]int{id}), id)
 	}
 	return nil
 }

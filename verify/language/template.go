@@ -17,7 +17,7 @@ func TurnEnd(t *chat.Template) (string, error) {
 	_, turns, asked := strings.Cut(text, question)
 	_, end, answered := strings.Cut(turns, answer)
 	if !asked || !answered {
-		return "", fmt.Errorf("the chat template loses a message: it made %.160q", text)
+		return "", fmt.Errorf("the chat template loses a message: it made %.80q", text)
 	}
 	return end, nil
 }
@@ -31,7 +31,7 @@ func OpensTurn(t *chat.Template) error {
 	}
 	opened, err := t.Render(question, chat.Options{AddGenerationPrompt: true})
 	if err == nil && len(opened) <= len(closed) {
-		err = fmt.Errorf("the chat template does not open the assistant's turn: with and without it makes %.160q", opened)
+		err = fmt.Errorf("the chat template does not open the assistant's turn: with and without it makes %.80q", opened)
 	}
 	return err
 }
