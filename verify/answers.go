@@ -26,7 +26,8 @@ func (r *run) cases() []Case {
 	return r.Cases
 }
 
-// checkAnswer puts one case to the model.
+// checkAnswer puts one case to the model, in a conversation of its own: no answer leans on what was
+// said before it.
 func (r *run) checkAnswer(ctx context.Context, c Case) report.Check {
 	if r.model == nil || r.language.Template == nil {
 		return notRun("the model did not load, or has no chat template")
@@ -123,7 +124,8 @@ func judgeLoop(ids []int, what string) report.Check {
 	return pass("no loop in %d tokens", len(ids))
 }
 
-// checkControl looks for tokens of the prompt's markup in the answers.
+// checkControl looks for tokens of the prompt's markup in the answers. A model that says them was given
+// another template than it was trained on, or lost what tells them from text.
 func (r *run) checkControl(context.Context) report.Check {
 	if len(r.spoken) == 0 {
 		return notRun("the model was not asked anything")

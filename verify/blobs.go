@@ -21,7 +21,7 @@ func (r *run) blobSteps() []step {
 	return append(steps, step{"blobs.tensors", r.checkTensors}, step{"blobs.files", r.checkFiles})
 }
 
-// checkDigests reads every blob whole.
+// checkDigests reads every blob whole: names and sizes do not show a bit that a disk or a copy lost.
 func (r *run) checkDigests(ctx context.Context) report.Check {
 	if len(r.Blobs) == 0 {
 		return fail("the manifest names no blobs")
@@ -40,7 +40,8 @@ func (r *run) checkDigests(ctx context.Context) report.Check {
 	return pass("%d blobs, %d bytes, each with its size and digest", len(r.Blobs), total)
 }
 
-// checkTensors opens the model, which holds every header, shape and encoding to its config.
+// checkTensors opens the model, which holds every header, shape and encoding to its config. That reads
+// headers alone, so it costs the same for a model of any size; the checks after it use what is open.
 func (r *run) checkTensors(context.Context) report.Check {
 	source, err := r.Open()
 	if err != nil {
@@ -63,6 +64,7 @@ func (r *run) checkTensors(context.Context) report.Check {
 }
 
 // checkFiles holds the JSON files to being JSON, and asks for those that a model cannot do without.
+// All findings are told at once: a copy that broke one file often broke more.
 func (r *run) checkFiles(context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")

@@ -12,7 +12,8 @@ import (
 	"qimport/verify/score"
 )
 
-// checkTokens asks that both models read the texts as the same tokens.
+// checkTokens asks that both models read the texts as the same tokens. Rows over different tokens
+// cannot be compared, so nothing after it is measured where they do not.
 func (r *run) checkTokens(ctx context.Context) report.Check {
 	if r.language.Tokenizer == nil {
 		return notRun("the tokenizer did not load")
@@ -41,7 +42,7 @@ func (r *run) checkTokens(ctx context.Context) report.Check {
 	return pass("%s, %s", ours.Size(), report.ShortDigest(ours.Digest()))
 }
 
-// checkScoreTokens holds stored scores to the text and vocabulary.
+// checkScoreTokens holds stored scores to the text and vocabulary: their model is not there to be asked.
 func (r *run) checkScoreTokens(ours score.Texts) report.Check {
 	s, err := score.Open(r.Scores)
 	if err != nil {
@@ -111,6 +112,8 @@ func (r *run) divergence() (*report.Divergence, report.Check) {
 	return r.report.Divergence, report.Check{}
 }
 
+// checkTop1 holds the model to choosing the tokens that its source chooses. Where many tokens are about
+// as likely this falls first; where one is all but certain, the KL divergence does.
 func (r *run) checkTop1(context.Context) report.Check {
 	d, missing := r.divergence()
 	if d == nil {
@@ -119,6 +122,7 @@ func (r *run) checkTop1(context.Context) report.Check {
 	return atLeast(d.Top1, r.bounds().Top1, "share of positions where both hold the same token likeliest")
 }
 
+// checkPerplexity judges the change by position, in which the text's own difficulty cancels out.
 func (r *run) checkPerplexity(context.Context) report.Check {
 	d, missing := r.divergence()
 	if d == nil {

@@ -29,7 +29,8 @@ func (r *run) qualitySteps() []step {
 	)
 }
 
-// checkConfig asks that the model computes as its source does: sizes, layers, rope, norms.
+// checkConfig asks that the model computes as its source does: sizes, layers, rope, norms. Right
+// numbers under another rope base are another model, and no comparison of tensors would show it.
 func (r *run) checkConfig(context.Context) report.Check {
 	if r.source == nil || r.Against == nil {
 		return notRun("%s", r.noReference())
@@ -55,7 +56,7 @@ func readConfig(s *source.Source) (model.Config, error) {
 		return model.Config{}, err
 	}
 	c, err := model.ParseConfig(b)
-	c.MaxPositions = 0
+	c.MaxPositions = 0 // a bound on use, which a copy may have another of
 	return c, err
 }
 
@@ -71,7 +72,8 @@ func differingFields(ours, theirs model.Config) []string {
 	return differences
 }
 
-// checkTensorErrors compares every tensor with the source's.
+// checkTensorErrors compares every tensor with the source's. It finds what a mean over a text hides:
+// one tensor of thousands whose scales are off.
 func (r *run) checkTensorErrors(ctx context.Context) report.Check {
 	if r.source == nil || r.Against == nil {
 		return notRun("%s", r.noReference())
@@ -94,7 +96,8 @@ func (r *run) checkTensorErrors(ctx context.Context) report.Check {
 	return atMost(worst.Error, worst.Limit, fmt.Sprintf("relative squared error of %d tensors, worst in %s (%s)", len(tensors), worst.Name, worst.Format))
 }
 
-// checkEngaged asks that quantization has changed what it was to change.
+// checkEngaged asks that quantization has changed what it was to change. Where it has not, the error of
+// 0 is no praise: the numbers were rounded before, and what that cost is not in this report.
 func (r *run) checkEngaged(context.Context) report.Check {
 	if r.report.Tensors == nil {
 		return notRun("no tensors were compared")

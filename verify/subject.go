@@ -47,7 +47,8 @@ func (r *run) close() {
 	}
 }
 
-// unload frees the model's memory; the checks that run it come before.
+// unload frees the model's memory, which may not hold the reference besides; the checks that run the
+// model come before.
 func (r *run) unload() {
 	if r.model != nil {
 		r.model.Close()
@@ -55,7 +56,8 @@ func (r *run) unload() {
 	}
 }
 
-// checkLoad loads the model through MLX.
+// checkLoad loads the model through MLX. A machine without MLX, or too small for the model, says nothing
+// about it: then the check is not run, where anything else is the model's fault.
 func (r *run) checkLoad(ctx context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")

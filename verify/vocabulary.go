@@ -10,7 +10,8 @@ import (
 	"qimport/verify/report"
 )
 
-// checkVocabulary holds tokenizer, stop tokens and embedding to each other.
+// checkVocabulary holds tokenizer, stop tokens and embedding to each other. Each is sound by itself in
+// a model that was given another one's tokenizer; only side by side do they show it.
 func (r *run) checkVocabulary(context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")

@@ -7,7 +7,8 @@ import (
 	"qimport/runtime/chat"
 )
 
-// TurnEnd is what a template writes after an answer. A template that loses a message is an error.
+// TurnEnd is what a template writes after an answer, found between what was put in: templates give no
+// other way to ask. One that loses a message is an error.
 func TurnEnd(t *chat.Template) (string, error) {
 	const question, answer = "Where does the ferry leave?", "From the western pier."
 	text, err := t.Render([]chat.Message{{Role: "user", Content: question}, {Role: "assistant", Content: answer}}, chat.Options{})
