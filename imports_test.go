@@ -28,6 +28,9 @@ func rooms() []room {
 		{folder: "bench"},
 		{folder: ".", may: []string{"verify", "convert", "runtime", "arch", "manifest", "quant"}},
 		{folder: "verify/report"},
+		{folder: "verify/score", may: []string{"verify/report", "convert/safetensors", "manifest", "quant"}},
+		{folder: "verify/cost", may: []string{"verify/report", "convert/source", "arch", "quant"}},
+		{folder: "verify/language", may: []string{"runtime/chat", "runtime/tokenizer"}},
 		{folder: "verify", may: []string{"convert/source", "convert/safetensors", "runtime", "arch", "manifest", "quant"}, tests: []string{"convert"}},
 		{folder: "convert/safetensors", may: []string{"quant"}},
 		{folder: "convert/checkpoint", may: []string{"convert/safetensors", "quant"}},
@@ -105,6 +108,7 @@ func TestImportsTable(t *testing.T) {
 		{"verify", ".", false, false},
 		{"cmd/qimport", ".", false, true},
 		{"verify", "cmd/qimport", false, false},
+		{"verify/score", "verify/language", false, false},
 		{"verify", "runtime/chat", false, true},
 		{"quantum", "quant", false, false},
 	} {

@@ -3,10 +3,8 @@ package manifest
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -22,19 +20,24 @@ var ErrDamaged = errors.New("damaged")
 // Damage is one thing that Check found wrong.
 type Damage struct {
 	Path    string // of the blob or manifest; "" where Problem says where
+	Holds   string // what the manifest calls the blob; "" where several manifests may
 	Names   []Name // what cannot be relied upon for it; none for a blob that no manifest names
 	Problem string // what, in a few words with numbers
 }
 
 // Error is one sentence with all of it.
 func (d Damage) Error() string {
+	what := d.Path
+	if d.Holds != "" {
+		what += " (" + d.Holds + ")"
+	}
 	switch {
-	case d.Path == "":
+	case what == "":
 		return d.Problem
 	case len(d.Names) == 0:
-		return d.Path + " " + d.Problem
+		return what + " " + d.Problem
 	}
-	return fmt.Sprintf("%s %s; needed by %v", d.Path, d.Problem, d.Names)
+	return fmt.Sprintf("%s %s; needed by %v", what, d.Problem, d.Names)
 }
 
 // Unwrap makes every Damage an ErrDamaged.
@@ -90,18 +93,18 @@ func (s *Store) Check(ctx context.Context, progress func(done, total int64)) (Ch
 			r.Blobs++
 			r.Bytes += b.size
 		} else if len(b.names) == 0 || still[b.digest] {
-			r.Damage = append(r.Damage, Damage{s.Blob(b.digest), b.names, problems[i]})
+			r.Damage = append(r.Damage, Damage{Path: s.Blob(b.digest), Names: b.names, Problem: problems[i]})
 		}
 	}
 	return r, nil
 }
 
-// CheckBlobs is Check for the blobs of one manifest, which may be staged still: path says where each
-// lies (Store.Blob, Stage.Path).
-func CheckBlobs(ctx context.Context, m Manifest, path func(Digest) string, progress func(done, total int64)) ([]Damage, error) {
-	var blobs []blobCheck
-	for _, l := range m.Blobs() {
-		blobs = append(blobs, blobCheck{digest: l.Digest, size: l.Size})
+// CheckBlobs is Check for the blobs of one manifest (Manifest.Blobs), which may be staged still: path
+// says where each lies (Store.Blob, Stage.Path).
+func CheckBlobs(ctx context.Context, layers []Layer, path func(Digest) string, progress func(done, total int64)) ([]Damage, error) {
+	blobs := make([]blobCheck, len(layers))
+	for i, l := range layers {
+		blobs[i] = blobCheck{digest: l.Digest, size: l.Size}
 	}
 	problems, err := hashAll(ctx, blobs, path, progress)
 	if err != nil {
@@ -110,7 +113,7 @@ func CheckBlobs(ctx context.Context, m Manifest, path func(Digest) string, progr
 	var damage []Damage
 	for i, p := range problems {
 		if p != "" {
-			damage = append(damage, Damage{Path: path(blobs[i].digest), Problem: p})
+			damage = append(damage, Damage{Path: path(layers[i].Digest), Holds: layers[i].label(), Problem: p})
 		}
 	}
 	return damage, nil
@@ -131,8 +134,8 @@ func (s *Store) blobsToCheck(entries []Entry, r *CheckResult) ([]blobCheck, erro
 			}
 			blobs[i].names = append(blobs[i].names, e.Name)
 			if blobs[i].size != l.Size {
-				r.Damage = append(r.Damage, Damage{s.manifestPath(e.Name), []Name{e.Name},
-					fmt.Sprintf("gives %s %d bytes, where %s gives it %d", l.Digest, l.Size, blobs[i].names[0], blobs[i].size)})
+				r.Damage = append(r.Damage, Damage{Path: s.manifestPath(e.Name), Names: []Name{e.Name},
+					Problem: fmt.Sprintf("gives %s %d bytes, where %s gives it %d", l.Digest, l.Size, blobs[i].names[0], blobs[i].size)})
 			}
 		}
 	}
@@ -189,7 +192,7 @@ func checkBlob(ctx context.Context, path string, b blobCheck, count func(int64))
 	if info, err := file.Stat(); err == nil && info.Size() != b.size {
 		return fmt.Sprintf("has %d bytes instead of %d", info.Size(), b.size)
 	}
-	sum, err := hashReader(ctx, file, b.size, count)
+	sum, err := HashReader(ctx, file, b.size, count)
 	if err != nil {
 		return "cannot be read: " + err.Error()
 	}
@@ -197,26 +200,4 @@ func checkBlob(ctx context.Context, path string, b blobCheck, count func(int64))
 		return fmt.Sprintf("holds other bytes than it should: they hash to %s", sum)
 	}
 	return ""
-}
-
-// hashReader hashes what r holds, about size bytes, a piece at a time, and tells count of each.
-func hashReader(ctx context.Context, r io.Reader, size int64, count func(int64)) (Digest, error) {
-	h := sha256.New()
-	piece := make([]byte, min(size+1, 1<<20))
-	for {
-		if err := ctx.Err(); err != nil {
-			return Digest{}, err
-		}
-		n, err := r.Read(piece)
-		h.Write(piece[:n])
-		count(int64(n))
-		if err == io.EOF {
-			var d Digest
-			h.Sum(d.sum[:0])
-			return d, nil
-		}
-		if err != nil {
-			return Digest{}, err
-		}
-	}
 }

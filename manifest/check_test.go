@@ -52,8 +52,10 @@ func TestCheckFindsAllDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if damage, err := CheckBlobs(context.Background(), a, s.Blob, nil); err != nil || len(damage) != 3 {
+	if damage, err := CheckBlobs(context.Background(), a.Blobs(), s.Blob, nil); err != nil || len(damage) != 3 {
 		t.Errorf("of a alone: %v, %v", damage, err)
+	} else if got := damage[0].Error(); !strings.Contains(got, " (cut) has 5 bytes instead of 9") {
+		t.Errorf("of a alone: %s", got)
 	}
 	for _, d := range r.Damage {
 		if d.Path == blob("one bit of this") && len(d.Names) != 2 {

@@ -1,10 +1,12 @@
 package manifest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -16,6 +18,31 @@ type Digest struct{ sum [sha256.Size]byte }
 
 // DigestOf hashes b.
 func DigestOf(b []byte) Digest { return Digest{sha256.Sum256(b)} }
+
+// HashReader hashes what r holds, about size bytes, and stops when ctx ends. read, which may be nil,
+// is told the bytes of each piece.
+func HashReader(ctx context.Context, r io.Reader, size int64, read func(bytes int64)) (Digest, error) {
+	h := sha256.New()
+	piece := make([]byte, min(size+1, 1<<20))
+	for {
+		if err := ctx.Err(); err != nil {
+			return Digest{}, err
+		}
+		n, err := r.Read(piece)
+		h.Write(piece[:n])
+		if read != nil {
+			read(int64(n))
+		}
+		if err == io.EOF {
+			var d Digest
+			h.Sum(d.sum[:0])
+			return d, nil
+		}
+		if err != nil {
+			return Digest{}, err
+		}
+	}
+}
 
 // ParseDigest reads "sha256:<64 hex>", or "sha256-<64 hex>" as files are named. Upper-case hex is
 // taken too, as Ollama takes it. The error is ErrBadDigest.
@@ -39,11 +66,14 @@ func (d Digest) String() string {
 	if d.IsZero() {
 		return ""
 	}
-	return "sha256:" + hex.EncodeToString(d.sum[:])
+	return "sha256:" + d.Hex()
 }
 
+// Hex is the 64 lower-case digits alone, as other tools print them.
+func (d Digest) Hex() string { return hex.EncodeToString(d.sum[:]) }
+
 // FileName is the form on disk, "sha256-<64 lower-case hex>".
-func (d Digest) FileName() string { return "sha256-" + hex.EncodeToString(d.sum[:]) }
+func (d Digest) FileName() string { return "sha256-" + d.Hex() }
 
 // Short is the first 12 hex digits, enough to tell models apart in a list.
 func (d Digest) Short() string { return hex.EncodeToString(d.sum[:6]) }

@@ -1,5 +1,7 @@
 package manifest
 
+import "strings"
+
 // Media types of a manifest, of its config blob, and of the layers of a safetensors model.
 const (
 	MediaTypeManifest = "application/vnd.docker.distribution.manifest.v2+json"
@@ -18,4 +20,12 @@ type Layer struct {
 	Digest    Digest `json:"digest"`
 	Size      int64  `json:"size"` // bytes of the blob
 	Name      string `json:"name,omitempty"`
+}
+
+// label is what people call the blob: its name, or the last word of its media type.
+func (l Layer) label() string {
+	if l.Name != "" {
+		return l.Name
+	}
+	return l.MediaType[strings.LastIndexByte(l.MediaType, '.')+1:]
 }

@@ -43,7 +43,8 @@ func (s *Store) Remove(ctx context.Context, n Name) (Removed, error) {
 	return r, err
 }
 
-// removeUnneeded removes the blobs and the report of a removed entry that no other entry needs.
+// removeUnneeded removes the blobs and the report of a removed entry that no other entry needs. A report
+// goes by the manifest's digest: it stays while a copy of the name points at the same.
 func (s *Store) removeUnneeded(r *Removed, removed Entry, others []Entry) error {
 	needed := namedBlobs(others)
 	for _, l := range removed.Manifest.Blobs() {

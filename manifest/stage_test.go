@@ -252,7 +252,7 @@ func TestManyAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := New(layers[0], layers[1:])
-	if damage, err := CheckBlobs(context.Background(), m, st.Path, nil); err != nil || len(damage) > 0 {
+	if damage, err := CheckBlobs(context.Background(), m.Blobs(), st.Path, nil); err != nil || len(damage) > 0 {
 		t.Errorf("staged: %v, %v", damage, err)
 	}
 	if _, err := st.Publish(context.Background(), mustName(t, "m"), m); err != nil {

@@ -71,7 +71,7 @@ func TestExpandToMXFP8(t *testing.T) {
 			if err := c.tensor.ExpandScales(out.Scales[perRow:], 1); err != nil {
 				t.Fatal(err)
 			}
-			if got := decodeAll(t, out); !bytes.Equal(float32Bytes(got), float32Bytes(want)) {
+			if got := decodeAll(t, out); !bytes.Equal(Float32s(got).Data, Float32s(want).Data) {
 				t.Error("the expanded tensor decodes to other values")
 			}
 		})
@@ -136,7 +136,7 @@ func TestFoldGlobal(t *testing.T) {
 				}
 				return
 			}
-			if !bytes.Equal(float32Bytes(decodeAll(t, out)), float32Bytes(decodeAll(t, tensor))) {
+			if !bytes.Equal(Float32s(decodeAll(t, out)).Data, Float32s(decodeAll(t, tensor)).Data) {
 				t.Error("the folded tensor decodes to other values")
 			}
 		})

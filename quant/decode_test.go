@@ -90,7 +90,7 @@ func TestDecodeInRows(t *testing.T) {
 		for i := range w {
 			w[i] = float32(math.Sin(float64(i*i))) / 3
 		}
-		tensor := encodeWhole(t, f, float32Bytes(w), F32)
+		tensor := encodeWhole(t, f, Float32s(w))
 		tensor.Shape = []int{5, 128}
 		mustDecodeInRows(t, tensor, decodeAll(t, tensor))
 	}

@@ -3,75 +3,62 @@ package quant
 import (
 	"fmt"
 	"math"
-	"unsafe"
 
 	"qimport/quant/kernel"
 )
 
-// Encode packs all of src, whole groups of plain elements of type from, into p, by the rule of
-// MLX's current GPU kernels in float32 arithmetic: the same bytes on every machine. Affine scales
-// and biases are of type from. It refuses wrong sizes and types, never values: see NonFinite. To a
-// Plain format it rounds to nearest even. F64 goes through float32, with float32 scales.
-func Encode(f Format, p Packed, src []byte, from Dtype) error {
-	return encodeBytes(f, p, src, from, false)
+// Options are what Encode may be asked for beside a format. Under the zero value it packs as MLX does.
+type Options struct {
+	// Scale is the dtype of affine scales and biases: bf16, f16 or f32. NoDtype is that of the
+	// values, f32 for f64. Other formats do not look at it.
+	Scale Dtype
+	// Search takes the scales that lose the least squared error among some beside those of MLX's rule.
+	// On normal weights that is a quarter less for nvfp4, a third for affine 8 bits, 3 to 12 per cent
+	// for the others, at a tenth of the speed or somewhat more. MXFP8 and Plain have nothing to search.
+	Search bool
 }
 
-// EncodeFloat32 is Encode from decoded values. Affine scales and biases become scaleDtype: bf16, f16
-// or f32; other formats do not look at it.
-func EncodeFloat32(f Format, p Packed, src []float32, scaleDtype Dtype) error {
-	return encodeFloat32(f, p, src, scaleDtype, false)
-}
-
-// EncodeSearch is Encode with scales that lose the least squared error among some beside those of
-// the plain rule. On normal weights that is a quarter less for nvfp4, a third for affine 8 bits, 3 to
-// 12 per cent for the others, at a tenth of the speed or somewhat more. The bytes are no longer
-// MLX's; they are still the same on every machine. MXFP8 and Plain have nothing to search: there it
-// is Encode.
-func EncodeSearch(f Format, p Packed, src []byte, from Dtype) error {
-	return encodeBytes(f, p, src, from, true)
-}
-
-// EncodeSearchFloat32 is EncodeSearch from decoded values, with scales as EncodeFloat32 has them.
-func EncodeSearchFloat32(f Format, p Packed, src []float32, scaleDtype Dtype) error {
-	return encodeFloat32(f, p, src, scaleDtype, true)
-}
-
-func encodeBytes(f Format, p Packed, src []byte, from Dtype, search bool) error {
-	if from.Size() == 0 || len(src)%from.Size() != 0 {
-		return fmt.Errorf("%d bytes are not whole elements of %s", len(src), from)
+// Encode packs all of v, whole groups, into p, by the rule of MLX's current GPU kernels in float32
+// arithmetic: the same bytes on every machine, with searched scales too. It refuses wrong sizes and
+// types, never values: see NonFinite. To a Plain format it rounds to nearest even; what has the format
+// already is copied. F64 goes through float32.
+func Encode(f Format, p Packed, v Values, o Options) error {
+	n, err := v.count()
+	if err != nil {
+		return err
 	}
-	n := len(src) / from.Size()
-	if f == PlainFormat(from) {
-		if len(p.Weight) != len(src) {
-			return fmt.Errorf("%d bytes of %s do not fit into %d", len(src), from, len(p.Weight))
+	if f == PlainFormat(v.Dtype) {
+		if len(p.Weight) != len(v.Data) {
+			return fmt.Errorf("%d bytes of %s do not fit into %d", len(v.Data), v.Dtype, len(p.Weight))
 		}
-		copy(p.Weight, src)
+		copy(p.Weight, v.Data)
 		return nil
 	}
-	e, ok := from.elem()
+	from, ok := v.Dtype.elem()
 	if f.Mode == Plain || !ok {
-		return encodeThroughFloat32(f, p, src, from, search)
+		return encodeThroughFloat32(f, p, v, o)
 	}
-	if err := p.check(f, n, from); err != nil {
+	dtype := o.scaleDtype(v.Dtype)
+	scale, ok := dtype.elem()
+	if !ok && f.Mode == Affine {
+		return fmt.Errorf("%s: scales cannot be %q, only bf16, f16 or f32", f, dtype)
+	}
+	if err := p.check(f, n, dtype); err != nil {
 		return err
 	}
-	encode(f, p, src, e, e, search)
+	encode(f, p, v.Data, from, scale, o.Search)
 	return nil
 }
 
-func encodeFloat32(f Format, p Packed, src []float32, scaleDtype Dtype, search bool) error {
-	if f.Mode == Plain {
-		return FromFloat32(p.Weight, f.Dtype, src)
+// scaleDtype is the dtype of affine scales for values of a dtype.
+func (o Options) scaleDtype(values Dtype) Dtype {
+	switch {
+	case o.Scale != NoDtype:
+		return o.Scale
+	case values == F64:
+		return F32
 	}
-	scale, ok := scaleDtype.elem()
-	if !ok && f.Mode == Affine {
-		return fmt.Errorf("%s: scales cannot be %q, only bf16, f16 or f32", f, scaleDtype)
-	}
-	if err := p.check(f, len(src), scaleDtype); err != nil {
-		return err
-	}
-	encode(f, p, float32Bytes(src), kernel.F32, scale, search)
-	return nil
+	return values
 }
 
 // GlobalScale is the global scale under which the group that holds the largest magnitude of a
@@ -102,30 +89,30 @@ func encode(f Format, p Packed, src []byte, from, scale kernel.Elem, search bool
 }
 
 // encodeThroughFloat32 converts a piece at a time: between plain dtypes, and from f64 to any format.
-func encodeThroughFloat32(f Format, p Packed, src []byte, from Dtype, search bool) error {
+func encodeThroughFloat32(f Format, p Packed, v Values, o Options) error {
 	const piece = 1024 // elements; a multiple of every group
-	n := len(src) / from.Size()
-	if err := p.check(f, n, F32); err != nil {
+	n := len(v.Data) / v.Dtype.Size()
+	o.Scale = o.scaleDtype(v.Dtype)
+	if err := p.check(f, n, o.Scale); err != nil {
 		return err
 	}
 	var buf [piece]float32
 	for at := 0; at < n; at += piece {
 		w := buf[:min(piece, n-at)]
-		if err := ToFloat32(w, src[at*from.Size():(at+len(w))*from.Size()], from); err != nil {
+		if err := ToFloat32(w, v.piece(at, at+len(w)).Data, v.Dtype); err != nil {
 			return err
 		}
-		if err := encodeFloat32(f, p.Piece(f, F32, at, at+len(w)), w, F32, search); err != nil {
+		part := p.Piece(f, o.Scale, at, at+len(w))
+		if err := encodeFloat32(f, part, w, o); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// float32Bytes views values as their bytes, which lie little-endian on every platform that qimport
-// builds for.
-func float32Bytes(v []float32) []byte {
-	if len(v) == 0 {
-		return nil
+func encodeFloat32(f Format, p Packed, src []float32, o Options) error {
+	if f.Mode == Plain {
+		return FromFloat32(p.Weight, f.Dtype, src)
 	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), 4*len(v))
+	return Encode(f, p, Float32s(src), o)
 }

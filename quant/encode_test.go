@@ -34,26 +34,26 @@ func TestEncodePlain(t *testing.T) {
 		{I32, I32, []byte{1, 2, 3, 4}, []byte{1, 2, 3, 4}},
 	} {
 		got := make([]byte, len(c.want))
-		if err := Encode(PlainFormat(c.to), Packed{Weight: got}, c.src, c.from); err != nil || !bytes.Equal(got, c.want) {
+		if err := Encode(PlainFormat(c.to), Packed{Weight: got}, Values{c.src, c.from}, Options{}); err != nil || !bytes.Equal(got, c.want) {
 			t.Errorf("%s to %s: % x, %v; want % x", c.from, c.to, got, err, c.want)
 		}
 	}
 }
 
-// TestEncodeFloat32 packs as from an f32 source, affine with scales of the type asked for.
-func TestEncodeFloat32(t *testing.T) {
+// TestEncodeScale packs affine with scales of the type asked for, and other formats as ever.
+func TestEncodeScale(t *testing.T) {
 	w := weights(3*128, 0.02)
 	for _, f := range writtenFormats() {
-		want := encodeWhole(t, f, float32Bytes(w), F32)
+		want := encodeWhole(t, f, Float32s(w))
 		p := newPacked(f, len(w), F32)
-		if err := EncodeFloat32(f, p, w, F32); err != nil {
+		if err := Encode(f, p, Float32s(w), Options{Scale: F32}); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(p.Weight, want.Data) || !bytes.Equal(p.Scales, want.Scales) || !bytes.Equal(p.Biases, want.Biases) {
-			t.Errorf("%s: differs from Encode", f)
+			t.Errorf("%s: differs without the scales' type", f)
 		}
 		narrow := newPacked(f, len(w), BF16)
-		if err := EncodeFloat32(f, narrow, w, BF16); err != nil {
+		if err := Encode(f, narrow, Float32s(w), Options{Scale: BF16}); err != nil {
 			t.Fatal(err)
 		}
 		if f.Mode == Affine {
@@ -76,9 +76,9 @@ func TestEncodeF64(t *testing.T) {
 		src = binary.LittleEndian.AppendUint64(src, math.Float64bits(float64(x)*(1+0x1p-30)))
 	}
 	for _, f := range []Format{FormatNVFP4, FormatMXFP8, FormatInt4} {
-		want := encodeWhole(t, f, float32Bytes(w), F32)
+		want := encodeWhole(t, f, Float32s(w))
 		p := newPacked(f, len(w), F32)
-		if err := Encode(f, p, src, F64); err != nil || !bytes.Equal(p.Weight, want.Data) || !bytes.Equal(p.Scales, want.Scales) {
+		if err := Encode(f, p, Values{src, F64}, Options{}); err != nil || !bytes.Equal(p.Weight, want.Data) || !bytes.Equal(p.Scales, want.Scales) {
 			t.Errorf("%s: differs from the float32 of it, or %v", f, err)
 		}
 	}
@@ -95,7 +95,7 @@ func TestGlobalScale(t *testing.T) {
 		g := GlobalScale(amax)
 		p := newPacked(FormatNVFP4, len(w), F32)
 		p.Global = g
-		if err := EncodeFloat32(FormatNVFP4, p, w, NoDtype); err != nil {
+		if err := Encode(FormatNVFP4, p, Float32s(w), Options{}); err != nil {
 			t.Fatal(err)
 		}
 		tensor := Tensor{Shape: []int{64, 64}, Format: FormatNVFP4, Data: p.Weight, Scales: p.Scales, Global: []float32{g}}
@@ -111,24 +111,24 @@ func TestGlobalScale(t *testing.T) {
 }
 
 // TestEncodeSearch: no group loses more than by the plain rule, and all together lose less by as much
-// as EncodeSearch says. Sums of the kernels are float32, which allows for a little.
+// as Options says. Sums of the kernels are float32, which allows for a little.
 func TestEncodeSearch(t *testing.T) {
 	w := weights(64*1024, 0.02)
-	src := scaleBytes(t, BF16, w...)
-	if err := ToFloat32(w, src, BF16); err != nil {
+	src := Values{scaleBytes(t, BF16, w...), BF16}
+	if err := ToFloat32(w, src.Data, BF16); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range writtenFormats() {
 		plain, found := newPacked(f, len(w), BF16), newPacked(f, len(w), BF16)
-		errs := []error{Encode(f, plain, src, BF16), EncodeSearch(f, found, src, BF16)}
+		errs := []error{Encode(f, plain, src, Options{}), Encode(f, found, src, Options{Search: true})}
 		if errs[0] != nil || errs[1] != nil {
 			t.Fatal(errs)
 		}
 		var before, after Loss
 		for at := 0; at < len(w); at += f.GroupSize {
-			group := src[2*at : 2*(at+f.GroupSize)]
-			a, errA := MeasureLoss(f, plain.Piece(f, BF16, at, at+f.GroupSize), BF16, group, BF16)
-			b, errB := MeasureLoss(f, found.Piece(f, BF16, at, at+f.GroupSize), BF16, group, BF16)
+			group := src.piece(at, at+f.GroupSize)
+			a, errA := MeasureLoss(f, plain.Piece(f, BF16, at, at+f.GroupSize), BF16, group)
+			b, errB := MeasureLoss(f, found.Piece(f, BF16, at, at+f.GroupSize), BF16, group)
 			if errA != nil || errB != nil || b.Error > a.Error*1.00001 {
 				t.Fatalf("%s: the group at %d loses %v, by the plain rule %v", f, at, b.Error, a.Error)
 			}
@@ -146,7 +146,7 @@ func TestEncodeSearch(t *testing.T) {
 		}
 		t.Logf("%s: squared error less by %.1f%%", f, 100*gain)
 		values := newPacked(f, len(w), BF16)
-		if err := EncodeSearchFloat32(f, values, w, BF16); err != nil || !bytes.Equal(values.Weight, found.Weight) || !bytes.Equal(values.Scales, found.Scales) {
+		if err := Encode(f, values, Float32s(w), Options{Scale: BF16, Search: true}); err != nil || !bytes.Equal(values.Weight, found.Weight) || !bytes.Equal(values.Scales, found.Scales) {
 			t.Errorf("%s: from values it packs differently, %v", f, err)
 		}
 	}
@@ -177,23 +177,23 @@ func TestEncodeRefuses(t *testing.T) {
 		{"plain, of another size", FormatF32, Packed{Weight: make([]byte, 64)}, src, BF16},
 		{"plain integers from floats", PlainFormat(I32), Packed{Weight: make([]byte, 128)}, src, BF16},
 	} {
-		if err := Encode(c.format, c.packed, c.src, c.from); err == nil {
+		if err := Encode(c.format, c.packed, Values{c.src, c.from}, Options{}); err == nil {
 			t.Errorf("%s: no error", c.name)
 		}
 	}
 	for _, g := range []float32{-1, float32(math.NaN()), float32(math.Inf(1)), 0x1p-149} {
 		p := good
 		p.Global = g
-		if err := Encode(FormatNVFP4, p, src, BF16); err == nil {
+		if err := Encode(FormatNVFP4, p, Values{src, BF16}, Options{}); err == nil {
 			t.Errorf("global scale %v: no error", g)
 		}
 	}
 	other := newPacked(FormatMXFP4, 32, BF16)
 	other.Global = 2
-	if err := Encode(FormatMXFP4, other, src[:64], BF16); err == nil {
+	if err := Encode(FormatMXFP4, other, Values{src, BF16}, Options{}); err == nil {
 		t.Error("a global scale beside mxfp4: no error")
 	}
-	if err := EncodeFloat32(FormatInt4, newPacked(FormatInt4, 64, F64), make([]float32, 64), F64); err == nil {
+	if err := Encode(FormatInt4, newPacked(FormatInt4, 64, F64), Float32s(make([]float32, 64)), Options{Scale: F64}); err == nil {
 		t.Error("f64 scales: no error")
 	}
 }
@@ -204,7 +204,7 @@ func TestNonFinite(t *testing.T) {
 	for _, x := range w {
 		f64 = binary.LittleEndian.AppendUint64(f64, math.Float64bits(float64(x)))
 	}
-	for d, src := range map[Dtype][]byte{BF16: scaleBytes(t, BF16, w...), F32: float32Bytes(w), F64: f64} {
+	for d, src := range map[Dtype][]byte{BF16: scaleBytes(t, BF16, w...), F32: Float32s(w).Data, F64: f64} {
 		if n, err := NonFinite(src, d); n != 3 || err != nil {
 			t.Errorf("%s: %d, %v; want 3", d, n, err)
 		}
@@ -220,7 +220,7 @@ func TestNonFinite(t *testing.T) {
 // TestMeasureLoss: exact values lose nothing, pieces add up, and normal weights lose what is known.
 func TestMeasureLoss(t *testing.T) {
 	w := weights(128*1024, 0.02)
-	src := scaleBytes(t, BF16, w...)
+	src := Values{scaleBytes(t, BF16, w...), BF16}
 	for _, c := range []struct {
 		format   Format
 		from, to float64 // of the relative root mean square error
@@ -229,10 +229,10 @@ func TestMeasureLoss(t *testing.T) {
 		{FormatMXFP8, 0.02, 0.03}, {FormatInt4, 0.08, 0.11}, {FormatInt8, 0.005, 0.01},
 	} {
 		p := newPacked(c.format, len(w), BF16)
-		if err := Encode(c.format, p, src, BF16); err != nil {
+		if err := Encode(c.format, p, src, Options{}); err != nil {
 			t.Fatal(err)
 		}
-		whole, err := MeasureLoss(c.format, p, BF16, src, BF16)
+		whole, err := MeasureLoss(c.format, p, BF16, src)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,8 +240,8 @@ func TestMeasureLoss(t *testing.T) {
 			t.Errorf("%s: relative error %.4f, want %v to %v", c.format, e, c.from, c.to)
 		}
 		half := len(w) / 2
-		a, errA := MeasureLoss(c.format, p.Piece(c.format, BF16, 0, half), BF16, src[:len(src)/2], BF16)
-		b, errB := MeasureLoss(c.format, p.Piece(c.format, BF16, half, len(w)), BF16, src[len(src)/2:], BF16)
+		a, errA := MeasureLoss(c.format, p.Piece(c.format, BF16, 0, half), BF16, src.piece(0, half))
+		b, errB := MeasureLoss(c.format, p.Piece(c.format, BF16, half, len(w)), BF16, src.piece(half, len(w)))
 		if sum := a.Add(b); errA != nil || errB != nil || math.Abs(sum.SNR()-whole.SNR()) > 1e-6 {
 			t.Errorf("%s: %v dB in halves, %v in one", c.format, sum.SNR(), whole.SNR())
 		}
@@ -249,7 +249,7 @@ func TestMeasureLoss(t *testing.T) {
 	if (Loss{}).Relative() != 0 || !math.IsInf((Loss{Error: 1}).Relative(), 1) {
 		t.Error("zeros that stay lose nothing; zeros that do not, everything")
 	}
-	if _, err := MeasureLoss(FormatNVFP4, Packed{}, BF16, src, BF16); err == nil {
+	if _, err := MeasureLoss(FormatNVFP4, Packed{}, BF16, src); err == nil {
 		t.Error("parts of the wrong size: no error")
 	}
 }

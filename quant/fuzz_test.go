@@ -20,20 +20,20 @@ func FuzzEncode(f *testing.F) {
 		ff := writtenFormats()[int(format)%len(writtenFormats())]
 		from := []Dtype{BF16, F16, F32}[dtype%3]
 		groups := len(raw) / (ff.GroupSize * from.Size())
-		src := raw[:groups*ff.GroupSize*from.Size()]
-		if n, err := NonFinite(src, from); groups == 0 || n > 0 || err != nil {
+		v := Values{raw[:groups*ff.GroupSize*from.Size()], from}
+		if n, err := NonFinite(v.Data, from); groups == 0 || n > 0 || err != nil {
 			return
 		}
 		n := groups * ff.GroupSize
 		w := make([]float32, n)
-		if err := ToFloat32(w, src, from); err != nil {
+		if err := ToFloat32(w, v.Data, from); err != nil {
 			t.Fatal(err)
 		}
-		whole := encodeWhole(t, ff, src, from)
+		whole := encodeWhole(t, ff, v)
 		pieces := newPacked(ff, n, from)
 		for at := 0; at < n; at += ff.GroupSize {
 			part := pieces.Piece(ff, from, at, at+ff.GroupSize)
-			if err := Encode(ff, part, src[at*from.Size():(at+ff.GroupSize)*from.Size()], from); err != nil {
+			if err := Encode(ff, part, v.piece(at, at+ff.GroupSize), Options{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -43,24 +43,24 @@ func FuzzEncode(f *testing.F) {
 		got := decodeAll(t, whole)
 		checkSteps(t, ff, whole, w, got)
 		if ff.Mode == MXFP4 || ff.Mode == MXFP8 {
-			again := decodeAll(t, encodeWhole(t, ff, float32Bytes(got), F32))
-			if !bytes.Equal(float32Bytes(again), float32Bytes(got)) {
+			again := decodeAll(t, encodeWhole(t, ff, Float32s(got)))
+			if !bytes.Equal(Float32s(again).Data, Float32s(got).Data) {
 				t.Fatalf("%s: encoding decoded values changes them", ff)
 			}
 		}
 	})
 }
 
-func encodeWhole(t *testing.T, f Format, src []byte, from Dtype) Tensor {
+func encodeWhole(t *testing.T, f Format, v Values) Tensor {
 	t.Helper()
-	n := len(src) / from.Size()
-	p := newPacked(f, n, from)
-	if err := Encode(f, p, src, from); err != nil {
+	n := len(v.Data) / v.Dtype.Size()
+	p := newPacked(f, n, v.Dtype)
+	if err := Encode(f, p, v, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	tensor := Tensor{Shape: []int{n / f.GroupSize, f.GroupSize}, Format: f, Data: p.Weight, Scales: p.Scales, Biases: p.Biases}
 	if f.Mode == Affine {
-		tensor.ScaleDtype = from
+		tensor.ScaleDtype = v.Dtype
 	}
 	return tensor
 }

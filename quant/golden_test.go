@@ -123,7 +123,7 @@ func walkRules(t *testing.T, g golden, report *strings.Builder) {
 		at = next
 	}
 	p := newPacked(g.format, len(w), g.dtype)
-	if err := Encode(g.format, p, g.source, g.dtype); err != nil {
+	if err := Encode(g.format, p, Values{g.source, g.dtype}, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	encoded := g.tensor

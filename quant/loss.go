@@ -22,11 +22,14 @@ func (l Loss) Relative() float64 {
 // SNR is the signal-to-noise ratio in decibels; +Inf for no error.
 func (l Loss) SNR() float64 { return -10 * math.Log10(l.Relative()) }
 
-// MeasureLoss decodes what was encoded from src, with affine scales of type scale, and compares. Sums
+// MeasureLoss decodes what was encoded from v, with affine scales of type scale, and compares. Sums
 // run in the order of the elements, in float64: the same on every machine. Measure pieces at the same
 // time and Add them.
-func MeasureLoss(f Format, p Packed, scale Dtype, src []byte, from Dtype) (Loss, error) {
-	n := len(src) / max(from.Size(), 1)
+func MeasureLoss(f Format, p Packed, scale Dtype, v Values) (Loss, error) {
+	n, err := v.count()
+	if err != nil {
+		return Loss{}, err
+	}
 	if err := p.check(f, n, scale); err != nil {
 		return Loss{}, err
 	}
@@ -35,7 +38,7 @@ func MeasureLoss(f Format, p Packed, scale Dtype, src []byte, from Dtype) (Loss,
 	var l Loss
 	for at := 0; at < n; at += piece {
 		m := min(piece, n-at)
-		if err := ToFloat32(w[:m], src[at*from.Size():(at+m)*from.Size()], from); err != nil {
+		if err := ToFloat32(w[:m], v.piece(at, at+m).Data, v.Dtype); err != nil {
 			return Loss{}, err
 		}
 		q := p.Piece(f, scale, at, at+m)

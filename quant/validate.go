@@ -29,7 +29,8 @@ func (t Tensor) Validate() error {
 	return t.checkGlobal()
 }
 
-// checkDimensions refuses shapes whose elements no memory holds.
+// checkDimensions refuses shapes whose elements no memory holds. Sizes are worked out from them further
+// on, where one that overflows would pass for a small tensor.
 func checkDimensions(shape []int) error {
 	n := 1
 	for _, d := range shape {
@@ -41,7 +42,8 @@ func checkDimensions(shape []int) error {
 	return nil
 }
 
-// partSizes says how many bytes each part must have.
+// partSizes says how many bytes each part must have. It knows fp8 as well, which Format.PartSizes does
+// not: its scales go by blocks of the shape, which elements alone do not tell.
 func (t Tensor) partSizes() (data, scales, biases int, err error) {
 	n := Elements(t.Shape)
 	switch t.Format.Mode {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"qimport/runtime"
 	"qimport/runtime/chat"
@@ -27,9 +26,10 @@ func (r *run) cases() []Case {
 	return r.Cases
 }
 
-// checkAnswer puts one case to the model.
+// checkAnswer puts one case to the model, in a conversation of its own: no answer leans on what was
+// said before it.
 func (r *run) checkAnswer(ctx context.Context, c Case) report.Check {
-	if r.model == nil || r.template == nil {
+	if r.model == nil || r.language.Template == nil {
 		return notRun("the model did not load, or has no chat template")
 	}
 	var messages []chat.Message
@@ -45,7 +45,7 @@ func (r *run) checkAnswer(ctx context.Context, c Case) report.Check {
 	defer talk.Close()
 	a, err := r.ask(ctx, talk, messages, c.Think, most)
 	if err != nil {
-		return unanswered(fmt.Sprintf("%q", c.Prompt), err)
+		return unanswered(fmt.Sprintf("%q", clip(c.Prompt)), err)
 	}
 	a.Prompt, a.Expect, a.bounded = c.Prompt, c.Expect, c.Tokens > 0
 	r.spoken = append(r.spoken, a)
@@ -85,12 +85,12 @@ func (r *run) checkStopped(context.Context) report.Check {
 		case a.Stop == "eos":
 			ended = append(ended, a.Prompt)
 		case !a.bounded:
-			endless = append(endless, fmt.Sprintf("%q ran on for %d tokens: %q", a.Prompt, a.Tokens, clip(a.Text)))
+			endless = append(endless, fmt.Sprintf("%q ran on for %d tokens: %q", clip(a.Prompt), a.Tokens, clip(a.Text)))
 		}
 	}
 	switch {
 	case len(endless) > 0:
-		return fail("%s", strings.Join(endless, "; "))
+		return fail("%s", first(endless, "; "))
 	case len(ended) == 0:
 		return notRun("no answer was long enough to end by itself")
 	}
@@ -103,7 +103,7 @@ func (r *run) checkRepetition(context.Context) report.Check {
 		return notRun("the model was not asked anything")
 	}
 	for _, a := range r.spoken {
-		if c := judgeLoop(a.ids, fmt.Sprintf("answer to %q", a.Prompt)); c.Passed == report.Failed {
+		if c := judgeLoop(a.ids, fmt.Sprintf("answer to %q", clip(a.Prompt))); c.Passed == report.Failed {
 			return c
 		}
 	}
@@ -124,14 +124,15 @@ func judgeLoop(ids []int, what string) report.Check {
 	return pass("no loop in %d tokens", len(ids))
 }
 
-// checkControl looks for tokens of the prompt's markup in the answers.
+// checkControl looks for tokens of the prompt's markup in the answers. A model that says them was given
+// another template than it was trained on, or lost what tells them from text.
 func (r *run) checkControl(context.Context) report.Check {
 	if len(r.spoken) == 0 {
 		return notRun("the model was not asked anything")
 	}
 	for _, a := range r.spoken {
-		if found := leaks(a.ids, r.control(a.thinking)); len(found) > 0 {
-			return fail("the answer to %q holds %s", a.Prompt, strings.Join(found, " "))
+		if found := leaks(a.ids, r.language.Control(a.thinking)); len(found) > 0 {
+			return fail("the answer to %q holds %s", clip(a.Prompt), first(found, " "))
 		}
 	}
 	return pass("%d answers, no control tokens in them", len(r.spoken))
@@ -153,7 +154,7 @@ func topics() []string {
 // checkGeneration lets one conversation go on for as many tokens as were asked for, so that the
 // state has time to drift, and looks at each turn for loops and control tokens.
 func (r *run) checkGeneration(ctx context.Context) report.Check {
-	if r.model == nil || r.template == nil {
+	if r.model == nil || r.language.Template == nil {
 		return notRun("the model did not load, or has no chat template")
 	}
 	talk := r.model.NewConversation()
@@ -184,8 +185,8 @@ func (r *run) judgeTurn(ids []int, what string) report.Check {
 	if c := judgeLoop(ids, what); c.Passed == report.Failed {
 		return c
 	}
-	if found := leaks(ids, r.control(false)); len(found) > 0 {
-		return fail("%s holds %s", what, strings.Join(found, " "))
+	if found := leaks(ids, r.language.Control(false)); len(found) > 0 {
+		return fail("%s holds %s", what, first(found, " "))
 	}
 	return report.Check{}
 }

@@ -5,12 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	goruntime "runtime"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"qimport/manifest"
 	"qimport/quant"
@@ -26,71 +21,27 @@ func (r *run) blobSteps() []step {
 	return append(steps, step{"blobs.tensors", r.checkTensors}, step{"blobs.files", r.checkFiles})
 }
 
-// checkDigests reads every blob whole.
+// checkDigests reads every blob whole: names and sizes do not show a bit that a disk or a copy lost.
 func (r *run) checkDigests(ctx context.Context) report.Check {
 	if len(r.Blobs) == 0 {
 		return fail("the manifest names no blobs")
 	}
-	findings := make([]error, len(r.Blobs))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(goruntime.GOMAXPROCS(0))
-	total := int64(0)
-	for i, l := range r.Blobs {
-		total += l.Size
-		g.Go(func() error {
-			findings[i] = checkBlob(ctx, l, r.Path(l.Digest))
-			return ctx.Err()
-		})
-	}
-	if err := g.Wait(); err != nil {
+	damage, err := manifest.CheckBlobs(ctx, r.Blobs, r.Path, nil)
+	if err != nil {
 		return notRun("%v", err)
 	}
-	if err := errors.Join(findings...); err != nil {
-		return fail("%s", sentences(err))
+	if len(damage) > 0 {
+		return fail("%s: import or pull it again", sentences(manifest.CheckResult{Damage: damage}.Err()))
+	}
+	total := int64(0)
+	for _, l := range r.Blobs {
+		total += l.Size
 	}
 	return pass("%d blobs, %d bytes, each with its size and digest", len(r.Blobs), total)
 }
 
-// checkBlob holds a file to the size and digest of its layer.
-func checkBlob(ctx context.Context, l manifest.Layer, path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("blob %s (%s): %w", l.Digest, layerName(l), err)
-	}
-	if info.Size() != l.Size {
-		return fmt.Errorf("blob %s (%s) has %d bytes, the manifest says %d", l.Digest, layerName(l), info.Size(), l.Size)
-	}
-	sum, err := hashFile(ctx, path)
-	if err != nil {
-		return fmt.Errorf("blob %s (%s): %w", l.Digest, layerName(l), err)
-	}
-	if "sha256:"+sum != l.Digest.String() {
-		return fmt.Errorf("blob %s (%s) has the digest sha256:%s: its content was changed", l.Digest, layerName(l), sum)
-	}
-	return nil
-}
-
-// contextReader stops a long read when ctx ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
-
-func layerName(l manifest.Layer) string {
-	if l.Name != "" {
-		return l.Name
-	}
-	return l.MediaType[strings.LastIndexByte(l.MediaType, '.')+1:]
-}
-
-// checkTensors opens the model, which holds every header, shape and encoding to its config.
+// checkTensors opens the model, which holds every header, shape and encoding to its config. That reads
+// headers alone, so it costs the same for a model of any size; the checks after it use what is open.
 func (r *run) checkTensors(context.Context) report.Check {
 	source, err := r.Open()
 	if err != nil {
@@ -113,6 +64,7 @@ func (r *run) checkTensors(context.Context) report.Check {
 }
 
 // checkFiles holds the JSON files to being JSON, and asks for those that a model cannot do without.
+// All findings are told at once: a copy that broke one file often broke more.
 func (r *run) checkFiles(context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")
@@ -137,13 +89,4 @@ func (r *run) checkFiles(context.Context) report.Check {
 		return fail("%s", sentences(err))
 	}
 	return pass("%d files", len(r.source.Files()))
-}
-
-// sentences puts joined errors on one line, ten of them at most.
-func sentences(err error) string {
-	lines := strings.Split(err.Error(), "\n")
-	if rest := len(lines) - 10; rest > 0 {
-		lines = append(lines[:10], fmt.Sprintf("%d more", rest))
-	}
-	return strings.Join(lines, "; ")
 }

@@ -3,10 +3,11 @@ package verify
 import (
 	"fmt"
 	"io"
-	"qimport/verify/report"
 	"regexp"
 
 	"github.com/goccy/go-yaml"
+
+	"qimport/verify/report"
 )
 
 // Case is one prompt, put to the model as a chat turn, and what its answer must hold.
@@ -80,24 +81,14 @@ func (c Case) Validate() error {
 // judge holds an answer to what the case expects.
 func (c Case) judge(answer string) report.Check {
 	if c.Expect == "" {
-		return pass("%q answered %q", c.Prompt, clip(answer))
+		return pass("%q answered %q", clip(c.Prompt), clip(answer))
 	}
 	re, err := regexp.Compile(c.Expect)
 	if err != nil {
 		return notRun("%v", err)
 	}
 	if !re.MatchString(answer) {
-		return fail("%q answered %q, which does not match %s", c.Prompt, clip(answer), c.Expect)
+		return fail("%q answered %q, which does not match %s", clip(c.Prompt), clip(answer), c.Expect)
 	}
-	return pass("%q answered %q, which matches %s", c.Prompt, clip(answer), c.Expect)
-}
-
-// clip keeps a long answer from filling a report's line.
-func clip(s string) string {
-	const most = 160
-	runes := []rune(s)
-	if len(runes) <= most {
-		return s
-	}
-	return string(runes[:most]) + "…"
+	return pass("%q answered %q, which matches %s", clip(c.Prompt), clip(answer), c.Expect)
 }

@@ -1,9 +1,10 @@
 package verify
 
 import (
-	"qimport/verify/report"
 	"strings"
 	"testing"
+
+	"qimport/verify/report"
 )
 
 func TestReadCases(t *testing.T) {

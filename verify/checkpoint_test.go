@@ -40,6 +40,13 @@ func needMLX(t *testing.T) {
 	thread.Close()
 }
 
+func near(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if math.IsNaN(got) || math.Abs(got-want) > tolerance {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
 // checkpointCopy is a checkpoint directory that a test may damage.
 type checkpointCopy struct {
 	t   *testing.T

@@ -1,200 +1,166 @@
 package verify
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"math"
+
+	"qimport/verify/cost"
+	"qimport/verify/language"
 	"qimport/verify/report"
-	"slices"
+	"qimport/verify/score"
 )
 
-// position is what is kept of one position: 32 bytes, whatever the vocabulary.
-type position struct {
-	kl                   float64 // NaN if either row was not finite
-	referenceNLL, ourNLL float64 // negative log-likelihood of the token that came
-	sameTop              bool
+// checkTokens asks that both models read the texts as the same tokens. Rows over different tokens
+// cannot be compared, so nothing after it is measured where they do not.
+func (r *run) checkTokens(ctx context.Context) report.Check {
+	if r.language.Tokenizer == nil {
+		return notRun("the tokenizer did not load")
+	}
+	ours, err := r.readTexts()
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	switch {
+	case r.Scores != "":
+		return r.checkScoreTokens(ours)
+	case r.Against == nil:
+		return notRun("%s", r.noReference())
+	}
+	theirs, err := language.Read(r.Against)
+	if err != nil {
+		return notRun("in the source: %s", sentences(err))
+	}
+	want, err := r.encodeTexts(theirs)
+	if err != nil {
+		return notRun("in the source: %s", sentences(err))
+	}
+	if want = r.fit(want); !ours.Equal(want) {
+		return fail("the model's tokenizer and template read the text otherwise than the source's: %s", ours.Difference(want))
+	}
+	return pass("%s, %s", ours.Size(), report.ShortDigest(ours.Digest()))
 }
 
-// comparePosition compares two rows of logits or log-probabilities over one vocabulary, given the
-// token that really came next.
-func comparePosition(reference, ours []float32, next int) position {
-	maxP, topP := top(reference)
-	maxQ, topQ := top(ours)
-	logP, logQ := logSum(reference, maxP), logSum(ours, maxQ)
-	kl := 0.0
-	for i, p := range reference {
-		lp := float64(p) - logP
-		if w := math.Exp(lp); w > 0 {
-			kl += w * (lp - (float64(ours[i]) - logQ))
+// checkScoreTokens holds stored scores to the text and vocabulary: their model is not there to be asked.
+func (r *run) checkScoreTokens(ours score.Texts) report.Check {
+	s, err := score.Open(r.Scores)
+	if err != nil {
+		return fail("%s", sentences(err))
+	}
+	defer s.Close()
+	if rows := r.source.Inventory().Config.VocabSize; s.Vocab != rows {
+		return fail("the stored scores are over %d tokens, the model over %d: they are of another model", s.Vocab, rows)
+	}
+	if !ours.Equal(s.Texts) {
+		return fail("the stored scores are of another text, or of another tokenizer: %s", ours.Difference(s.Texts))
+	}
+	return pass("%s, %s, as the stored scores have them", ours.Size(), report.ShortDigest(ours.Digest()))
+}
+
+// checkKL runs the comparison that the checks after it read.
+func (r *run) checkKL(ctx context.Context) report.Check {
+	if c, ok := r.report.Check("quality.tokens"); !ok || c.Passed != report.Passed {
+		return notRun("the two do not read the same tokens")
+	}
+	d, err := r.compare(ctx)
+	if errors.Is(err, score.ErrNotFinite) {
+		return fail("%s", sentences(err))
+	}
+	if err != nil {
+		return notRun("%s", sentences(err))
+	}
+	r.report.Divergence = &d
+	if d.NonFinite > 0 {
+		return fail("%d of %d positions are not finite", d.NonFinite, d.Positions)
+	}
+	if d.MaxKL < roundingKL && r.changed() {
+		return fail("no difference at all from the reference, though formats differ: it was not what ran, or nothing was quantized")
+	}
+	return atMost(d.MeanKL, r.bounds().KL, fmt.Sprintf("mean KL divergence from the reference, ± %.1g nats; p99 %.3g, max %.3g", d.StdErr, d.P99KL, d.MaxKL))
+}
+
+// roundingKL is more than two runs of the same numbers differ by, where scores are kept in float32.
+const roundingKL = 1e-12
+
+// changed says whether any text tensor has another format than in the reference, as far as known.
+func (r *run) changed() bool {
+	for _, t := range r.report.Tensors {
+		if t.Quantized {
+			return true
 		}
 	}
-	return position{
-		// Rounding can leave a tiny negative number where the two are equal.
-		kl:           max(kl, 0),
-		referenceNLL: logP - float64(reference[next]),
-		ourNLL:       logQ - float64(ours[next]),
-		sameTop:      topP == topQ,
-	}
+	return false
 }
 
-func (p position) finite() bool {
-	sum := p.kl + p.referenceNLL + p.ourNLL
-	return !math.IsNaN(sum) && !math.IsInf(sum, 0)
-}
-
-// top is the largest value of a row and the first place it stands.
-func top(row []float32) (float64, int) {
-	at := 0
-	for i, v := range row {
-		if v > row[at] {
-			at = i
+// bounds are the limits in force: of the coarsest format that differs from the reference's.
+func (r *run) bounds() cost.Bounds {
+	b := cost.Identical()
+	for f := range cost.Lossy(r.source, r.Against) {
+		if of, err := cost.BoundsOf(f); err == nil {
+			b = b.Wider(of)
 		}
 	}
-	return float64(row[at]), at
+	return r.Limits.over(b)
 }
 
-// logSum is log(sum(exp(row))), given the row's maximum.
-func logSum(row []float32, largest float64) float64 {
-	sum := 0.0
-	for _, v := range row {
-		sum += math.Exp(float64(v) - largest)
+// divergence is what checkKL measured, or nil with the check that says so.
+func (r *run) divergence() (*report.Divergence, report.Check) {
+	if r.report.Divergence == nil {
+		return nil, notRun("nothing was compared")
 	}
-	return largest + math.Log(sum)
+	return r.report.Divergence, report.Check{}
 }
 
-// summarize makes the numbers of a report from the positions of each text, in order.
-func summarize(texts ...[]position) report.Divergence {
-	positions := slices.Concat(texts...)
-	d := report.Divergence{Positions: len(positions)}
-	if len(texts) > 1 {
-		d.Texts = len(texts)
+// checkTop1 holds the model to choosing the tokens that its source chooses. Where many tokens are about
+// as likely this falls first; where one is all but certain, the KL divergence does.
+func (r *run) checkTop1(context.Context) report.Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
 	}
-	kls := make([]float64, 0, len(positions))
-	var ref, ours, change []float64
-	same := 0
-	for _, p := range positions {
-		if !p.finite() {
-			d.NonFinite++
-			continue
-		}
-		kls = append(kls, p.kl)
-		ref, ours = append(ref, p.referenceNLL), append(ours, p.ourNLL)
-		change = append(change, p.ourNLL-p.referenceNLL)
-		if p.sameTop {
-			same++
-		}
-	}
-	d.ByDepth, d.ByPosition = byDepth(texts...), byPosition(texts...)
-	if len(kls) == 0 {
-		return d
-	}
-	d.MeanKL, d.StdErr = mean(kls), standardError(kls)
-	d.Top1 = float64(same) / float64(len(kls))
-	d.ReferencePerplexity, d.Perplexity = math.Exp(mean(ref)), math.Exp(mean(ours))
-	d.PerplexityChange = math.Expm1(mean(change))
-	d.PerplexityStdErr = math.Exp(mean(change)) * standardError(change)
-	slices.Sort(kls)
-	d.MedianKL, d.P99KL, d.MaxKL = quantile(kls, 0.5), quantile(kls, 0.99), kls[len(kls)-1]
-	return d
+	return atLeast(d.Top1, r.bounds().Top1, "share of positions where both hold the same token likeliest")
 }
 
-// byDepth cuts texts into at most eight buckets that double in width, the first at least 16
-// positions: what goes wrong with depth goes wrong with its logarithm.
-func byDepth(texts ...[]position) []report.Bucket {
-	var buckets []report.Bucket
-	end := longest(texts)
-	from, width := 0, max(16, end/128)
-	for from < end {
-		to := min(from+width, end)
-		if end-to < width { // too short a rest joins the last bucket
-			to = end
-		}
-		buckets = append(buckets, bucket(texts, from, to))
-		if from > 0 {
-			width *= 2
-		}
-		from = to
+// checkPerplexity judges the change by position, in which the text's own difficulty cancels out.
+func (r *run) checkPerplexity(context.Context) report.Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
 	}
-	return buckets
+	return atMost(d.PerplexityChange, r.bounds().Perplexity,
+		fmt.Sprintf("relative increase of perplexity, %.4g to %.4g, ± %.1g", d.ReferencePerplexity, d.Perplexity, d.PerplexityStdErr))
 }
 
-// byPosition cuts texts into at most 64 buckets of equal width.
-func byPosition(texts ...[]position) []report.Bucket {
-	const most = 64
-	end := longest(texts)
-	width := max(1, (end+most-1)/most)
-	var buckets []report.Bucket
-	for from := 0; from < end; from += width {
-		buckets = append(buckets, bucket(texts, from, min(from+width, end)))
+// checkDepth holds the deepest bucket of the text to the limit of the whole: drift with position
+// would hide in the mean.
+func (r *run) checkDepth(context.Context) report.Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
 	}
-	return buckets
+	first, last := d.ByDepth[0], d.ByDepth[len(d.ByDepth)-1]
+	return atMost(last.MeanKL-2*last.StdErr, r.bounds().KL, fmt.Sprintf(
+		"mean KL of positions %d to %d less two standard errors; the first %d have %.3g", last.From, last.To-1, first.To, first.MeanKL))
 }
 
-// longest is how many positions the longest text has.
-func longest(texts [][]position) int {
-	n := 0
-	for _, positions := range texts {
-		n = max(n, len(positions))
+// checkReference asks whether the reference is one. It must do better than guessing, and where the
+// copy does better than it beyond noise, it is the reference that is broken, or was read wrongly.
+func (r *run) checkReference(context.Context) report.Check {
+	d, missing := r.divergence()
+	if d == nil {
+		return missing
 	}
-	return n
-}
-
-// bucket has the positions from to to-1 of all texts that go so far.
-func bucket(texts [][]position, from, to int) report.Bucket {
-	b := report.Bucket{From: from, To: to}
-	var positions []position
-	for _, text := range texts {
-		positions = append(positions, text[min(from, len(text)):min(to, len(text))]...)
+	guessing := float64(r.source.Inventory().Config.VocabSize)
+	if !(d.ReferencePerplexity < guessing) {
+		return atMost(d.ReferencePerplexity, guessing, "perplexity of the reference, no better than guessing: it is broken, or the text is not of its kind; name another with --text")
 	}
-	var kls []float64
-	same := 0
-	for _, p := range positions {
-		if !p.finite() {
-			continue
-		}
-		kls = append(kls, p.kl)
-		b.MaxKL = max(b.MaxKL, p.kl)
-		if p.sameTop {
-			same++
-		}
+	c := pass("the reference's perplexity is %.4g, and the model's does not fall below it beyond noise", d.ReferencePerplexity)
+	const beyond = 3 // standard errors
+	if d.PerplexityChange < -0.01 && -d.PerplexityChange > beyond*d.PerplexityStdErr {
+		c.Warning = fmt.Sprintf("the model's perplexity is %.2f%% lower than its reference's, %.0f standard errors: the reference is broken, or was read wrongly",
+			-100*d.PerplexityChange, math.Abs(d.PerplexityChange/d.PerplexityStdErr))
+		c.Detail = "perplexity is below the reference's"
 	}
-	if len(kls) > 0 {
-		b.MeanKL, b.StdErr = mean(kls), standardError(kls)
-		b.Top1 = float64(same) / float64(len(kls))
-	}
-	return b
-}
-
-func mean(values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
-}
-
-// standardError of the mean, by the means of 16 consecutive blocks where there are at least 64
-// values, and of single values where there are fewer. One value has none: 0.
-func standardError(values []float64) float64 {
-	const blocks = 16
-	if len(values) >= 4*blocks {
-		means := make([]float64, blocks)
-		for i := range means {
-			means[i] = mean(values[i*len(values)/blocks : (i+1)*len(values)/blocks])
-		}
-		values = means
-	}
-	if len(values) < 2 {
-		return 0
-	}
-	m, squares := mean(values), 0.0
-	for _, v := range values {
-		squares += (v - m) * (v - m)
-	}
-	n := float64(len(values))
-	return math.Sqrt(squares / (n - 1) / n)
-}
-
-// quantile of sorted values, the nearest above.
-func quantile(sorted []float64, q float64) float64 {
-	i := int(math.Ceil(q*float64(len(sorted)))) - 1
-	return sorted[max(i, 0)]
+	return c
 }

@@ -9,8 +9,11 @@
 //	quality  it says what its source says: KL divergence, perplexity, and each tensor's error
 //
 // A check that was asked for and could not run is reported as not run, and the verdict is no: a
-// gate never passes without having measured. The other forms of a report (text, JUnit, HTML,
-// Markdown) are drawn from the same value.
+// gate never passes without having measured.
+//
+// The checks are here; what they ask lies in rooms of its own: package language (tokenizer, template
+// and stop tokens), score (what models expect of a text, and how far apart), cost (what a format costs
+// a tensor, and may cost), report (the verdict as data, and the forms it is written in).
 //
 // It must not know flags, terminals or exit statuses.
 package verify

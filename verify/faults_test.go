@@ -112,7 +112,10 @@ func TestEngagedFault(t *testing.T) {
 		for name, a := range arrays {
 			if a.dtype == quant.BF16 && strings.HasSuffix(name, "down_proj.weight") {
 				a.editBF16(func(v []float32) {
-					packed := encoded(t, f32Tensor(a.shape, v), quant.FormatNVFP4)
+					weight, scales, _ := quant.FormatNVFP4.PartSizes(len(v), quant.NoDtype)
+					p := quant.Packed{Weight: make([]byte, weight), Scales: make([]byte, scales)}
+					c.must(quant.Encode(quant.FormatNVFP4, p, quant.Float32s(v), quant.Options{}))
+					packed := quant.Tensor{Shape: a.shape, Format: quant.FormatNVFP4, Data: p.Weight, Scales: p.Scales}
 					c.must(packed.Decode(v, 0))
 				})
 			}
@@ -182,9 +185,9 @@ func TestBlobFaults(t *testing.T) {
 		says    string
 	}{
 		{"undamaged", whole, ""},
-		{"one bit flipped", flipped, "has the digest"},
+		{"one bit flipped", flipped, "holds other bytes than it should"},
 		{"truncated", whole[:len(whole)-100], fmt.Sprintf("has %d bytes", len(whole)-100)},
-		{"missing", nil, "no such file"},
+		{"missing", nil, "is missing"},
 	}
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {

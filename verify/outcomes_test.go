@@ -2,8 +2,9 @@ package verify
 
 import (
 	"math"
-	"qimport/verify/report"
 	"testing"
+
+	"qimport/verify/report"
 )
 
 // A number that JSON has not must not cost the report.

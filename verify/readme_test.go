@@ -10,6 +10,7 @@ import (
 
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/verify/cost"
 	"qimport/verify/report"
 )
 
@@ -65,14 +66,14 @@ func TestReadmeLimits(t *testing.T) {
 	}
 	var out bytes.Buffer
 	for _, row := range rows {
-		b, err := boundsOf(row.format)
+		b, err := cost.BoundsOf(row.format)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if row.name == "" {
 			row.name = row.format.String()
 		}
-		fmt.Fprintf(&out, "| %s | %g | %g | +%.1f%% | %g |\n", row.name, b.kl, b.top1, 100*b.ppl, b.tensor)
+		fmt.Fprintf(&out, "| %s | %g | %g | +%.1f%% | %g |\n", row.name, b.KL, b.Top1, 100*b.Perplexity, b.Tensor)
 	}
 	readmePart(t, "limits", out.String())
 }

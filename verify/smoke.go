@@ -8,7 +8,8 @@ import (
 	"qimport/verify/report"
 )
 
-// smokeSteps are the checks that run the model, without anything to compare it with.
+// smokeSteps are the checks that run the model, without anything to compare it with. Each opens what
+// the ones after it need; those that judge every step of the model (finite, state, decay) come last.
 func (r *run) smokeSteps() []step {
 	steps := []step{
 		{"smoke.vocabulary", r.checkVocabulary},
@@ -40,7 +41,8 @@ func (r *run) smokeSteps() []step {
 	return steps
 }
 
-// maxPositions is the context of the model's config, 0 where it did not open.
+// maxPositions is the context of the model's config, 0 where it did not open. It is read from the file:
+// the names of the checks must be known before the model is loaded.
 func (r *run) maxPositions() int {
 	if r.source == nil {
 		return 0

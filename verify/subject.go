@@ -11,15 +11,17 @@ import (
 	"qimport/convert/source"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
+	"qimport/verify/language"
 	"qimport/verify/report"
+	"qimport/verify/score"
 )
 
 // subject is what the checks have opened of the model so far. Each field is nil until a check has
 // set it; the checks after it say what they lack.
 type subject struct {
-	language
-	source *source.Source
-	model  *runtime.Model
+	language language.Language
+	source   *source.Source
+	model    *runtime.Model
 	// stepped are the logits after so many tokens of the first text, decoded one token at a time.
 	stepped map[int]stepped
 
@@ -27,14 +29,14 @@ type subject struct {
 	seen    precisions
 	rows    int // of logits that were read
 	broken  int // of those, not finite
-	texts   texts
-	own     *scores // the model's own scores over the texts
-	scratch string  // folder of files that end with the run
+	texts   score.Texts
+	own     *score.File // the model's own scores over the texts
+	scratch string      // folder of files that end with the run
 }
 
 func (r *run) close() {
 	if r.own != nil {
-		_ = r.own.close()
+		_ = r.own.Close()
 	}
 	r.unload()
 	if r.source != nil {
@@ -45,7 +47,8 @@ func (r *run) close() {
 	}
 }
 
-// unload frees the model's memory; the checks that run it come before.
+// unload frees the model's memory, which may not hold the reference besides; the checks that run the
+// model come before.
 func (r *run) unload() {
 	if r.model != nil {
 		r.model.Close()
@@ -53,7 +56,8 @@ func (r *run) unload() {
 	}
 }
 
-// checkLoad loads the model through MLX.
+// checkLoad loads the model through MLX. A machine without MLX, or too small for the model, says nothing
+// about it: then the check is not run, where anything else is the model's fault.
 func (r *run) checkLoad(ctx context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")
@@ -106,27 +110,6 @@ func (r *run) look(logits []float32) {
 	}
 }
 
-// readTexts are the token ids of the texts.
-func (r *run) readTexts() (texts, error) {
-	if r.texts == nil {
-		read, err := r.encodeTexts(r.language)
-		if err != nil {
-			return nil, err
-		}
-		r.texts = r.fit(read)
-	}
-	return r.texts, nil
-}
-
-// fit cuts each text to the model's context.
-func (r *run) fit(read texts) texts {
-	fitting := make(texts, len(read))
-	for i, ids := range read {
-		fitting[i] = ids[:min(len(ids), max(r.context(), minTextTokens))]
-	}
-	return fitting
-}
-
 // context is how many positions the model was made for.
 func (r *run) context() int {
 	if r.model != nil {
@@ -137,7 +120,7 @@ func (r *run) context() int {
 
 // ownScores are the model's log-probabilities over the texts, run once and kept in a file: the
 // float32 run that everything is compared with.
-func (r *run) ownScores(ctx context.Context) (*scores, error) {
+func (r *run) ownScores(ctx context.Context) (*score.File, error) {
 	if r.own != nil {
 		return r.own, nil
 	}
@@ -154,26 +137,26 @@ func (r *run) ownScores(ctx context.Context) (*scores, error) {
 			return nil, err
 		}
 	}
-	w, err := newScoreWriter(path, read, map[string]string{
+	w, err := score.Create(path, read, map[string]string{
 		"model": r.Name, "manifest": r.Manifest.String(), "computed": r.model.Placement.Mode.String(),
-		"text": read.digest(),
+		"text": read.Digest(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer w.abort()
-	precision, err := r.model.ScoreBatch(ctx, read.contexts(), func(text, _ int, logits []float32) error {
+	defer w.Abort()
+	precision, err := r.model.ScoreBatch(ctx, read.Contexts(), func(text, _ int, logits []float32) error {
 		r.look(logits)
-		return w.row(text, logits)
+		return w.Row(text, logits)
 	})
 	r.seen = r.seen.with(precision)
 	if err = errors.Join(err, ctx.Err()); err != nil {
 		return nil, err
 	}
-	if err := w.finish(); err != nil {
+	if err := w.Finish(); err != nil {
 		return nil, err
 	}
-	r.own, err = openScores(path)
+	r.own, err = score.Open(path)
 	return r.own, err
 }
 

@@ -1,11 +1,8 @@
 package verify
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"fmt"
-	"slices"
+	"qimport/verify/language"
+	"qimport/verify/score"
 )
 
 // Text is something for a model to read.
@@ -14,97 +11,44 @@ type Text struct {
 	Text string
 }
 
-// texts are the token ids of what is read: of one text or of several, each counted from 0.
-type texts [][]int
-
-// tokens is how many there are in all.
-func (x texts) tokens() int {
-	n := 0
-	for _, ids := range x {
-		n += len(ids)
+// readTexts are the token ids of the texts.
+func (r *run) readTexts() (score.Texts, error) {
+	if r.texts == nil {
+		read, err := r.encodeTexts(r.language)
+		if err != nil {
+			return nil, err
+		}
+		r.texts = r.fit(read)
 	}
-	return n
+	return r.texts, nil
 }
 
-// joined is the tokens of all texts, one after the other.
-func (x texts) joined() []int { return slices.Concat(x...) }
-
-// lengths are the numbers of tokens of each.
-func (x texts) lengths() []int {
-	lengths := make([]int, len(x))
-	for i, ids := range x {
-		lengths[i] = len(ids)
+// encodeTexts reads the texts as a language does: the caller's, or the built-in one in its chat form.
+func (o Options) encodeTexts(l language.Language) (score.Texts, error) {
+	given := o.Texts
+	if len(given) == 0 {
+		text, err := l.Dialogue()
+		if err != nil {
+			return nil, err
+		}
+		given = []Text{{Name: "the text", Text: text}}
 	}
-	return lengths
+	read := make(score.Texts, len(given))
+	for i, text := range given {
+		ids, err := l.Encode(text.Name, text.Text, o.TextTokens)
+		if err != nil {
+			return nil, err
+		}
+		read[i] = ids
+	}
+	return read, nil
 }
 
-// contexts are the tokens that another one follows: of each text all but the last.
-func (x texts) contexts() [][]int {
-	contexts := make([][]int, len(x))
-	for i, ids := range x {
-		contexts[i] = ids[:len(ids)-1]
+// fit cuts each text to the model's context.
+func (r *run) fit(read score.Texts) score.Texts {
+	fitting := make(score.Texts, len(read))
+	for i, ids := range read {
+		fitting[i] = ids[:min(len(ids), max(r.context(), language.MinTokens))]
 	}
-	return contexts
-}
-
-// positions is how many tokens are predicted.
-func (x texts) positions() int { return x.tokens() - len(x) }
-
-// row is where the prediction after token i of a text stands among those of all texts.
-func (x texts) row(text, i int) int { return x[:text].positions() + i }
-
-// digest identifies the texts by their token ids: the SHA-256 of those of one as little-endian
-// 32-bit words. Of several, -1, which is no token, their number and their lengths come first.
-func (x texts) digest() string {
-	words := x.joined()
-	if len(x) > 1 {
-		words = slices.Concat([]int{-1, len(x)}, x.lengths(), words)
-	}
-	sum := sha256.Sum256(encodeIDs(words))
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// equal says whether both are the same tokens, cut in the same places.
-func (x texts) equal(y texts) bool { return slices.EqualFunc(x, y, slices.Equal[[]int]) }
-
-// size tells how much there is to read, for people.
-func (x texts) size() string {
-	if len(x) == 1 {
-		return fmt.Sprintf("%d tokens", x.tokens())
-	}
-	return fmt.Sprintf("%d tokens in %d texts", x.tokens(), len(x))
-}
-
-// difference tells where two that are not equal differ first.
-func (x texts) difference(theirs texts) string {
-	if len(x) != len(theirs) {
-		return fmt.Sprintf("the number of texts is %d, there %d", len(x), len(theirs))
-	}
-	at := 0
-	for at < len(x)-1 && slices.Equal(x[at], theirs[at]) {
-		at++
-	}
-	found := firstDifference(x[at], theirs[at])
-	if len(x) > 1 {
-		found = fmt.Sprintf("in text %d, %s", at+1, found)
-	}
-	return found
-}
-
-// encodeIDs is the ids as little-endian 32-bit words.
-func encodeIDs(ids []int) []byte {
-	b := make([]byte, 4*len(ids))
-	for i, id := range ids {
-		binary.LittleEndian.PutUint32(b[4*i:], uint32(id))
-	}
-	return b
-}
-
-// decodeIDs is the ids of such words.
-func decodeIDs(b []byte) []int {
-	ids := make([]int, len(b)/4)
-	for i := range ids {
-		ids[i] = int(int32(binary.LittleEndian.Uint32(b[4*i:])))
-	}
-	return ids
+	return fitting
 }

@@ -1,68 +1,12 @@
 package verify
 
 import (
-	"qimport/verify/report"
 	"strings"
 	"testing"
+
+	"qimport/verify/report"
+	"qimport/verify/score"
 )
-
-func TestTextsDigest(t *testing.T) {
-	// Of one text the SHA-256 of its ids alone, as it has always been; of several, of their number
-	// and lengths besides. Both worked out with another program.
-	for want, x := range map[string]texts{
-		"sha256:34fb5c825de7ca4aea6e712f19d439c1da0c92c37b423936c5f618545ca4fa1f": {{1, 2}},
-		"sha256:68270678351bd4d174229ab15719b9d6e63ff89c9141f9dd494b71f9905a2dd9": {{1, 2}, {3}},
-	} {
-		if got := x.digest(); got != want {
-			t.Errorf("%v: %s, want %s", x, got, want)
-		}
-	}
-	seen := map[string]texts{}
-	for _, x := range []texts{{{1, 2, 3}}, {{1, 2}, {3}}, {{1}, {2, 3}}, {{1}, {2}, {3}}, {{3}, {1, 2}}, {{2, 2, 1, 1, 2, 3}}} {
-		if other, ok := seen[x.digest()]; ok {
-			t.Errorf("%v and %v have one digest", x, other)
-		}
-		seen[x.digest()] = x
-	}
-}
-
-// Each prediction of each text has a row of its own, in order.
-func TestTextsRows(t *testing.T) {
-	x, row := texts{{1, 2, 3}, {4, 5}, {6, 7, 8, 9}}, 0
-	for text, ids := range x.contexts() {
-		for i := range ids {
-			if got := x.row(text, i); got != row {
-				t.Errorf("token %d of text %d: row %d, want %d", i, text, got, row)
-			}
-			row++
-		}
-	}
-	if row != 6 || x.positions() != row || x.tokens() != 9 {
-		t.Errorf("%d rows of %d, %d tokens", row, x.positions(), x.tokens())
-	}
-}
-
-func TestTextsDifference(t *testing.T) {
-	for _, tt := range []struct {
-		ours, theirs texts
-		want         string
-	}{
-		{texts{{1, 2}}, texts{{1, 3}}, "token 1 is 2, there 3"},
-		{texts{{1, 2}, {3}}, texts{{1, 2}, {4}}, "in text 2, token 0 is 3, there 4"},
-		{texts{{1, 2}, {3}}, texts{{1}, {2, 3}}, "in text 1, 2 tokens, there 1"},
-		{texts{{1, 2}, {3}}, texts{{1, 2, 3}}, "the number of texts is 2, there 1"},
-	} {
-		if tt.ours.equal(tt.theirs) {
-			t.Errorf("%v equals %v", tt.ours, tt.theirs)
-		}
-		if got := tt.ours.difference(tt.theirs); got != tt.want {
-			t.Errorf("%v, %v: %q, want %q", tt.ours, tt.theirs, got, tt.want)
-		}
-	}
-	if x := (texts{{1, 2}, {3}}); !x.equal(texts{{1, 2}, {3}}) {
-		t.Errorf("%v does not equal itself", x)
-	}
-}
 
 // twoTexts are of different length, so that one is padded beside the other.
 func twoTexts() []Text {
@@ -83,12 +27,12 @@ func TestSeveralTexts(t *testing.T) {
 		if !live.Passed || len(live.Ablations) != 1 {
 			t.Fatalf("%s: failed %v, not run %v", dir, ended(live, report.Failed), ended(live, report.NotRun))
 		}
-		saved, err := openScores(path)
+		saved, err := score.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lengths := saved.texts.lengths()
-		saved.close()
+		lengths := saved.Texts.Lengths()
+		saved.Close()
 		if len(lengths) != 2 || lengths[0] <= lengths[1] {
 			t.Fatalf("%s: texts of %v tokens", dir, lengths)
 		}
@@ -117,19 +61,19 @@ func TestTextsStayApart(t *testing.T) {
 	together := savedScores(t, twoTexts())
 	for i, text := range twoTexts() {
 		alone := savedScores(t, []Text{text})
-		if !alone.texts.equal(together.texts[i : i+1]) {
+		if !alone.Texts.Equal(together.Texts[i : i+1]) {
 			t.Fatalf("%s is read as other tokens beside another", text.Name)
 		}
-		for at := range alone.texts.positions() {
-			for token, want := range alone.row(at) {
-				near(t, text.Name, float64(together.row(together.texts.row(i, at))[token]), float64(want), 1e-3)
+		for at := range alone.Texts.Positions() {
+			for token, want := range alone.Row(at) {
+				near(t, text.Name, float64(together.Row(together.Texts.Row(i, at))[token]), float64(want), 1e-3)
 			}
 		}
 	}
 }
 
 // savedScores are those of the small dense model.
-func savedScores(t *testing.T, read []Text) *scores {
+func savedScores(t *testing.T, read []Text) *score.File {
 	t.Helper()
 	path := t.TempDir() + "/scores.safetensors"
 	o := quick(report.Smoke)
@@ -137,11 +81,11 @@ func savedScores(t *testing.T, read []Text) *scores {
 	if r := judge(t, Directory("tiny", dense), o); !r.Passed {
 		t.Fatalf("failed %v", ended(r, report.Failed))
 	}
-	s, err := openScores(path)
+	s, err := score.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.close() })
+	t.Cleanup(func() { s.Close() })
 	return s
 }
 

@@ -137,7 +137,7 @@ func (o Options) validate() error {
 		}
 	}
 	if o.Tokens < 0 || o.TextTokens < 0 {
-		return fmt.Errorf("a number of tokens below zero")
+		return fmt.Errorf("%d tokens to generate, %d to read of a text: a number of tokens is 0 or more", o.Tokens, o.TextTokens)
 	}
 	if !o.Level.Covers(report.Smoke) && (len(o.Ablate) > 0 || o.SaveScores != "") {
 		return fmt.Errorf("level %s does not run the model, which ablations and scores need: ask for smoke or quality", o.Level)

@@ -45,12 +45,9 @@ func (tw *tensorWriter) transform(p *piece, src quant.Tensor, data []byte, s spa
 	case plan.AddOne:
 		return addOne(tw.output(p, n).Weight, data, src.Format.Dtype)
 	case plan.Encode:
-		if tw.plan.Search {
-			return tw.search(tw.output(p, n), data, src.Format.Dtype)
-		}
-		return quant.Encode(target, tw.output(p, n), data, src.Format.Dtype)
+		return tw.pack(tw.output(p, n), quant.Values{Data: data, Dtype: src.Format.Dtype})
 	case plan.Convert:
-		if err := quant.Encode(target, tw.output(p, n), data, src.Format.Dtype); err != nil {
+		if err := tw.pack(tw.output(p, n), quant.Values{Data: data, Dtype: src.Format.Dtype}); err != nil {
 			return err
 		}
 		return checkRange(p.bytes, target.Dtype)
@@ -99,17 +96,22 @@ func (tw *tensorWriter) output(p *piece, n int) quant.Packed {
 func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, s span, n int) error {
 	buffer := tw.buffer(4 * n)
 	defer tw.giveBack(buffer)
-	values := float32s(buffer[:4*n])
-	if err := src.Decode(values, s.from); err != nil {
+	values := quant.Values{Data: buffer[:4*n], Dtype: quant.F32}
+	if err := src.Decode(float32s(values.Data), s.from); err != nil {
 		return err
 	}
-	if bad, err := quant.NonFinite(buffer[:4*n], quant.F32); bad > 0 || err != nil {
+	if bad, err := quant.NonFinite(values.Data, values.Dtype); bad > 0 || err != nil {
 		return fmt.Errorf("%w: %d of its values are not finite", source.ErrSource, bad)
 	}
+	return tw.pack(out, values)
+}
+
+// pack encodes values by the rule that the plan says.
+func (tw *tensorWriter) pack(out quant.Packed, v quant.Values) error {
 	if tw.plan.Search {
-		return tw.search(out, buffer[:4*n], quant.F32)
+		return tw.search(out, v)
 	}
-	return quant.EncodeFloat32(tw.plan.Target, out, values, tw.plan.Scale)
+	return quant.Encode(tw.plan.Target, out, v, quant.Options{Scale: tw.plan.Scale})
 }
 
 // float32s is a buffer, seen as numbers.

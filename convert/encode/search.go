@@ -29,7 +29,7 @@ func (g Gain) Share() float64 {
 type losses struct{ plain, search quant.Loss }
 
 // search encodes a piece with searched scales, and by the plain rule to know the gain.
-func (tw *tensorWriter) search(out quant.Packed, data []byte, from quant.Dtype) error {
+func (tw *tensorWriter) search(out quant.Packed, v quant.Values) error {
 	buffer := tw.buffer(len(out.Weight) + len(out.Scales) + len(out.Biases))
 	defer tw.giveBack(buffer)
 	plain := quant.Packed{
@@ -37,12 +37,12 @@ func (tw *tensorWriter) search(out quant.Packed, data []byte, from quant.Dtype) 
 		Scales: buffer[len(out.Weight):][:len(out.Scales)],
 		Biases: buffer[len(out.Weight)+len(out.Scales):][:len(out.Biases)],
 	}
-	before, err := tw.encodeMeasured(plain, data, from, false)
+	before, err := tw.encodeMeasured(plain, v, false)
 	if err != nil {
 		return err
 	}
 	out.Global = tw.second
-	after, err := tw.encodeMeasured(out, data, from, true)
+	after, err := tw.encodeMeasured(out, v, true)
 	if err != nil {
 		return err
 	}
@@ -50,22 +50,12 @@ func (tw *tensorWriter) search(out quant.Packed, data []byte, from quant.Dtype) 
 	return nil
 }
 
-func (tw *tensorWriter) encodeMeasured(out quant.Packed, data []byte, from quant.Dtype, search bool) (quant.Loss, error) {
-	var err error
-	switch f, scale := tw.plan.Target, tw.plan.Scale; {
-	case tw.plan.Transform == plan.Reencode && search:
-		err = quant.EncodeSearchFloat32(f, out, float32s(data), scale)
-	case tw.plan.Transform == plan.Reencode:
-		err = quant.EncodeFloat32(f, out, float32s(data), scale)
-	case search:
-		err = quant.EncodeSearch(f, out, data, from)
-	default:
-		err = quant.Encode(f, out, data, from)
-	}
+func (tw *tensorWriter) encodeMeasured(out quant.Packed, v quant.Values, search bool) (quant.Loss, error) {
+	err := quant.Encode(tw.plan.Target, out, v, quant.Options{Scale: tw.plan.Scale, Search: search})
 	if err != nil {
 		return quant.Loss{}, err
 	}
-	return quant.MeasureLoss(tw.plan.Target, out, tw.plan.Scale, data, from)
+	return quant.MeasureLoss(tw.plan.Target, out, tw.plan.Scale, v)
 }
 
 func (tw *tensorWriter) addLosses(l losses) {

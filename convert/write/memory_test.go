@@ -95,7 +95,7 @@ func quantized(f quant.Format, plain quant.Tensor) quant.Tensor {
 	if f.Mode == quant.Affine {
 		t.ScaleDtype = plain.Format.Dtype
 	}
-	if err := quant.Encode(f, quant.Packed{Weight: t.Data, Scales: t.Scales, Biases: t.Biases}, plain.Data, plain.Format.Dtype); err != nil {
+	if err := quant.Encode(f, quant.Packed{Weight: t.Data, Scales: t.Scales, Biases: t.Biases}, quant.Values{Data: plain.Data, Dtype: plain.Format.Dtype}, quant.Options{}); err != nil {
 		panic(err)
 	}
 	return t

@@ -28,7 +28,7 @@ func TestScaleSearch(t *testing.T) {
 			if b := got[linear+".global_scale"]; len(b) == 4 {
 				second = math.Float32frombits(binary.LittleEndian.Uint32(b))
 			}
-			want, plain := whole(t, f, second, source, quant.EncodeSearch), whole(t, f, 0, source, quant.Encode)
+			want, plain := whole(t, f, second, source, true), whole(t, f, 0, source, false)
 			checkArrays(t, map[string][]byte{"": got[linear]}, map[string][]byte{"": want.Weight})
 			if len(w.stats.Gains) != 1 {
 				t.Fatalf("%d gains are reported, want 1", len(w.stats.Gains))
@@ -138,11 +138,11 @@ func relativeError(want, got []float32) float64 {
 	return wrong / all
 }
 
-func whole(t *testing.T, f quant.Format, second float32, x quant.Tensor, encode func(quant.Format, quant.Packed, []byte, quant.Dtype) error) quant.Packed {
+func whole(t *testing.T, f quant.Format, second float32, x quant.Tensor, search bool) quant.Packed {
 	t.Helper()
 	w, s, b := f.PartSizes(quant.Elements(x.Shape), quant.BF16)
 	p := quant.Packed{Weight: make([]byte, w), Scales: make([]byte, s), Biases: make([]byte, b), Global: second}
-	if err := encode(f, p, x.Data, quant.BF16); err != nil {
+	if err := quant.Encode(f, p, quant.Values{Data: x.Data, Dtype: quant.BF16}, quant.Options{Search: search}); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -150,7 +150,7 @@ func whole(t *testing.T, f quant.Format, second float32, x quant.Tensor, encode 
 
 func measured(t *testing.T, f quant.Format, p quant.Packed, x quant.Tensor) float64 {
 	t.Helper()
-	l, err := quant.MeasureLoss(f, p, quant.BF16, x.Data, quant.BF16)
+	l, err := quant.MeasureLoss(f, p, quant.BF16, quant.Values{Data: x.Data, Dtype: quant.BF16})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func expected(t *testing.T, source quant.Tensor, tp plan.Tensor) map[string][]by
 		}
 		w, s, b := tp.Target.PartSizes(len(values), scale)
 		out = quant.Tensor{Format: tp.Target, Data: make([]byte, w), Scales: make([]byte, s), Biases: make([]byte, b)}
-		if err := quant.EncodeFloat32(tp.Target, quant.Packed{Weight: out.Data, Scales: out.Scales, Biases: out.Biases}, values, scale); err != nil {
+		if err := quant.Encode(tp.Target, quant.Packed{Weight: out.Data, Scales: out.Scales, Biases: out.Biases}, quant.Float32s(values), quant.Options{Scale: scale}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,6 +82,9 @@ func TestStopTokens(t *testing.T) {
 				break
 			}
 		}
+	}
+	if named, err := NamedStops(memory{"tokenizer_config.json": `{"eos_token": "</s>"}`}, id); err != nil || !slices.Equal(named, []int{2}) {
+		t.Errorf("named alone: %v, %v; the usual ones were not named", named, err)
 	}
 	if _, err := StopTokens(memory{}, none); !errors.Is(err, ErrNoStop) {
 		t.Errorf("nothing anywhere: %v", err)

@@ -13,11 +13,30 @@ var ErrNoStop = errors.New("no stop token: generation_config.json, config.json a
 // vocabulary has them, because published configs often name only one.
 func usualStops() []string { return []string{"<|im_end|>", "<|endoftext|>"} }
 
-// StopTokens returns the ids that end an answer, sorted: the union of eos_token_id in
-// generation_config.json, config.json and its text_config, the tokenizer's eos_token, and the
+// StopTokens returns the ids that end an answer, sorted: those that the model's files name, and the
 // usual ones. The files disagree in released models, and a stop token too few never stops.
 // id looks a token's id up by its text.
 func StopTokens(files Files, id func(content string) (int, bool)) ([]int, error) {
+	stops, err := NamedStops(files, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, content := range usualStops() {
+		if i, ok := id(content); ok {
+			stops = append(stops, i)
+		}
+	}
+	if len(stops) == 0 {
+		return nil, ErrNoStop
+	}
+	slices.Sort(stops)
+	return slices.Compact(stops), nil
+}
+
+// NamedStops are the ids that the model's files name as an end, and so all that other programs stop
+// at: the union of eos_token_id in generation_config.json, config.json and its text_config, and the
+// tokenizer's eos_token.
+func NamedStops(files Files, id func(content string) (int, bool)) ([]int, error) {
 	var generation, config struct {
 		EOS  idList `json:"eos_token_id"`
 		Text struct {
@@ -33,16 +52,10 @@ func StopTokens(files Files, id func(content string) (int, bool)) ([]int, error)
 		return nil, err
 	}
 	stops := slices.Concat(generation.EOS, config.EOS, config.Text.EOS)
-	for _, content := range append(usualStops(), string(tokenizer.EOS)) {
-		if i, ok := id(content); ok {
-			stops = append(stops, i)
-		}
+	if i, ok := id(string(tokenizer.EOS)); ok {
+		stops = append(stops, i)
 	}
-	if len(stops) == 0 {
-		return nil, ErrNoStop
-	}
-	slices.Sort(stops)
-	return slices.Compact(stops), nil
+	return stops, nil
 }
 
 // idList is one id or a list of them; null is none.

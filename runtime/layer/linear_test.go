@@ -39,7 +39,7 @@ func random(t testing.TB, f quant.Format, shape ...int) *Stored {
 		err = quant.FromFloat32(x.Data, f.Dtype, w)
 	} else {
 		x.Scales, x.Biases = make([]byte, layout.Scales.Bytes()), make([]byte, layout.Biases.Bytes())
-		err = quant.EncodeFloat32(f, quant.Packed{Weight: x.Data, Scales: x.Scales, Biases: x.Biases}, w, quant.BF16)
+		err = quant.Encode(f, quant.Packed{Weight: x.Data, Scales: x.Scales, Biases: x.Biases}, quant.Float32s(w), quant.Options{Scale: quant.BF16})
 	}
 	if err != nil {
 		t.Fatal(err)

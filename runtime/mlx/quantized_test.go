@@ -38,7 +38,7 @@ func packed(t *testing.T, s *Scope, f quant.Format, shape ...int) (Quantized, []
 		Scales: make([]byte, layout.Scales.Bytes()),
 		Biases: make([]byte, layout.Biases.Bytes()),
 	}
-	if err := quant.EncodeFloat32(f, p, normal(quant.Elements(shape)), quant.F32); err != nil {
+	if err := quant.Encode(f, p, quant.Float32s(normal(quant.Elements(shape))), quant.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	decoded := make([]float32, quant.Elements(shape))

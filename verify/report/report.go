@@ -62,6 +62,7 @@ func (o *Outcome) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// OutcomeOf is the outcome of a check that was run.
 func OutcomeOf(passed bool) Outcome {
 	if passed {
 		return Passed
@@ -162,7 +163,7 @@ func (r *Report) JSON() ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
-// ParseReport reads what JSON wrote. A schema it does not know is an error.
+// Parse reads what JSON wrote. A schema it does not know is an error.
 func Parse(b []byte) (Report, error) {
 	var r Report
 	if err := json.Unmarshal(b, &r); err != nil {

@@ -1,4 +1,4 @@
-package verify
+package cost
 
 import (
 	"regexp"
@@ -49,35 +49,6 @@ var expertName = regexp.MustCompile(`\.(?:experts|switch_mlp)\.(gate_up_proj|gat
 // canonical is a body name in the spelling that all forms of a model share.
 func canonical(body string) string { return expertName.ReplaceAllString(body, ".experts.$1") }
 
-// elementsOf reads a tensor piece by piece; nothing is copied together.
-func elementsOf(s *source.Source, t source.Tensor) elements {
-	e := elements{shape: t.Shape, format: t.Format, bytes: t.Bytes(), pieces: len(t.Pieces), global: t.Global != source.NoGlobal}
-	e.load = func(i int) (quant.Tensor, int, error) {
-		piece, err := s.LoadPiece(t, i)
-		return piece, 0, err
-	}
-	return e
-}
-
-// half is the gate (0) or the up (1) part of fused expert projections [E, 2I, H].
-func (e elements) half(h int) elements {
-	if len(e.shape) != 3 || e.shape[1]%2 != 0 {
-		return e // refused by the comparison, since the sizes differ
-	}
-	experts, width, cols := e.shape[0], e.shape[1]/2, e.shape[2]
-	apart := e
-	apart.shape, apart.bytes, apart.pieces = []int{experts, width, cols}, e.bytes/2, experts
-	apart.load = func(i int) (quant.Tensor, int, error) {
-		if e.pieces == experts {
-			t, start, err := e.load(i)
-			return t, start + h*width*cols, err
-		}
-		t, start, err := e.load(0)
-		return t, start + (2*i+h)*width*cols, err
-	}
-	return apart
-}
-
 // shifts are what the gains of a norm lack on either side: 1 where they are stored without it.
 func shifts(t source.Tensor, ours, reference arch.NormForm) (ourShift, sourceShift float32) {
 	if t.MTP || !arch.ZeroCentred(t.Body) || ours == reference {
@@ -90,4 +61,22 @@ func shifts(t source.Tensor, ours, reference arch.NormForm) (ourShift, sourceShi
 		sourceShift = 1
 	}
 	return ourShift, sourceShift
+}
+
+// Lossy are the formats that a model has and the reference has not in the same place. Without a
+// reference every format of the model counts.
+func Lossy(ours, reference *source.Source) map[quant.Format]bool {
+	found := map[quant.Format]bool{}
+	before := map[string]quant.Format{}
+	if reference != nil {
+		for _, t := range reference.Inventory().Tensors {
+			before[canonical(t.Body)] = t.Format
+		}
+	}
+	for _, t := range ours.Inventory().Tensors {
+		if t.Role != arch.Vision && !t.MTP && !holds(t.Format, before[canonical(t.Body)]) {
+			found[t.Format] = true
+		}
+	}
+	return found
 }

@@ -1,4 +1,4 @@
-package verify
+package score
 
 import (
 	"errors"
@@ -11,17 +11,17 @@ import (
 
 func writeScores(t *testing.T, path string, ids []int, rows [][]float32) error {
 	t.Helper()
-	w, err := newScoreWriter(path, texts{ids}, map[string]string{"model": "tiny"})
+	w, err := Create(path, Texts{ids}, map[string]string{"model": "tiny"})
 	if err != nil {
 		return err
 	}
-	defer w.abort()
+	defer w.Abort()
 	for _, row := range rows {
-		if err := w.row(0, row); err != nil {
+		if err := w.Row(0, row); err != nil {
 			return err
 		}
 	}
-	return w.finish()
+	return w.Finish()
 }
 
 func TestScoresRoundTrip(t *testing.T) {
@@ -30,57 +30,57 @@ func TestScoresRoundTrip(t *testing.T) {
 	if err := writeScores(t, path, ids, [][]float32{{1, 2, 3}, {0, 0, 0}}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openScores(path)
+	s, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	if !s.texts.equal(texts{ids}) || s.vocab != 3 || s.metadata["model"] != "tiny" {
-		t.Errorf("ids %v, vocabulary %d, metadata %v", s.texts, s.vocab, s.metadata)
+	defer s.Close()
+	if !s.Texts.Equal(Texts{ids}) || s.Vocab != 3 || s.Metadata["model"] != "tiny" {
+		t.Errorf("ids %v, vocabulary %d, metadata %v", s.Texts, s.Vocab, s.Metadata)
 	}
-	near(t, "normalized", float64(s.row(1)[0]), -math.Log(3), 1e-6)
-	near(t, "differences stay", float64(s.row(0)[2]-s.row(0)[0]), 2, 1e-6)
+	near(t, "normalized", float64(s.Row(1)[0]), -math.Log(3), 1e-6)
+	near(t, "differences stay", float64(s.Row(0)[2]-s.Row(0)[0]), 2, 1e-6)
 }
 
 // Rows of several texts come as a batch makes them, and are found text by text.
 func TestScoresOfSeveralTexts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "scores.safetensors")
-	read := texts{{5, 0}, {7, 1, 2}, {3, 3}}
-	w, err := newScoreWriter(path, read, map[string]string{})
+	read := Texts{{5, 0}, {7, 1, 2}, {3, 3}}
+	w, err := Create(path, read, map[string]string{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.abort()
-	if err := w.row(2, []float32{0, 3}); err != nil {
+	defer w.Abort()
+	if err := w.Row(2, []float32{0, 3}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.finish(); err == nil || !strings.Contains(err.Error(), "after 1 of 4") {
+	if err := w.Finish(); err == nil || !strings.Contains(err.Error(), "after 1 of 4") {
 		t.Fatalf("finished without all rows: %v", err)
 	}
 	for _, row := range []struct {
 		text  int
 		value float32
 	}{{1, 1}, {0, 0}, {1, 2}} {
-		if err := w.row(row.text, []float32{0, row.value}); err != nil {
+		if err := w.Row(row.text, []float32{0, row.value}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.row(0, []float32{0, 0}); err == nil || !strings.Contains(err.Error(), "expected 1 rows") {
+	if err := w.Row(0, []float32{0, 0}); err == nil || !strings.Contains(err.Error(), "expected 1 rows") {
 		t.Errorf("a row past the end of a text: %v", err)
 	}
-	if err := w.finish(); err != nil {
+	if err := w.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openScores(path)
+	s, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	if !s.texts.equal(read) {
-		t.Errorf("read back %v", s.texts)
+	defer s.Close()
+	if !s.Texts.Equal(read) {
+		t.Errorf("read back %v", s.Texts)
 	}
 	for i := range 4 {
-		near(t, "difference", float64(s.row(i)[1]-s.row(i)[0]), float64(i), 1e-6)
+		near(t, "difference", float64(s.Row(i)[1]-s.Row(i)[0]), float64(i), 1e-6)
 	}
 }
 
@@ -88,17 +88,17 @@ func TestScoresOfSeveralTexts(t *testing.T) {
 func TestOpenScoresRefusesLengths(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "good")
-	w, err := newScoreWriter(path, texts{{1, 2}, {3, 4, 5}}, map[string]string{})
+	w, err := Create(path, Texts{{1, 2}, {3, 4, 5}}, map[string]string{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.abort()
+	defer w.Abort()
 	for _, text := range []int{0, 1, 1} {
-		if err := w.row(text, []float32{0, 0}); err != nil {
+		if err := w.Row(text, []float32{0, 0}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.finish(); err != nil {
+	if err := w.Finish(); err != nil {
 		t.Fatal(err)
 	}
 	good, err := os.ReadFile(path)
@@ -112,12 +112,12 @@ func TestOpenScoresRefusesLengths(t *testing.T) {
 		if err := os.WriteFile(bad, good, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		s, err := openScores(bad)
+		s, err := Open(bad)
 		if fits := name == "as written" || name == "elsewhere"; fits != (err == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err == nil {
-			s.close()
+			s.Close()
 		} else if !errors.Is(err, errUnfit) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -136,7 +136,7 @@ func TestScoresRefuse(t *testing.T) {
 		{"a row too few", []int{1, 2, 3}, [][]float32{{0, 0}}, "after 1 of 2"},
 		{"a row too many", []int{1, 2}, [][]float32{{0, 0}, {0, 0}}, "expected 1 rows"},
 		{"rows of different length", []int{1, 2, 3}, [][]float32{{0, 0}, {0}}, "row 1 of 1 values"},
-		{"a NaN", []int{1, 2}, [][]float32{{0, nan}}, errNotFinite.Error()},
+		{"a NaN", []int{1, 2}, [][]float32{{0, nan}}, ErrNotFinite.Error()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -173,11 +173,11 @@ func TestOpenScoresRefuses(t *testing.T) {
 		if err := os.WriteFile(bad, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if s, err := openScores(bad); err == nil {
-			t.Errorf("%s: opened with %d ids", name, s.texts.tokens())
+		if s, err := Open(bad); err == nil {
+			t.Errorf("%s: opened with %d ids", name, s.Texts.tokens())
 		}
 	}
-	if _, err := openScores(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package verify
+package score
 
 import (
 	"encoding/binary"
@@ -31,19 +31,19 @@ const (
 	logProbsName  = "log_probs"
 )
 
-// scoreWriter writes a file of scores row by row; the file appears when it is finished.
-type scoreWriter struct {
+// Writer writes a file of scores row by row; the file appears when it is finished.
+type Writer struct {
 	file     *renameio.PendingFile
 	metadata map[string]string
-	texts    texts
+	texts    Texts
 	rows     []int // of each text, those written
 	vocab    int   // 0 until the first row
 	begin    int64 // of the rows in the file
 	buf      []byte
 }
 
-// newScoreWriter starts the file at path for texts of at least two tokens each.
-func newScoreWriter(path string, read texts, metadata map[string]string) (*scoreWriter, error) {
+// Create starts the file at path for texts of at least two tokens each.
+func Create(path string, read Texts, metadata map[string]string) (*Writer, error) {
 	for _, ids := range read {
 		if len(ids) < 2 {
 			return nil, fmt.Errorf("a text of %d tokens has nothing to predict", len(ids))
@@ -54,12 +54,12 @@ func newScoreWriter(path string, read texts, metadata map[string]string) (*score
 		return nil, fmt.Errorf("scores %s: %w", path, err)
 	}
 	metadata["scores"] = scoresVersion
-	return &scoreWriter{file: f, texts: read, rows: make([]int, len(read)), metadata: metadata}, nil
+	return &Writer{file: f, texts: read, rows: make([]int, len(read)), metadata: metadata}, nil
 }
 
-// row writes the logits of a text's next position, as log-probabilities. A row that is not finite is refused: a
-// reference with holes is none.
-func (w *scoreWriter) row(text int, logits []float32) error {
+// Row writes the logits of a text's next position, as log-probabilities. A row that is not finite is
+// refused: a reference with holes is none.
+func (w *Writer) Row(text int, logits []float32) error {
 	if w.vocab == 0 {
 		if err := w.header(len(logits)); err != nil {
 			return err
@@ -72,28 +72,28 @@ func (w *scoreWriter) row(text int, logits []float32) error {
 	largest, _ := top(logits)
 	sum := logSum(logits, largest)
 	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return fmt.Errorf("scores: position %d: %w", next, errNotFinite)
+		return fmt.Errorf("scores: position %d: %w", next, ErrNotFinite)
 	}
 	for i, v := range logits {
 		binary.LittleEndian.PutUint32(w.buf[4*i:], math.Float32bits(float32(float64(v)-sum)))
 	}
 	w.rows[text]++
-	_, err := w.file.WriteAt(w.buf, w.begin+int64(w.texts.row(text, next))*int64(len(w.buf)))
+	_, err := w.file.WriteAt(w.buf, w.begin+int64(w.texts.Row(text, next))*int64(len(w.buf)))
 	return err
 }
 
-// errNotFinite marks logits with a NaN or an infinity among them.
-var errNotFinite = errors.New("the logits are not finite")
+// ErrNotFinite marks logits with a NaN or an infinity among them.
+var ErrNotFinite = errors.New("the logits are not finite")
 
-func (w *scoreWriter) header(vocab int) error {
+func (w *Writer) header(vocab int) error {
 	w.vocab, w.buf = vocab, make([]byte, 4*vocab)
 	tensors := []safetensors.Tensor{{Name: idsName, Dtype: quant.I32, Shape: []int{w.texts.tokens()}}}
 	words := w.texts.joined()
 	if n := len(w.texts); n > 1 {
 		tensors = append(tensors, safetensors.Tensor{Name: lengthsName, Dtype: quant.I32, Shape: []int{n}})
-		words = append(words, w.texts.lengths()...)
+		words = append(words, w.texts.Lengths()...)
 	}
-	tensors = append(tensors, safetensors.Tensor{Name: logProbsName, Dtype: quant.F32, Shape: []int{w.texts.positions(), vocab}})
+	tensors = append(tensors, safetensors.Tensor{Name: logProbsName, Dtype: quant.F32, Shape: []int{w.texts.Positions(), vocab}})
 	h, err := safetensors.New(w.metadata, tensors)
 	if err != nil {
 		return err
@@ -103,46 +103,46 @@ func (w *scoreWriter) header(vocab int) error {
 	return err
 }
 
-// finish puts the file in place, or says how many rows it lacks.
-func (w *scoreWriter) finish() error {
+// Finish puts the file in place, or says how many rows it lacks.
+func (w *Writer) Finish() error {
 	written := 0
 	for _, n := range w.rows {
 		written += n
 	}
-	if want := w.texts.positions(); written != want {
+	if want := w.texts.Positions(); written != want {
 		return fmt.Errorf("scores end after %d of %d positions: %w", written, want, io.ErrUnexpectedEOF)
 	}
 	return w.file.CloseAtomicallyReplace()
 }
 
-// abort leaves nothing behind; after finish it does nothing.
-func (w *scoreWriter) abort() { _ = w.file.Cleanup() }
+// Abort leaves nothing behind; after Finish it does nothing.
+func (w *Writer) Abort() { _ = w.file.Cleanup() }
 
-// scores is a file of scores, opened.
-type scores struct {
+// File is a file of scores, opened.
+type File struct {
 	file     *safetensors.File
-	metadata map[string]string
-	texts    texts
-	vocab    int
+	Metadata map[string]string
+	Texts    Texts
+	Vocab    int
 	rows     []byte // mapped
 	buf      []float32
 }
 
-// openScores opens a file that a scoreWriter wrote.
-func openScores(path string) (*scores, error) {
+// Open opens a file that a Writer wrote.
+func Open(path string) (*File, error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("scores: %w", err)
 	}
-	s := &scores{file: f, metadata: f.Header.Metadata}
+	s := &File{file: f, Metadata: f.Header.Metadata}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("scores %s: %w", path, err), f.Close())
 	}
 	return s, nil
 }
 
-func (s *scores) open() error {
-	if v := s.metadata["scores"]; v != scoresVersion {
+func (s *File) open() error {
+	if v := s.Metadata["scores"]; v != scoresVersion {
 		return fmt.Errorf("its metadata name version %q of scores, this program reads %s", v, scoresVersion)
 	}
 	found := map[string]safetensors.Tensor{}
@@ -157,13 +157,13 @@ func (s *scores) open() error {
 	if err != nil {
 		return err
 	}
-	if s.texts, err = s.cut(decodeIDs(raw), found[lengthsName]); err != nil {
+	if s.Texts, err = s.cut(decodeIDs(raw), found[lengthsName]); err != nil {
 		return err
 	}
-	if rows.Shape[0] != s.texts.positions() {
+	if rows.Shape[0] != s.Texts.Positions() {
 		return errUnfit
 	}
-	s.vocab, s.buf = rows.Shape[1], make([]float32, rows.Shape[1])
+	s.Vocab, s.buf = rows.Shape[1], make([]float32, rows.Shape[1])
 	s.rows, err = s.file.Bytes(logProbsName)
 	return err
 }
@@ -172,9 +172,9 @@ func (s *scores) open() error {
 var errUnfit = errors.New("it does not hold ids and log_probs that fit each other")
 
 // cut is the ids text by text, by the array of lengths; without one they are a single text.
-func (s *scores) cut(ids []int, lengths safetensors.Tensor) (texts, error) {
+func (s *File) cut(ids []int, lengths safetensors.Tensor) (Texts, error) {
 	if lengths.Name == "" {
-		return texts{ids}, nil
+		return Texts{ids}, nil
 	}
 	if lengths.Dtype != quant.I32 || len(lengths.Shape) != 1 {
 		return nil, errUnfit
@@ -183,7 +183,7 @@ func (s *scores) cut(ids []int, lengths safetensors.Tensor) (texts, error) {
 	if err != nil {
 		return nil, err
 	}
-	var read texts
+	var read Texts
 	for _, n := range decodeIDs(raw) {
 		if n < 2 || n > len(ids) {
 			return nil, errUnfit
@@ -196,14 +196,14 @@ func (s *scores) cut(ids []int, lengths safetensors.Tensor) (texts, error) {
 	return read, nil
 }
 
-// row is the log-probabilities of position i, counted through all texts; the slice is good until the
+// Row is the log-probabilities of position i, counted through all texts; the slice is good until the
 // next call.
-func (s *scores) row(i int) []float32 {
-	raw := s.rows[4*s.vocab*i:][:4*s.vocab]
+func (s *File) Row(i int) []float32 {
+	raw := s.rows[4*s.Vocab*i:][:4*s.Vocab]
 	for j := range s.buf {
 		s.buf[j] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*j:]))
 	}
 	return s.buf
 }
 
-func (s *scores) close() error { return s.file.Close() }
+func (s *File) Close() error { return s.file.Close() }

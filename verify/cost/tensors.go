@@ -1,8 +1,9 @@
-package verify
+package cost
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	goruntime "runtime"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/verify/report"
 )
@@ -24,20 +26,20 @@ type tensorPair struct {
 	ourShift, sourceShift float32
 }
 
-// elements are the values of one tensor in row-major order, in pieces of equal size: one piece, or
-// one an expert. load lends the tensor that piece i lies in, and the element of it that the piece
-// starts at, which begins a row.
-type elements struct {
-	shape  []int
-	format quant.Format
-	bytes  int64 // stored size, scales included
-	pieces int
-	global bool // a second scale multiplies it
-	load   func(i int) (t quant.Tensor, start int, err error)
+// Tensors measures every tensor of a model against its source's, worst first.
+func Tensors(ctx context.Context, ours, reference *source.Source) ([]report.Tensor, error) {
+	matched, alone := pairs(ours, reference)
+	switch {
+	case len(alone) > 0:
+		return nil, fmt.Errorf("the source lacks %d of the model's tensors, the first %s", len(alone), alone[0])
+	case len(matched) == 0:
+		return nil, errors.New("the model has no tensor to compare")
+	}
+	return measure(ctx, matched)
 }
 
-// tensorErrors measures every pair over all cores, worst first.
-func tensorErrors(ctx context.Context, pairs []tensorPair) ([]report.Tensor, error) {
+// measure takes the pairs over all cores, and puts the worst first.
+func measure(ctx context.Context, pairs []tensorPair) ([]report.Tensor, error) {
 	errs := make([]report.Tensor, len(pairs))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(goruntime.GOMAXPROCS(0))
@@ -69,7 +71,7 @@ func worstFirst(a, b report.Tensor) int {
 // tensorError decodes both sides some rows at a time, so that memory stays the same however large
 // the tensor is.
 func tensorError(ctx context.Context, p tensorPair) (report.Tensor, error) {
-	limit, err := tensorLimit(p)
+	allowed, err := tensorLimit(p)
 	if err != nil {
 		return report.Tensor{}, fmt.Errorf("tensor %s: %w", p.name, err)
 	}
@@ -80,17 +82,15 @@ func tensorError(ctx context.Context, p tensorPair) (report.Tensor, error) {
 	e := report.Tensor{
 		Name: p.name, Source: p.source.format.String(), Format: p.ours.format.String(),
 		Bits:  8 * float64(p.ours.bytes) / float64(max(1, quant.Elements(p.ours.shape))),
-		Error: relative(diff, energy), Limit: limit,
+		Error: relative(diff, energy), Limit: allowed,
 		Quantized: loses(p.source.format, p.ours.format), Zero: energy == 0,
 	}
 	if e.Error > 0 {
-		e.SNR = number(-10 * math.Log10(e.Error))
+		snr := -10 * math.Log10(e.Error)
+		e.SNR = &snr
 	}
 	return e, nil
 }
-
-// atOnce is how many elements are compared at a time: 256 KiB of float32 on each side.
-const atOnce = 1 << 16
 
 func squaredError(ctx context.Context, p tensorPair) (diff, energy float64, err error) {
 	n := quant.Elements(p.ours.shape)
@@ -140,47 +140,6 @@ func relative(diff, energy float64) float64 {
 	return r
 }
 
-// elementReader decodes stretches of a tensor, whatever the length of its rows: conv1d's [C,1,K]
-// and [C,K,1] hold the same elements in the same order.
-type elementReader struct {
-	elements
-	piece  quant.Tensor // the one that number says
-	start  int
-	number int // from 1; 0 before the first
-	buf    []float32
-	from   int // place of buf[0] in the tensor
-}
-
-// read is the elements from at on, as many as are decoded at once: at least one, never past the
-// end of a piece. The slice is good until the next read.
-func (r *elementReader) read(at int) ([]float32, error) {
-	if at < r.from || at >= r.from+len(r.buf) {
-		if err := r.decode(at); err != nil {
-			return nil, err
-		}
-	}
-	return r.buf[at-r.from:], nil
-}
-
-func (r *elementReader) decode(at int) error {
-	size := quant.Elements(r.shape) / r.pieces
-	if i := at / size; i+1 != r.number {
-		var err error
-		if r.piece, r.start, err = r.load(i); err != nil {
-			return err
-		}
-		r.number = i + 1
-	}
-	cols := quant.Columns(r.piece.Shape)
-	row := at % size / cols
-	rows := min(max(1, atOnce/cols), size/cols-row)
-	if cap(r.buf) < rows*cols {
-		r.buf = make([]float32, rows*cols)
-	}
-	r.buf, r.from = r.buf[:rows*cols], at/size*size+row*cols
-	return r.piece.Decode(r.buf, r.start/cols+row)
-}
-
 // tensorLimit is the error that the model's format may cost over the source's: none where both
 // have the same format, or the model's holds every value of the source's. A format is not the same
 // without the second scale that the source has.
@@ -191,34 +150,9 @@ func tensorLimit(p tensorPair) (float64, error) {
 	if holds(p.ours.format, p.source.format) && !(p.source.global && !p.ours.global) {
 		return 0, nil
 	}
-	b, err := boundsOf(p.ours.format)
-	return b.tensor, err
+	b, err := BoundsOf(p.ours.format)
+	return b.Tensor, err
 }
 
 // addedOneError is what adding 1 to a gain in bf16 may cost: 2^-8 of a value near 1, squared.
 const addedOneError = 1.0 / (1 << 16)
-
-// holds says whether every value that source can hold has a place in ours.
-func holds(ours, source quant.Format) bool {
-	switch {
-	case ours == source:
-		return true
-	case ours == quant.FormatF32:
-		return source.Mode == quant.Plain
-	}
-	return false
-}
-
-// loses says whether numbers change on their way into a quantized format: all but those that it holds,
-// or, which the formats alone do not tell, may hold.
-func loses(from, to quant.Format) bool {
-	switch {
-	case !to.IsQuantized() || holds(to, from):
-		return false
-	case to.Mode == quant.MXFP8:
-		return from.Mode != quant.FP8 && from.Mode != quant.MXFP4
-	case to.Mode == quant.Affine:
-		return from.Mode != quant.Affine // the levels of fewer bits are among those of more
-	}
-	return true
-}

@@ -1,26 +1,17 @@
-package verify
+package score
 
 import (
 	"math"
 	"slices"
 )
 
-// The largest difference of a log-probability that prefill and decoding may show among the
-// likeliest tokens. The small models differ by up to 1e-5 in float32, and by up to 1e-2 with a delta
-// state in bf16, which prefill rounds more rarely than decoding; with activations in bf16 a model
-// differs from its float32 self by up to 0.3.
-const (
-	prefillToleranceF32  = 2e-3
-	prefillToleranceBF16 = 0.5
-)
-
-// likeliest is how many tokens are compared. Where a model is sure of the next token, that one's
+// Likeliest is how many tokens are compared. Where a model is sure of the next token, that one's
 // log-probability is near 0 whatever happens; the ones below it show what happened.
-const likeliest = 20
+const Likeliest = 20
 
-// largestDifference is the largest difference of log-probability between two rows of logits, among
+// LargestDifference is the largest difference of log-probability between two rows of logits, among
 // the likeliest tokens of either; NaN if a row is not finite, or they are not of one vocabulary.
-func largestDifference(a, b []float32) float64 {
+func LargestDifference(a, b []float32) float64 {
 	if len(a) != len(b) || len(a) == 0 {
 		return math.NaN()
 	}
@@ -30,7 +21,7 @@ func largestDifference(a, b []float32) float64 {
 	if sum := logA + logB; math.IsNaN(sum) || math.IsInf(sum, 0) {
 		return math.NaN()
 	}
-	lowA, lowB := rank(a, likeliest), rank(b, likeliest)
+	lowA, lowB := rank(a, Likeliest), rank(b, Likeliest)
 	worst := 0.0
 	for i := range a {
 		if a[i] >= lowA || b[i] >= lowB {

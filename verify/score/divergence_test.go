@@ -1,4 +1,4 @@
-package verify
+package score
 
 import (
 	"math"
@@ -23,7 +23,7 @@ func logs(probabilities ...float64) []float32 {
 
 func TestComparePosition(t *testing.T) {
 	p, q := logs(0.5, 0.25, 0.25), logs(0.25, 0.5, 0.25)
-	got := comparePosition(p, q, 1)
+	got := Compare(p, q, 1)
 	near(t, "kl", got.kl, 0.25*math.Ln2, 1e-7)
 	near(t, "reference nll", got.referenceNLL, math.Log(4), 1e-7)
 	near(t, "our nll", got.ourNLL, math.Log(2), 1e-7)
@@ -39,7 +39,7 @@ func TestComparePositionTakesLogits(t *testing.T) {
 	for i := range p {
 		shifted[i] = p[i] + 11
 	}
-	got := comparePosition(p, shifted, 0)
+	got := Compare(p, shifted, 0)
 	near(t, "kl", got.kl, 0, 1e-6)
 	near(t, "nll", got.ourNLL, got.referenceNLL, 1e-6)
 	if !got.sameTop {
@@ -51,7 +51,7 @@ func TestComparePositionNonFinite(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, bad := range [][]float32{{0, nan, 0}, {inf, 0, 0}, {nan, nan, nan}} {
 		for _, pair := range [][2][]float32{{bad, {0, 0, 0}}, {{0, 0, 0}, bad}} {
-			if got := comparePosition(pair[0], pair[1], 2); got.finite() {
+			if got := Compare(pair[0], pair[1], 2); got.finite() {
 				t.Errorf("%v against %v is finite: %+v", pair[0], pair[1], got)
 			}
 		}
@@ -59,12 +59,12 @@ func TestComparePositionNonFinite(t *testing.T) {
 }
 
 func TestSummarize(t *testing.T) {
-	var positions []position
+	var positions []Position
 	for i := range 100 {
-		positions = append(positions, position{kl: float64(i), referenceNLL: 1, ourNLL: 2, sameTop: i%4 != 0})
+		positions = append(positions, Position{kl: float64(i), referenceNLL: 1, ourNLL: 2, sameTop: i%4 != 0})
 	}
-	positions = append(positions, position{kl: math.NaN()})
-	d := summarize(positions)
+	positions = append(positions, Position{kl: math.NaN()})
+	d := Summarize(positions)
 	near(t, "mean", d.MeanKL, 49.5, 1e-9)
 	near(t, "median", d.MedianKL, 49, 0)
 	near(t, "p99", d.P99KL, 98, 0)
@@ -81,7 +81,7 @@ func TestSummarize(t *testing.T) {
 
 // A text of nothing but broken rows has no means, and must not pretend to.
 func TestSummarizeNothing(t *testing.T) {
-	d := summarize([]position{{kl: math.NaN()}, {kl: math.Inf(1)}})
+	d := Summarize([]Position{{kl: math.NaN()}, {kl: math.Inf(1)}})
 	if d.NonFinite != 2 || d.MeanKL != 0 || d.Perplexity != 0 {
 		t.Errorf("made numbers of nothing: %+v", d)
 	}
@@ -90,7 +90,7 @@ func TestSummarizeNothing(t *testing.T) {
 func TestByDepthCoversEveryPositionOnce(t *testing.T) {
 	for _, n := range []int{0, 1, 15, 16, 17, 33, 511, 2048, 5000} {
 		at := 0
-		buckets := byDepth(make([]position, n))
+		buckets := byDepth(make([]Position, n))
 		for _, b := range buckets {
 			if b.From != at || b.To <= b.From {
 				t.Errorf("%d positions: bucket %d to %d follows %d", n, b.From, b.To, at)
@@ -106,15 +106,15 @@ func TestByDepthCoversEveryPositionOnce(t *testing.T) {
 // Depth is counted within each text: a bucket holds what lies as deep in any of them, and the deepest
 // what the longest alone has.
 func TestByDepthOfSeveralTexts(t *testing.T) {
-	at := func(kls ...float64) (text []position) {
+	at := func(kls ...float64) (text []Position) {
 		for _, kl := range kls {
-			text = append(text, position{kl: kl})
+			text = append(text, Position{kl: kl})
 		}
 		return text
 	}
 	long, short := at(slices.Repeat([]float64{1}, 64)...), at(slices.Repeat([]float64{4}, 20)...)
 	long[63].kl = 9
-	d := summarize(long, short)
+	d := Summarize(long, short)
 	if d.Texts != 2 || d.Positions != 84 || len(d.ByDepth) != 3 || len(d.ByPosition) != 64 {
 		t.Fatalf("%+v", d)
 	}
@@ -127,7 +127,7 @@ func TestByDepthOfSeveralTexts(t *testing.T) {
 	if last := d.ByDepth[2]; last.From != 32 || last.To != 64 || d.ByPosition[63].To != 64 {
 		t.Errorf("buckets end at %d to %d, %d", last.From, last.To, d.ByPosition[63].To)
 	}
-	if one := summarize(long); one.Texts != 0 {
+	if one := Summarize(long); one.Texts != 0 {
 		t.Errorf("one text is told as %d", one.Texts)
 	}
 }

@@ -1,4 +1,4 @@
-package verify
+package cost
 
 import (
 	"context"
@@ -12,11 +12,7 @@ import (
 
 // f32Tensor holds the values as they are.
 func f32Tensor(shape []int, values []float32) quant.Tensor {
-	data := make([]byte, 4*len(values))
-	for i, v := range values {
-		binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(v))
-	}
-	return quant.Tensor{Shape: shape, Format: quant.FormatF32, Data: data}
+	return quant.Tensor{Shape: shape, Format: quant.FormatF32, Data: quant.Float32s(values).Data}
 }
 
 // whole is the elements of a tensor in one piece.
@@ -47,14 +43,14 @@ func encoded(t *testing.T, source quant.Tensor, f quant.Format) quant.Tensor {
 		t.Fatal(err)
 	}
 	p := quant.Packed{Weight: make([]byte, l.Weight.Bytes()), Scales: make([]byte, l.Scales.Bytes()), Biases: make([]byte, l.Biases.Bytes())}
-	if err := quant.EncodeFloat32(f, p, values, quant.BF16); err != nil {
+	if err := quant.Encode(f, p, quant.Float32s(values), quant.Options{Scale: quant.BF16}); err != nil {
 		t.Fatal(err)
 	}
 	return quant.Tensor{Shape: source.Shape, Format: f, ScaleDtype: quant.BF16, Data: p.Weight, Scales: p.Scales, Biases: p.Biases}
 }
 
 // Every format must cost bell-shaped weights something, and less than its limit by half or more;
-// damage of the known kinds must cost more than the limit.
+// damage of the known kinds must cost more than the
 func TestTensorErrorByFormat(t *testing.T) {
 	source := f32Tensor([]int{64, 1024}, bellShaped(64*1024))
 	formats := []quant.Format{
@@ -173,7 +169,7 @@ func TestTensorErrorsWorstFirstAndCancelled(t *testing.T) {
 		{name: "b", ours: whole(source), source: whole(source)}, {name: "a", ours: whole(source), source: whole(source)},
 		{name: "c", ours: whole(encoded(t, source, quant.FormatInt4)), source: whole(source)},
 	}
-	got, err := tensorErrors(context.Background(), pairs)
+	got, err := measure(context.Background(), pairs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +178,7 @@ func TestTensorErrorsWorstFirstAndCancelled(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := tensorErrors(ctx, pairs); err == nil {
+	if _, err := measure(ctx, pairs); err == nil {
 		t.Error("a cancelled comparison has a result")
 	}
 }
@@ -208,7 +204,9 @@ func TestTensorErrorPieces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		near(t, name, got.Error, tt.want, 0.05)
+		if math.Abs(got.Error-tt.want) > 0.05 {
+			t.Errorf("%s: error %v, want %v", name, got.Error, tt.want)
+		}
 	}
 }
 

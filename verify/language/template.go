@@ -1,0 +1,38 @@
+package language
+
+import (
+	"fmt"
+	"strings"
+
+	"qimport/runtime/chat"
+)
+
+// TurnEnd is what a template writes after an answer, found between what was put in: templates give no
+// other way to ask. One that loses a message is an error.
+func TurnEnd(t *chat.Template) (string, error) {
+	const question, answer = "Where does the ferry leave?", "From the western pier."
+	text, err := t.Render([]chat.Message{{Role: "user", Content: question}, {Role: "assistant", Content: answer}}, chat.Options{})
+	if err != nil {
+		return "", err
+	}
+	_, turns, asked := strings.Cut(text, question)
+	_, end, answered := strings.Cut(turns, answer)
+	if !asked || !answered {
+		return "", fmt.Errorf("the chat template loses a message: it made %.80q", text)
+	}
+	return end, nil
+}
+
+// OpensTurn says whether the template adds something for the model to go on from.
+func OpensTurn(t *chat.Template) error {
+	question := []chat.Message{{Role: "user", Content: "Where does the ferry leave?"}}
+	closed, err := t.Render(question, chat.Options{})
+	if err != nil {
+		return err
+	}
+	opened, err := t.Render(question, chat.Options{AddGenerationPrompt: true})
+	if err == nil && len(opened) <= len(closed) {
+		err = fmt.Errorf("the chat template does not open the assistant's turn: with and without it makes %.80q", opened)
+	}
+	return err
+}
