@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"qimport/arch/files"
 	"qimport/convert/source"
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
@@ -18,7 +19,7 @@ type language struct {
 
 // readLanguage reads tokenizer and template of a checkpoint that was not checked.
 func readLanguage(s *source.Source) (language, error) {
-	b, err := s.File("tokenizer.json")
+	b, err := s.File(files.Tokenizer)
 	if err != nil {
 		return language{}, err
 	}
@@ -26,7 +27,7 @@ func readLanguage(s *source.Source) (language, error) {
 	if l.tokens, err = tokenizer.Load(b); err != nil {
 		return language{}, err
 	}
-	if l.template, err = chat.Load(s); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
+	if l.template, err = chat.Compile(s.Inventory().Chat); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
 		return language{}, err
 	}
 	return l, nil

@@ -2,13 +2,11 @@ package verify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
-	"qimport/convert/source"
+	"qimport/arch/files"
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
 	"qimport/verify/report"
@@ -19,7 +17,7 @@ func (r *run) checkVocabulary(context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")
 	}
-	b, err := r.source.File("tokenizer.json")
+	b, err := r.source.File(files.Tokenizer)
 	if err != nil {
 		return fail("tokenizer.json: %s", sentences(err))
 	}
@@ -30,7 +28,7 @@ func (r *run) checkVocabulary(context.Context) report.Check {
 	if r.tokens.Size() > rows {
 		return fail("the tokenizer has %d ids, the embedding %d rows: it belongs to another model", r.tokens.Size(), rows)
 	}
-	if r.stops, err = chat.StopTokens(r.source, r.tokens.ID); err != nil {
+	if r.stops, err = r.source.Inventory().Chat.StopTokens(r.tokens.ID); err != nil {
 		return fail("%s", sentences(err))
 	}
 	if err := checkStops(r.tokens, r.stops); err != nil {
@@ -59,7 +57,7 @@ func (r *run) checkTemplate(context.Context) report.Check {
 	if r.tokens == nil {
 		return notRun("the tokenizer did not load")
 	}
-	template, err := chat.Load(r.source)
+	template, err := chat.Compile(r.source.Inventory().Chat)
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
@@ -72,7 +70,7 @@ func (r *run) checkTemplate(context.Context) report.Check {
 	if len(end) == 0 || !slices.Contains(r.stops, end[0]) {
 		return fail("after an answer the chat template writes %q, which begins with no stop token (%s): answers will not end", rest, r.names(r.stops))
 	}
-	if err := namedStop(r.source, r.tokens, end[0]); err != nil {
+	if err := namedStop(r.source.Inventory().Chat, r.tokens, end[0]); err != nil {
 		return fail("%s", sentences(err))
 	}
 	if err := opensTurn(template); err != nil {
@@ -97,47 +95,9 @@ func opensTurn(t *chat.Template) error {
 
 // namedStop says whether one of the model's files names id as an end. Our own runtime knows the
 // family's usual end tokens beside them; other programs do not.
-func namedStop(s *source.Source, t *tokenizer.Tokenizer, id int) error {
-	nowhere := func(string) (int, bool) { return 0, false }
-	named, err := chat.StopTokens(s, nowhere)
-	if err != nil && !errors.Is(err, chat.ErrNoStop) {
-		return err
-	}
-	eos, err := tokenizerEOS(s)
-	if err != nil {
-		return err
-	}
-	if eosID, ok := t.ID(eos); ok && eos != "" {
-		named = append(named, eosID)
-	}
-	if !slices.Contains(named, id) {
+func namedStop(c files.Chat, t *tokenizer.Tokenizer, id int) error {
+	if !slices.Contains(c.Named(t.ID), id) {
 		return fmt.Errorf("turns end with %s (id %d), but neither generation_config.json, config.json nor tokenizer_config.json names it: other programs will not stop there", t.Decode([]int{id}, false), id)
 	}
 	return nil
-}
-
-// tokenizerEOS is the eos_token of tokenizer_config.json, or "".
-func tokenizerEOS(s *source.Source) (string, error) {
-	b, err := s.File("tokenizer_config.json")
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	var c struct {
-		EOS json.RawMessage `json:"eos_token"`
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &c)
-	}
-	if err != nil {
-		return "", fmt.Errorf("tokenizer_config.json: %w", err)
-	}
-	var text string
-	if json.Unmarshal(c.EOS, &text) == nil {
-		return text, nil
-	}
-	var token struct{ Content string }
-	if json.Unmarshal(c.EOS, &token) == nil {
-		return token.Content, nil
-	}
-	return "", nil
 }

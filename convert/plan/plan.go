@@ -77,7 +77,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
-	p.Config = storeConfig(inv, opts.Facts.Template, recipe, tensors)
+	p.Config = storeConfig(inv, recipe, tensors)
 	p.Warnings = append(slices.Clone(inv.Notes), warnings(inv, tensors, opts.MTP, dropped)...)
 	return p, nil
 }

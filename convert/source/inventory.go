@@ -5,20 +5,22 @@ import (
 	"strings"
 
 	"qimport/arch"
+	"qimport/arch/files"
 	"qimport/quant"
 )
 
 // Inventory is all that is known of a source before a byte of its weights is read: its logical
 // tensors, their encodings and where their bytes lie. It is plain data.
 type Inventory struct {
-	Origin  string   // the directory, or the manifest's digest
-	Config  Config   // of config.json
-	Layout  Layout   // whether the norms hold w or 1+w, and the axes of conv1d
-	Patches Patches  // the axes of the vision tower's patch embedding
-	Shards  []Shard  // the safetensors files, by name
-	Tensors []Tensor // by name
-	Files   []string // the other files that belong to the model, by name
-	Notes   []string // what was left out or inferred, one sentence each
+	Origin  string     // the directory, or the manifest's digest
+	Config  Config     // of config.json
+	Chat    files.Chat // template and tokens of a conversation, as all files together say
+	Layout  Layout     // whether the norms hold w or 1+w, and the axes of conv1d
+	Patches Patches    // the axes of the vision tower's patch embedding
+	Shards  []Shard    // the safetensors files, by name
+	Tensors []Tensor   // by name
+	Files   []string   // the other files that belong to the model, by name
+	Notes   []string   // what was left out or inferred, one sentence each
 }
 
 // Shard is one safetensors file of a source: a checkpoint's shard or a store's blob.

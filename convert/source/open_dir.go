@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"qimport/arch/files"
 	"qimport/convert/checkpoint"
 )
 
@@ -30,7 +31,7 @@ func refused(origin string, err error) error { return fmt.Errorf("%w: %s: %w", E
 
 // readCheckpoint makes the inventory of a directory.
 func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
-	raw, err := c.File("config.json")
+	raw, err := c.File(files.Config)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Inventory{}, fmt.Errorf("there is no config.json beside the shards: %w", checkpoint.ErrBadCheckpoint)
 	}
@@ -59,8 +60,12 @@ func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 		return Inventory{}, err
 	}
 	inv, err := takeInventory(config, c.Shards, tensors)
+	if err != nil {
+		return Inventory{}, err
+	}
 	inv.Origin, inv.Files = c.Dir, c.Files
 	inv.noteLeftOut(len(c.Unindexed), dropped, cl.inferred)
+	inv.Chat, err = files.Read(c)
 	return inv, err
 }
 

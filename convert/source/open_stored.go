@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"qimport/arch/files"
 	"qimport/convert/safetensors"
 	"qimport/manifest"
 )
@@ -24,12 +25,12 @@ func OpenStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 }
 
 func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source, error) {
-	files := storedFiles{path: path, layers: map[string]manifest.Layer{}}
+	beside := storedFiles{path: path, layers: map[string]manifest.Layer{}}
 	var blobs []*safetensors.File
 	seen := map[manifest.Digest]bool{}
 	for _, l := range m.Layers {
 		if l.MediaType != manifest.MediaTypeTensor {
-			files.add(l)
+			beside.add(l)
 			continue
 		}
 		if seen[l.Digest] {
@@ -42,7 +43,7 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 		}
 		blobs = append(blobs, f)
 	}
-	raw, err := files.read("config.json")
+	raw, err := beside.File(files.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -54,15 +55,16 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 	if err != nil {
 		return nil, err
 	}
-	note, err := files.withTemplate(m)
-	if err != nil {
+	if inv.Chat, err = files.Read(beside); err != nil {
 		return nil, err
 	}
-	if note != "" {
-		inv.Notes = append(inv.Notes, note)
+	if inv.Chat.Template.File == "" {
+		if err := beside.standIn(m, &inv); err != nil {
+			return nil, err
+		}
 	}
-	inv.Origin, inv.Files = m.Digest().String(), files.names()
-	s := &Source{inv: inv, shards: blobs, file: files.read}
+	inv.Origin, inv.Files = m.Digest().String(), beside.names()
+	s := &Source{inv: inv, shards: blobs, file: beside.File}
 	if err := s.check(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -133,7 +135,8 @@ func (f storedFiles) names() []string {
 	return names
 }
 
-func (f storedFiles) read(name string) ([]byte, error) {
+// File reads a layer, or what stands in for one.
+func (f storedFiles) File(name string) ([]byte, error) {
 	if b, ok := f.made[name]; ok {
 		return b, nil
 	}

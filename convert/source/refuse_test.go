@@ -179,6 +179,13 @@ func TestOpenDirRefuses(t *testing.T) {
 		}), []string{"tokenizer.json", "[7 8 2]"}},
 		{"no vocabulary", change(arch.Qwen3, func(b *build) { b.files["tokenizer.json"] = `{}` }), []string{"tokenizer.json", "no vocabulary"}},
 		{"negative id", change(arch.Qwen3, func(b *build) { b.files["tokenizer.json"] = `{"model":{"vocab":{"a":-1}}}` }), []string{"tokenizer.json", "-1"}},
+		{"template no text", change(arch.Qwen3, func(b *build) {
+			delete(b.files, "chat_template.jinja")
+			b.files["tokenizer_config.json"] = `{"chat_template":7}`
+		}), []string{"tokenizer_config.json", "chat_template is 7"}},
+		{"end no token", change(arch.Qwen3, func(b *build) { b.files["tokenizer_config.json"] = `{"eos_token":2}` }), []string{"tokenizer_config.json", "eos_token is 2"}},
+		{"end no id", change(arch.Qwen3, func(b *build) { b.files["generation_config.json"] = `{"eos_token_id":"x"}` }), []string{"generation_config.json", `eos_token_id is "x"`}},
+		{"generation config cut short", change(arch.Qwen3, func(b *build) { b.files["generation_config.json"] = `{"eos_token_id"` }), []string{"generation_config.json"}},
 		{"tokenizer no JSON", change(arch.Qwen3, func(b *build) { b.files["tokenizer.json"] = `{` }), []string{"tokenizer.json"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
