@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 
+	"qimport/arch/files"
 	"qimport/convert/source"
 	"qimport/runtime/model"
 	"qimport/verify/report"
@@ -50,7 +51,7 @@ func (r *run) checkConfig(context.Context) report.Check {
 
 // readConfig is what config.json means to the runtime, less what is no part of the arithmetic.
 func readConfig(s *source.Source) (model.Config, error) {
-	b, err := s.File("config.json")
+	b, err := s.File(files.Config)
 	if err != nil {
 		return model.Config{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"qimport/arch/files"
 	"qimport/runtime/model"
 	"qimport/verify/report"
 )
@@ -46,7 +47,7 @@ func (r *run) maxPositions() int {
 	if r.source == nil {
 		return 0
 	}
-	b, err := r.source.File("config.json")
+	b, err := r.source.File(files.Config)
 	if err != nil {
 		return 0
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"qimport/arch"
+	"qimport/arch/files"
 	"qimport/convert/plan"
 	"qimport/convert/source"
 	"qimport/quant"
@@ -137,22 +138,22 @@ func (x *exportPlan) split(t plan.Tensor) ([]plan.Tensor, error) {
 
 // exportFiles are the files beside the shards: config and index made anew, all others as they are.
 func exportFiles(src *source.Source, shards []exportShard) (map[string][]byte, error) {
-	files := map[string][]byte{}
+	content := map[string][]byte{}
 	for _, name := range source.CarriedFiles(src.Files()) {
-		content, err := src.File(name)
+		b, err := src.File(name)
 		if err != nil {
 			return nil, err
 		}
-		files[name] = content
+		content[name] = b
 	}
-	delete(files, "hf_quant_config.json") // said in config.json from now on
-	config, err := exportConfig(files["config.json"], shards)
+	delete(content, "hf_quant_config.json") // said in config.json from now on
+	config, err := exportConfig(content[files.Config], shards)
 	if err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
-	files["config.json"] = config
-	files["model.safetensors.index.json"], err = exportIndex(shards)
-	return files, err
+	content[files.Config] = config
+	content["model.safetensors.index.json"], err = exportIndex(shards)
+	return content, err
 }
 
 // noteSecondScales says how many tensors grow because mlx-lm has no place for their second scale.
