@@ -41,7 +41,7 @@ func (tw *tensorWriter) search(out quant.Packed, data []byte, from quant.Dtype) 
 	if err != nil {
 		return err
 	}
-	out.Global = tw.second
+	out.Global = tw.global
 	after, err := tw.encodeMeasured(out, data, from, true)
 	if err != nil {
 		return err

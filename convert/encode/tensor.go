@@ -20,7 +20,7 @@ type tensorWriter struct {
 	out    Sink
 	pieces []quant.Tensor // of the source
 	places Places
-	second float32 // the nvfp4 scale of the whole tensor; 0 for none
+	global float32 // the nvfp4 scale of the whole tensor; 0 for none
 }
 
 // Tensor writes one tensor. blob names what it is part of, for the meter.
@@ -34,7 +34,7 @@ func (e *Engine) Tensor(ctx context.Context, blob string, t plan.Tensor, places 
 		tw.pieces = append(tw.pieces, piece)
 	}
 	var err error
-	if tw.second, err = tw.secondScale(ctx); err != nil {
+	if tw.global, err = tw.globalScale(ctx); err != nil {
 		return err
 	}
 	if err := tw.elements(ctx); err != nil {
@@ -144,7 +144,7 @@ func (tw *tensorWriter) writeParts(p piece) error {
 	return nil
 }
 
-// rest writes what follows the elements: biases, the second scale, scales.
+// rest writes what follows the elements: biases, the global scale, scales.
 func (tw *tensorWriter) rest() error {
 	for _, a := range tw.plan.Arrays() {
 		var err error
@@ -154,7 +154,7 @@ func (tw *tensorWriter) rest() error {
 		case plan.ScaleArray:
 			err = tw.part(a.Kind, func(t quant.Tensor) []byte { return t.Scales })
 		case plan.GlobalArray:
-			_, err = tw.out.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(tw.second)))
+			_, err = tw.out.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(tw.global)))
 		}
 		if err != nil {
 			return err

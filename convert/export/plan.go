@@ -62,7 +62,7 @@ func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
 		return exportPlan{}, err
 	}
 	slices.SortFunc(tensors, func(a, b plan.Tensor) int { return strings.Compare(a.Name, b.Name) })
-	x.notes = append(x.notes, noteSecondScales(tensors)...)
+	x.notes = append(x.notes, noteGlobalScales(tensors)...)
 	x.shards = cutShards(tensors)
 	x.files, err = exportFiles(src, x.shards)
 	return x, err
@@ -71,7 +71,7 @@ func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
 // exported gives a tensor the name and form of mlx-community.
 func exported(inv source.Inventory, t plan.Tensor) plan.Tensor {
 	t.Name = exportName(inv.Config.Family, t.From.Body)
-	if t.Global { // mlx-lm's layers have no place for a second scale; bf16 holds the numbers
+	if t.Global { // mlx-lm's layers have no place for a global scale; bf16 holds the numbers
 		t.Global, t.Transform, t.Target = false, plan.Decode, quant.FormatBF16
 		t.Bytes = int64(quant.Elements(t.Shape) * quant.BF16.Size())
 	}
@@ -156,8 +156,8 @@ func exportFiles(src *source.Source, shards []exportShard) (map[string][]byte, e
 	return content, err
 }
 
-// noteSecondScales says how many tensors grow because mlx-lm has no place for their second scale.
-func noteSecondScales(tensors []plan.Tensor) []string {
+// noteGlobalScales says how many tensors grow because mlx-lm has no place for their global scale.
+func noteGlobalScales(tensors []plan.Tensor) []string {
 	count := 0
 	for _, t := range tensors {
 		if t.Source.Mode == quant.NVFP4 && t.Transform == plan.Decode {
@@ -167,5 +167,5 @@ func noteSecondScales(tensors []plan.Tensor) []string {
 	if count == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d nvfp4 tensors have a second scale, for which mlx-lm has no place: they are written as bf16, which holds their numbers", count)}
+	return []string{fmt.Sprintf("%d nvfp4 tensors have a global scale, for which mlx-lm has no place: they are written as bf16, which holds their numbers", count)}
 }

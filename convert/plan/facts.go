@@ -24,8 +24,8 @@ func Make(ctx context.Context, src *source.Source, recipe recipe.Recipe, o Optio
 	return New(src.Inventory(), recipe, o)
 }
 
-// ReadFacts reads the block scales of FP8 tensors and the second scales of nvfp4 experts (under a
-// thousandth of the weights, unless second scales are powers of two).
+// ReadFacts reads the block scales of FP8 tensors and the global scales of nvfp4 experts (under a
+// thousandth of the weights, unless global scales are powers of two).
 func ReadFacts(ctx context.Context, src *source.Source) (Facts, error) {
 	f := Facts{Exact: map[string]bool{}}
 	for _, t := range src.Inventory().Tensors {

@@ -129,7 +129,7 @@ func subjects(tensors []source.Tensor, facts Facts) []recipe.Subject {
 
 // keptAs is what a tensor is stored as where its own format cannot be stored; zero for all others.
 // FP8 with powers of two as block scales is mxfp8. With any others its numbers need bf16, and so do
-// those of nvfp4 experts whose second scale cannot be folded into the block scales.
+// those of nvfp4 experts whose global scale cannot be folded into the block scales.
 func keptAs(t source.Tensor, exact bool) quant.Format {
 	switch {
 	case t.Format.Mode == quant.FP8 && exact:

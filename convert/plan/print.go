@@ -56,7 +56,7 @@ func (r row) target() string {
 		how = append(how, "scale search")
 	}
 	if r.tensor.MakesGlobal() {
-		how = append(how, "second scale")
+		how = append(how, "global scale")
 	}
 	if how == nil {
 		return r.tensor.Target.String()

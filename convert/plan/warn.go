@@ -105,10 +105,10 @@ func warnTransforms(tensors []Tensor) []string {
 		out = append(out, fmt.Sprintf("%d FP8 tensors have block scales that are no powers of two, which mxfp8 cannot hold: they are decoded to bf16, which takes twice the room; -q mxfp8 makes 8 bits of them again, rounding once more", fp8))
 	}
 	if decoded > 0 {
-		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded to bf16, which takes 3.6 times the room; -q nvfp4 makes 4 bits of them again, rounding the block scales once more", decoded))
+		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a global scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded to bf16, which takes 3.6 times the room; -q nvfp4 makes 4 bits of them again, rounding the block scales once more", decoded))
 	}
 	if again > 0 {
-		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded and encoded again", again))
+		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a global scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded and encoded again", again))
 	}
 	if moved > 0 {
 		out = append(out, "the vision patch embedding is moved to channels first, as Ollama reads it")

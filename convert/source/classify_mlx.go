@@ -133,12 +133,12 @@ func (c *classifier) mlxGlobal(b *bundle, t *Tensor) error {
 	return nil
 }
 
-// checkGlobal holds a second scale to what NVFP4 has: one number, or one for each expert of a stack.
+// checkGlobal holds a global scale to what NVFP4 has: one number, or one for each expert of a stack.
 func checkGlobal(g Part, t *Tensor) error {
 	n := quant.Elements(g.Shape)
 	perExpert := len(t.Shape) == 3 && n == t.Shape[0]
 	if t.Format.Mode != quant.NVFP4 || g.Dtype != quant.F32 || n != 1 && !perExpert {
-		return fmt.Errorf("%s is %s, no second scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
+		return fmt.Errorf("%s is %s, no global scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (c *classifier) storedEncoding(b *bundle, t *Tensor, metadata map[string]st
 func checkStoredGlobal(g Part, t *Tensor) error {
 	n := quant.Elements(g.Shape)
 	if t.Format.Mode != quant.NVFP4 || g.Dtype != quant.F32 || n != 1 && n != t.Shape[0] {
-		return fmt.Errorf("%s is %s, no second scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
+		return fmt.Errorf("%s is %s, no global scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
 	}
 	return nil
 }

@@ -70,10 +70,10 @@ type Tensor struct {
 	Pieces  []Piece
 }
 
-// Global says how a source's second scale of an NVFP4 tensor is to be read.
+// Global says how the global scale of an NVFP4 tensor is to be read from the source.
 type Global uint8
 
-// The conventions of the second scale, where G is what every decoded value is multiplied by.
+// The conventions of the global scale, where G is what every decoded value is multiplied by.
 const (
 	NoGlobal      Global = iota
 	GlobalFactor         // the number is G: ModelOpt's weight_scale_2, the store's .global_scale

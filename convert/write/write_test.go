@@ -38,7 +38,7 @@ func TestWriteTransforms(t *testing.T) {
 	}{
 		{"copy", large, "keep", plan.Copy},
 		{"copy quantized", affine, "keep", plan.Copy},
-		{"copy with a second scale", doubled, "keep", plan.Copy},
+		{"copy with a global scale", doubled, "keep", plan.Copy},
 		{"encode small", small, "nvfp4", plan.Encode},
 		{"encode nvfp4", large, "nvfp4", plan.Encode},
 		{"encode mxfp4", large, "mxfp4", plan.Encode},
@@ -46,7 +46,7 @@ func TestWriteTransforms(t *testing.T) {
 		{"encode affine", large, "affine:3:128", plan.Encode},
 		{"convert", large, "f32", plan.Convert},
 		{"decode", affine, "bf16", plan.Decode},
-		{"decode second scale", doubled, "f32", plan.Decode},
+		{"decode global scale", doubled, "f32", plan.Decode},
 		{"reencode", affine, "mxfp8", plan.Reencode},
 		{"reencode to affine", affine, "int4", plan.Reencode},
 		{"FP8 exactly", powers, "keep", plan.Expand},
@@ -163,8 +163,8 @@ func TestWriteStacksExperts(t *testing.T) {
 	checkArrays(t, got, want)
 }
 
-// TestWriteFoldsSecondScales multiplies powers of two into the block scales of experts.
-func TestWriteFoldsSecondScales(t *testing.T) {
+// TestWriteFoldsGlobalScales multiplies powers of two into the block scales of experts.
+func TestWriteFoldsGlobalScales(t *testing.T) {
 	stack := quantized(quant.FormatNVFP4, floats(5, quant.BF16, 3, 400, 1024))
 	for i := range stack.Scales { // away from the ends of e4m3
 		stack.Scales[i] = 0x38 + stack.Scales[i]&0xf

@@ -17,7 +17,7 @@ type weight struct {
 	packed  *Param // uint32 [.., in*bits/32]
 	scales  *Param // [.., in/group]
 	biases  *Param // affine only
-	global  *Param // float32 [.., out]: the second scale of nvfp4, applied to the product; or nil
+	global  *Param // float32 [.., out]: the global scale of nvfp4, applied to the product; or nil
 }
 
 // newWeight decides how m is kept. A stack keeps its leading dimension even when it has one expert.
