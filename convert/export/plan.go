@@ -109,7 +109,7 @@ func exportName(f arch.Family, body string) string {
 func modulePath(name string) string { return strings.TrimSuffix(name, ".weight") }
 
 // split makes two tensors of fused gate_up_proj experts, gate first, and gives expert stacks the
-// ending that modules have.
+// suffix that modules have.
 func (x *exportPlan) split(t plan.Tensor) ([]plan.Tensor, error) {
 	stem, fused := strings.CutSuffix(t.Name, ".switch_mlp.gate_up_proj")
 	if !fused {

@@ -19,7 +19,7 @@ func bundleStored(all arrays) []*bundle {
 	part := func(name string) Part { return all[name] } // zero where there is none
 	var list []*bundle
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if storedCompanion(all, name) {
+		if isStoredPart(all, name) {
 			continue
 		}
 		b := &bundle{main: name, weight: all[name], scales: part(name + ".scale"), global: part(name + ".global_scale"), factor: part(name + "_scale_2")}
@@ -31,12 +31,13 @@ func bundleStored(all arrays) []*bundle {
 	return list
 }
 
-func storedCompanion(all arrays, name string) bool {
-	for _, ending := range []string{".scale", ".bias", ".global_scale", "_scale_2"} {
-		main, cut := strings.CutSuffix(name, ending)
+// isStoredPart says whether an array is a part of another tensor.
+func isStoredPart(all arrays, name string) bool {
+	for _, suffix := range []string{".scale", ".bias", ".global_scale", "_scale_2"} {
+		main, cut := strings.CutSuffix(name, suffix)
 		_, exists := all[main]
 		_, scaled := all[main+".scale"]
-		if cut && exists && (ending != ".bias" || scaled) {
+		if cut && exists && (suffix != ".bias" || scaled) {
 			return true
 		}
 	}

@@ -75,7 +75,7 @@ func TestOpenDirReadsEncodings(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		build  func(t *testing.T) *build
-		tensor string // ending of a name
+		tensor string // suffix of a name
 		format quant.Format
 		shape  []int
 		global float32

@@ -18,9 +18,9 @@ func TestLoadStacks(t *testing.T) {
 	b.single()
 	b.config["quantization_config"] = map[string]any{"quant_method": "modelopt", "quant_algo": "NVFP4"}
 	for e := range 4 {
-		ending := "layers.1.mlp.experts." + string(rune('0'+e)) + ".down_proj.weight"
-		b.modelOpt(ending)
-		name := b.name(ending)
+		suffix := "layers.1.mlp.experts." + string(rune('0'+e)) + ".down_proj.weight"
+		b.modelOpt(suffix)
+		name := b.name(suffix)
 		for i := range b.arrays[name].data {
 			b.arrays[name].data[i] = byte(e)
 		}
