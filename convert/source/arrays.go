@@ -40,7 +40,7 @@ func checkName(name string) error {
 	}
 	for _, r := range name {
 		if r <= ' ' || r == 0x7f || r == '/' || r == '\\' {
-			return fmt.Errorf("tensor %q: its name has a character that no tensor name has", name)
+			return fmt.Errorf("tensor %q: a name cannot have %q in it", name, r)
 		}
 	}
 	if name == "" {
@@ -117,7 +117,7 @@ func bundleArrays(all arrays) ([]*bundle, int, error) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		for _, f := range foreign {
 			if strings.HasSuffix(name, f.suffix) {
-				return nil, 0, fmt.Errorf("tensor %s is of %s, a scheme that qimport cannot read", name, f.scheme)
+				return nil, 0, fmt.Errorf("tensor %s: unsupported quantization %s", name, f.scheme)
 			}
 		}
 		if hasSuffix(name, activations) {

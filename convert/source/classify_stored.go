@@ -92,7 +92,7 @@ func (c *classifier) storedEncoding(b *bundle, t *Tensor, metadata map[string]st
 func checkStoredGlobal(g Part, t *Tensor) error {
 	n := quant.Elements(g.Shape)
 	if t.Format.Mode != quant.NVFP4 || g.Dtype != quant.F32 || n != 1 && n != t.Shape[0] {
-		return fmt.Errorf("%s is %s, no global scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
+		return fmt.Errorf("%s is %s, which is no global scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func storedFormat(metadata map[string]string, name string) (quant.Format, error)
 	}
 	f, ok := formatOfType(kind, group)
 	if !ok {
-		return f, fmt.Errorf("its blob says quant_type %q with group_size %q, which qimport does not know", kind, size)
+		return f, fmt.Errorf("unsupported type: its blob says quant_type %q with group_size %q", kind, size)
 	}
 	return f, nil
 }

@@ -91,7 +91,7 @@ func (c *classifier) classifyAll(bundles []*bundle) ([]Tensor, error) {
 // noteLeftOut says what a checkpoint has that the inventory has not, or had to guess.
 func (inv *Inventory) noteLeftOut(unindexed, activations, inferred int) {
 	if unindexed > 0 {
-		inv.note("%d tensors are left out that the index does not list", unindexed)
+		inv.note("%d tensors that the index does not list are left out", unindexed)
 	}
 	if activations > 0 {
 		inv.note("%d scales of activations are left out: only the weights are quantized here", activations)

@@ -138,7 +138,7 @@ func TestOpenDirRefuses(t *testing.T) {
 		{"ModelOpt that no config names", modelOptWith(func(b *build, q string) { delete(b.config, "quantization_config") }), []string{"q_proj.weight", "ModelOpt"}},
 		// experts
 		{"expert missing", singleWith(func(b *build, up string) { delete(b.arrays, up+"2.up_proj.weight") }), []string{"experts.2.up_proj.weight is missing"}},
-		{"expert too many", singleWith(func(b *build, up string) { b.arrays[up+"4.up_proj.weight"] = newArray(quant.BF16, 128, 128) }), []string{"experts.4.up_proj.weight", "with 4"}},
+		{"expert too many", singleWith(func(b *build, up string) { b.arrays[up+"4.up_proj.weight"] = newArray(quant.BF16, 128, 128) }), []string{"experts.4.up_proj.weight", "only 4"}},
 		{"expert of another dtype", singleWith(func(b *build, up string) { b.arrays[up+"2.up_proj.weight"] = newArray(quant.F16, 128, 128) }), []string{"experts.2.up_proj.weight", "f16", "alike"}},
 		{"expert numbered twice", singleWith(func(b *build, up string) { b.arrays[up+"02.up_proj.weight"] = newArray(quant.BF16, 128, 128) }), []string{"experts.02.up_proj.weight", "same expert"}},
 		// forms

@@ -130,7 +130,7 @@ func (d *decider) reportIdleType() {
 	switch {
 	case t.IsKeep() || d.typed || d.found.any():
 	case !d.blocked.IsKeep():
-		d.found.addLine(fmt.Sprintf("type %s reaches no tensor, because the source is already quantized (%s); --allow-requantize accepts the loss, without the type all stays as it is", t, d.blocked))
+		d.found.addLine(fmt.Sprintf("type %s reaches no tensor: the source is already quantized (%s); leave the type out to keep it, or accept the loss with --allow-requantize", t, d.blocked))
 	default:
 		d.found.addLine(fmt.Sprintf("type %s reaches no tensor: rules take those that could have it, or none fits", t))
 	}
