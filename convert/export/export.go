@@ -17,7 +17,7 @@ import (
 
 // Options say how to export.
 type Options struct {
-	Jobs     int                   // pieces worked on at a time; 0 for one a core
+	Jobs     int                   // chunks worked on at a time; 0 for one a core
 	Progress func(encode.Progress) // called often, by one goroutine at a time; nil for none
 }
 

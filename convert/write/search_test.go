@@ -11,7 +11,7 @@ import (
 	"qimport/quant/recipe"
 )
 
-// TestScaleSearch holds what is written, cut into pieces, to the search over the whole tensor at
+// TestScaleSearch holds what is written, cut into chunks, to the search over the whole tensor at
 // once, and the gain that is reported to the two errors measured there.
 func TestScaleSearch(t *testing.T) {
 	source := floats(1, quant.BF16, 1200, 1024)
@@ -157,7 +157,7 @@ func measured(t *testing.T, f quant.Format, p quant.Packed, x quant.Tensor) floa
 	return l.Relative()
 }
 
-// near allows for the order in which pieces are summed.
+// near allows for the order in which chunks are summed.
 func near(t *testing.T, what string, got, want float64) {
 	t.Helper()
 	if d := got/want - 1; d > 1e-9 || d < -1e-9 {

@@ -25,7 +25,7 @@ type Weights interface {
 
 // Options say how to carry out a plan; nothing of it shows in the bytes that are written.
 type Options struct {
-	Jobs     int                   // pieces worked on at a time; 0 for one a core
+	Jobs     int                   // chunks worked on at a time; 0 for one a core
 	Progress func(encode.Progress) // called often, by one goroutine at a time; nil for none
 	Index    *Index                // blobs of earlier imports; nil for none
 }
@@ -44,7 +44,7 @@ type Stats struct {
 // in the stage. It publishes nothing. The bytes are the same for every number of jobs.
 //
 // Blobs that the stage or the index vouches for are not written again. When ctx ends, Write stops
-// within a piece; what is finished stays in the stage for the next run.
+// within a chunk; what is finished stays in the stage for the next run.
 func Blobs(ctx context.Context, plan plan.Plan, src Weights, stage *manifest.Stage, opts Options) (manifest.Manifest, Stats, error) {
 	keys, err := blobKeys(plan)
 	if err != nil {

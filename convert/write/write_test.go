@@ -23,7 +23,7 @@ const linear = "model.layers.0.mlp.up_proj.weight"
 const experts = "model.layers.0.mlp.experts.up_proj.weight"
 
 // TestWriteTransforms holds each transform to what the codecs make of the whole tensor at once. The
-// large shape is cut into pieces, the small one is not.
+// large shape is cut into chunks, the small one is not.
 func TestWriteTransforms(t *testing.T) {
 	small, large := floats(1, quant.BF16, 64, 128), floats(2, quant.BF16, 1200, 1024)
 	affine := quantized(quant.AffineFormat(6, 32), large)
