@@ -22,7 +22,7 @@ var ErrDamaged = errors.New("damaged")
 // Damage is one thing that Check found wrong.
 type Damage struct {
 	Path    string // of the blob or manifest; "" where Problem says where
-	Names   []Name // what cannot be relied upon for it; none for a blob that no manifest names
+	Names   []Name // the models that it breaks; none for a blob that no manifest names
 	Problem string // what, in a few words with numbers
 }
 
@@ -199,7 +199,7 @@ func checkBlob(ctx context.Context, path string, b blobCheck, count func(int64))
 	return ""
 }
 
-// hashReader hashes what r holds, about size bytes, a piece at a time, and tells count of each.
+// hashReader hashes what r holds, about size bytes, a chunk at a time, and tells count of each.
 func hashReader(ctx context.Context, r io.Reader, size int64, count func(int64)) (Digest, error) {
 	h := sha256.New()
 	piece := make([]byte, min(size+1, 1<<20))

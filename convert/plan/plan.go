@@ -51,8 +51,8 @@ type Tensor struct {
 // MTP says what becomes of the tensors of the multi-token-prediction head.
 type MTP uint8
 
-// The choices. Beside a converted body Ollama takes MTP tensors for the sign of a raw one and
-// shifts every norm again, so that MTPAuto keeps the head of a raw checkpoint only.
+// The choices. To Ollama, MTP tensors are a sign of raw norms, which it shifts. Norms that are shifted
+// already it would ruin so: MTPAuto keeps the head only beside raw ones.
 const (
 	MTPAuto MTP = iota
 	MTPKeep

@@ -45,7 +45,7 @@ type row struct {
 	tensor Tensor // the first
 }
 
-// target is the format, with how it is reached where that is not plain from source and target.
+// target is the format and, where source and target do not tell, how it is reached.
 func (r row) target() string {
 	var how []string
 	switch r.tensor.Transform {

@@ -14,8 +14,8 @@ import (
 
 // OpenStored opens a stored model, ours or one that Ollama made, as a source: its tensor blobs and
 // the files kept beside them. A model that Ollama stored without its chat template is given one that
-// writes the same plain turns, and a note says so. path says where a blob lies. What is broken or lies about its
-// quantization is ErrSource.
+// writes the same plain turns, and a note says so. path says where a blob lies. What is broken, or
+// lies about its quantization, is ErrSource.
 func OpenStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source, error) {
 	s, err := openStored(m, path)
 	if err != nil {

@@ -92,8 +92,8 @@ func newWriter(plan plan.Plan, src Weights, stage *manifest.Stage, opts Options)
 	return &writer{src: src, stage: stage, index: opts.Index, meter: meter, engine: encode.NewEngine(src, opts.Jobs, meter)}
 }
 
-// blobs writes all blobs, the largest first, so that none is left over for the end that a single
-// hash has to work through alone. It returns their layers in the plan's order.
+// blobs writes all blobs, the largest first: one core hashes a blob, and a large one left for the end
+// would keep the others waiting. It returns their layers in the plan's order.
 func (w *writer) blobs(ctx context.Context, plan plan.Plan, keys []blobKey) ([]manifest.Layer, error) {
 	order := make([]int, len(plan.Blobs))
 	for i := range order {

@@ -81,9 +81,9 @@ func (d *decider) block(s Subject) {
 	}
 }
 
-// mayRequantize says whether a tensor of format from may become f: lossy formats become others only
-// where the loss was accepted, but for the nearest that can be stored of what cannot be stored as it
-// is: mxfp8 of FP8, and the same format without what kept it from being stored.
+// mayRequantize says whether a tensor of format from may become f. A lossy format becomes another
+// only where the loss was accepted. What cannot be stored as it is may always become what comes
+// nearest: FP8 mxfp8, and nvfp4 with a global scale nvfp4 without.
 func (r Recipe) mayRequantize(from, f quant.Format) bool {
 	lossy := from.IsQuantized() && f.IsQuantized()
 	return !lossy || r.AllowRequantize || from == f || from.Mode == quant.FP8 && f == quant.FormatMXFP8

@@ -88,8 +88,8 @@ func (w *weight) params() []*Param {
 	return all
 }
 
-// expandRows is from how many rows of input on a CPU multiplies faster by a weight it has first
-// widened to float32: MLX has no BLAS for bf16, nor for packed weights, there.
+// expandRows is the number of input rows from which it is faster on a CPU to widen a weight to float32
+// first: MLX has BLAS there for neither bf16 nor packed weights.
 const expandRows = 4
 
 // multiply is x [.., in] times the weight's transpose, in the activations' dtype: [.., out].
