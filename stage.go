@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"qimport/arch/files"
 	"qimport/convert/plan"
 	"qimport/convert/write"
 	"qimport/manifest"
@@ -38,7 +39,7 @@ func (s staged) endUnchanged(err error) error {
 
 // writeStage carries the plan out. What an earlier run has finished is not written again.
 func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.Plan, o ImportOptions) (staged, error) {
-	if o.Checks.Level != verifyNone && !slices.Contains(p.Files, "tokenizer.json") {
+	if o.Checks.Level != verifyNone && !slices.Contains(p.Files, files.Tokenizer) {
 		return staged{}, fmt.Errorf("%s: there is no tokenizer.json, without which no model can be verified: fetch it too, or import with --verify none", p.Origin)
 	}
 	for _, warning := range p.Warnings {

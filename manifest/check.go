@@ -21,7 +21,7 @@ var ErrDamaged = errors.New("damaged")
 type Damage struct {
 	Path    string // of the blob or manifest; "" where Problem says where
 	Holds   string // what the manifest calls the blob; "" where several manifests may
-	Names   []Name // what cannot be relied upon for it; none for a blob that no manifest names
+	Names   []Name // the models that it breaks; none for a blob that no manifest names
 	Problem string // what, in a few words with numbers
 }
 

@@ -90,7 +90,7 @@ func (f files) readable(file *os.File) error {
 	return f.do(stepMode, file.Name(), func() error { return file.Chmod(0o644) })
 }
 
-// append adds a piece to the end of the file at path, made if need be, and flushes it to the disk.
+// append adds bytes to the end of the file at path, made if need be, and flushes it to the disk.
 func (f files) append(path string, p []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {

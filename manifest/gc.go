@@ -17,7 +17,7 @@ const Grace = time.Hour
 // GCOptions says what GC takes for garbage.
 type GCOptions struct {
 	DryRun      bool          // find it, and remove nothing
-	Grace       time.Duration // what was changed less than this ago stays; Grace is usual, 0 means at once
+	Grace       time.Duration // what was changed within this time stays; usually Grace, 0 spares nothing
 	Interrupted bool          // also what interrupted imports have finished, and would go on from
 }
 

@@ -19,7 +19,7 @@ const (
 	lockRetry = 20 * time.Millisecond
 	// lockWait outlasts the moment in which GC looks whether an import is running.
 	lockWait = 500 * time.Millisecond
-	// lockTries ends what looks like a folder that others keep removing.
+	// lockTries is how often a folder is made again that others keep removing.
 	lockTries = 1000
 )
 

@@ -15,9 +15,9 @@ var (
 	ErrNameClash = errors.New("name clash")
 )
 
-// Publish moves the blobs of m into the store and then points the name at m, which it had better be
-// verified by now. It ends the Stage and removes its folder; after an error the Stage stays open and
-// Publish may be repeated. The digest is that of the manifest.
+// Publish moves the blobs of m into the store and then points the name at m: verify m before. It ends
+// the Stage and removes its folder; after an error the Stage stays open and Publish may be repeated.
+// The digest is that of the manifest.
 func (st *Stage) Publish(ctx context.Context, n Name, m Manifest) (Digest, error) {
 	if err := errors.Join(n.Validate(), m.Validate()); err != nil {
 		return Digest{}, err

@@ -37,9 +37,9 @@ type Stage struct {
 	broken   error           // of a flush, after which the kernel's word on those files means nothing
 }
 
-// Stage opens the staging folder for imports of that fingerprint, which must differ wherever a blob
-// of the same key would: letters, digits, - and _, 128 at most. What an earlier run finished is in
-// it. While another process has it open, the error is ErrLocked.
+// Stage opens the staging folder of a fingerprint, with what an earlier run finished in it. Imports in
+// which a key stands for different blobs must have different fingerprints. One has 1 to 128 letters,
+// digits, - and _. While another process has the folder open, the error is ErrLocked.
 func (s *Store) Stage(fingerprint string) (*Stage, error) {
 	if !fingerprintForm.MatchString(fingerprint) {
 		return nil, fmt.Errorf("fingerprint %q cannot name a folder", fingerprint)
@@ -127,7 +127,7 @@ func (st *Stage) staged(d Digest) bool {
 }
 
 // Reuse finishes a key with a blob that is there already, in the store or in this Stage, with that
-// digest and size. It reports whether there is one; what is in it is believed, as Check would not.
+// digest and size. It reports whether there is one; it does not read it, as Check would.
 func (st *Stage) Reuse(key string, l Layer) bool {
 	here := st.staged(l.Digest) && hasSize(st.stagedPath(l.Digest), l.Size)
 	if !here && !st.hold(l) {

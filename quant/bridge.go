@@ -75,7 +75,7 @@ func NaNCodes(codes []byte) int {
 }
 
 // FoldsGlobal says whether t, NVFP4, needs no global scale: every block scale times its global scale
-// is an e4m3 number again. It takes powers of two, but for scales that are all 0.
+// is an e4m3 number again. In practice that is so of powers of two only.
 func (t Tensor) FoldsGlobal() bool {
 	if t.Format.Mode != NVFP4 {
 		return false

@@ -36,8 +36,8 @@ func CheckFinite(t Tensor) error {
 	return nil
 }
 
-// nonFinite tells numbers that are none from the others in their bit patterns: a number is not
-// finite if its bits under mask are all set. Size 0: there are no such numbers.
+// nonFinite tells NaN and infinity by their bits: all those under mask are set. Size 0: the dtype has
+// neither.
 type nonFinite struct {
 	size int // bytes
 	mask uint64

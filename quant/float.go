@@ -34,7 +34,7 @@ func ToFloat32(dst []float32, src []byte, from Dtype) error {
 	}
 	e, ok := from.elem()
 	if !ok {
-		return fmt.Errorf("%s elements are no weights: bf16, f16, f32 and f64 are", from)
+		return fmt.Errorf("unsupported dtype of weights %s; supported: bf16, f16, f32, f64", from)
 	}
 	kernel.Best().Widen(dst, src, e)
 	return nil
@@ -45,7 +45,7 @@ func ToFloat32(dst []float32, src []byte, from Dtype) error {
 func FromFloat32(dst []byte, to Dtype, src []float32) error {
 	e, ok := to.elem()
 	if !ok {
-		return fmt.Errorf("%s is not a dtype for weights: bf16, f16 and f32 are", to)
+		return fmt.Errorf("unsupported dtype of weights %s; supported: bf16, f16, f32", to)
 	}
 	if len(dst) != len(src)*to.Size() {
 		return fmt.Errorf("%d bytes of %s are not %d elements", len(dst), to, len(src))
@@ -62,7 +62,7 @@ func NonFinite(src []byte, from Dtype) (int, error) {
 		return kernel.Best().NonFinite(src, e), nil
 	}
 	if from != F64 {
-		return 0, fmt.Errorf("%s elements are no weights: bf16, f16, f32 and f64 are", from)
+		return 0, fmt.Errorf("unsupported dtype of weights %s; supported: bf16, f16, f32, f64", from)
 	}
 	n := 0
 	for ; len(src) >= 8; src = src[8:] {

@@ -9,7 +9,7 @@ import (
 // has not are empty.
 type Packed struct {
 	Weight, Scales, Biases []byte
-	// Global, which the caller chooses, is the second scale of nvfp4, by which decoding multiplies
+	// Global, which the caller chooses, is the global scale of nvfp4, by which decoding multiplies
 	// every value: see Tensor.Global, and GlobalScale for a good one. 0 and 1 are none.
 	Global float32
 }
@@ -54,7 +54,7 @@ func (p Packed) check(f Format, n int, scale Dtype) error {
 	return p.checkGlobal(f)
 }
 
-// checkGlobal refuses a second scale that is not positive, or whose reciprocal is not finite.
+// checkGlobal refuses a global scale that is not positive, or whose reciprocal is not finite.
 func (p Packed) checkGlobal(f Format) error {
 	if p.Global == 0 {
 		return nil

@@ -25,9 +25,9 @@ func (m *Model) newBatch() batch {
 	return batch{model: m, caches: make([]layer.Cache, len(m.decoder.Blocks))}
 }
 
-// run reads one slice of every sequence, to its end whatever happens meanwhile. graph makes what is
-// wanted of their normalised states [B, T, H], which is computed with the caches and handed to then.
-// What goes wrong before that leaves caches of which nothing is known.
+// run reads one slice of every sequence, and is not interrupted. graph makes what is wanted of their
+// normalised states [B, T, H]; that is computed together with the caches and handed to then. After an
+// error before that, the caches may hold anything and are not used again.
 func (x *batch) run(slice [][]int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array, then func(*mlx.Scope, *mlx.Array) error) error {
 	return x.model.thread.Do(context.Background(), func(s *mlx.Scope) error {
 		x.failed = errors.New("a step did not end")

@@ -14,10 +14,10 @@ import (
 const batchSequences = sliceTokens / scoreRows
 
 // ScoreBatch reads sequences, each from its own beginning, and calls each with the logits
-// [vocabulary] after every token of all of them. Several are read side by side, so those of one
-// sequence come in order but between those of others. Their results are those of Session.Score to
-// rounding. The slice is each's to keep; each must not use the model. What the arrays were made of
-// is returned, of as much as was read, even with an error.
+// [vocabulary] after every token of all of them. Several are read side by side: the calls for one
+// sequence come in order, with calls for others between them. The logits are those of Session.Score,
+// but for rounding. The slice is each's to keep; each must not use the model. The precision of what
+// was read is returned, even with an error.
 func (m *Model) ScoreBatch(ctx context.Context, sequences [][]int, each func(sequence, position int, logits []float32) error) (Precision, error) {
 	var p Precision
 	if err := m.checkAll(sequences); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"qimport/arch"
+	"qimport/arch/files"
 	"qimport/runtime/chat"
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
@@ -56,14 +57,14 @@ func Load(ctx context.Context, w Weights, o Options) (*Model, error) {
 
 // readFiles reads config, tokenizer, chat template and stop tokens.
 func (m *Model) readFiles(w Weights) error {
-	config, err := w.File("config.json")
+	config, err := w.File(files.Config)
 	if err != nil {
 		return err
 	}
 	if m.Config, err = arch.ParseConfig(config); err != nil {
 		return fmt.Errorf("config.json: %w", err)
 	}
-	data, err := w.File("tokenizer.json")
+	data, err := w.File(files.Tokenizer)
 	if err != nil {
 		return err
 	}
@@ -73,10 +74,14 @@ func (m *Model) readFiles(w Weights) error {
 	if n := m.Tokenizer.Size(); n > m.Config.VocabSize {
 		return fmt.Errorf("tokenizer.json has ids up to %d, the model's vocabulary ends at %d: it belongs to another model", n-1, m.Config.VocabSize-1)
 	}
-	if m.Template, err = chat.Load(w); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
+	said, err := files.Read(w)
+	if err != nil {
 		return err
 	}
-	m.Stop, err = chat.StopTokens(w, m.Tokenizer.ID)
+	if m.Template, err = chat.Compile(said); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
+		return err
+	}
+	m.Stop, err = said.StopTokens(m.Tokenizer.ID)
 	return err
 }
 

@@ -105,9 +105,9 @@ func argmax(logits []float32) int {
 	return best
 }
 
-// negligible is the logarithm of a share of the likeliest token's probability below which a token is
-// not considered, so that a large vocabulary need not be sorted whole: 250,000 of them together
-// come up once in 300,000 draws at most.
+// negligible is the logarithm of a probability, relative to that of the likeliest token. Less likely
+// tokens are not considered, so that a large vocabulary need not be sorted whole: 250,000 of them
+// together would come up once in 300,000 draws at most.
 const negligible = -25
 
 // candidates are the tokens left by top-k, top-p and min-p, in that order, the likeliest first, with

@@ -33,7 +33,7 @@ func (x *Session) Tokens() []int { return slices.Clone(x.tokens) }
 func (x *Session) Len() int { return len(x.tokens) }
 
 // Feed reads tokens and returns the logits [vocabulary] of what may follow the last of them. A
-// cancelled context ends it after a slice of the tokens, which are then read: Len tells.
+// cancelled context ends it between two slices of the tokens; Len says how many have been read.
 func (x *Session) Feed(ctx context.Context, ids []int) ([]float32, error) {
 	var logits []float32
 	err := x.eachSlice(ctx, ids, func(ids []int, last bool) error {

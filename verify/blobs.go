@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"qimport/arch/files"
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/verify/report"
@@ -70,7 +71,7 @@ func (r *run) checkFiles(context.Context) report.Check {
 		return notRun("the model did not open")
 	}
 	var findings []error
-	for _, name := range []string{"config.json", "tokenizer.json"} {
+	for _, name := range []string{files.Config, files.Tokenizer} {
 		if _, err := r.source.File(name); err != nil {
 			findings = append(findings, fmt.Errorf("%s: %w", name, err))
 		}

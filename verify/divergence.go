@@ -28,7 +28,7 @@ func (r *run) checkTokens(ctx context.Context) report.Check {
 	case r.Against == nil:
 		return notRun("%s", r.noReference())
 	}
-	theirs, err := language.Read(r.Against)
+	theirs, err := language.Read(r.Against, r.Against.Inventory().Chat)
 	if err != nil {
 		return notRun("in the source: %s", sentences(err))
 	}

@@ -220,7 +220,7 @@ func TestBlobFaults(t *testing.T) {
 func TestFileFaults(t *testing.T) {
 	for name, damage := range map[string]func(checkpointCopy){
 		"no tokenizer":     func(c checkpointCopy) { c.must(os.Remove(c.path("tokenizer.json"))) },
-		"a file cut short": func(c checkpointCopy) { c.write("generation_config.json", []byte(`{"eos_token_id": 10`)) },
+		"a file cut short": func(c checkpointCopy) { c.write("samples.json", []byte(`{"eos_token_id": 10`)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := copyCheckpoint(t, dense)
@@ -228,5 +228,11 @@ func TestFileFaults(t *testing.T) {
 			r := judge(t, Directory("damaged", c.dir), Options{Level: report.Blobs})
 			expectFailure(t, r, "blobs.files", func(string) bool { return true })
 		})
+	}
+	c := copyCheckpoint(t, dense)
+	c.write("generation_config.json", []byte(`{"eos_token_id": 10`)) // read when the model is opened
+	r := judge(t, Directory("damaged", c.dir), Options{Level: report.Blobs})
+	if check, _ := r.Check("blobs.tensors"); check.Passed != report.Failed || !strings.Contains(check.Detail, "generation_config.json") {
+		t.Errorf("blobs.tensors %s: %s", check.Passed, check.Detail)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"qimport/arch/files"
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
 	"qimport/verify/language"
@@ -17,7 +18,7 @@ func (r *run) checkVocabulary(context.Context) report.Check {
 		return notRun("the model did not open")
 	}
 	l := &r.language
-	b, err := r.source.File("tokenizer.json")
+	b, err := r.source.File(files.Tokenizer)
 	if err != nil {
 		return fail("tokenizer.json: %s", sentences(err))
 	}
@@ -28,7 +29,7 @@ func (r *run) checkVocabulary(context.Context) report.Check {
 	if l.Tokenizer.Size() > rows {
 		return fail("the tokenizer has %d ids, the embedding %d rows: it belongs to another model", l.Tokenizer.Size(), rows)
 	}
-	if l.Stops, err = chat.StopTokens(r.source, l.Tokenizer.ID); err != nil {
+	if l.Stops, err = r.source.Inventory().Chat.StopTokens(l.Tokenizer.ID); err != nil {
 		return fail("%s", sentences(err))
 	}
 	if err := l.CheckStops(); err != nil {
@@ -43,7 +44,7 @@ func (r *run) checkTemplate(context.Context) report.Check {
 	if r.language.Tokenizer == nil {
 		return notRun("the tokenizer did not load")
 	}
-	template, err := chat.Load(r.source)
+	template, err := chat.Compile(r.source.Inventory().Chat)
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
@@ -57,7 +58,7 @@ func (r *run) checkTemplate(context.Context) report.Check {
 	if len(end) == 0 || !slices.Contains(l.Stops, end[0]) {
 		return fail("after an answer the chat template writes %q, which begins with no stop token (%s): answers will not end", rest, l.Names(l.Stops))
 	}
-	if err := l.CheckNamed(r.source, end[0]); err != nil {
+	if err := l.CheckNamed(r.source.Inventory().Chat, end[0]); err != nil {
 		return fail("%s", sentences(err))
 	}
 	if err := language.OpensTurn(template); err != nil {

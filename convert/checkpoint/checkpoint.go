@@ -63,7 +63,7 @@ func Open(dir string) (*Checkpoint, error) {
 }
 
 // list names the files of a directory, links to files included. A link that leads nowhere is
-// listed, so that opening it tells.
+// listed too: opening it gives the error.
 func list(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

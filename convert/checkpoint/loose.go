@@ -35,7 +35,7 @@ func loose(names []string) ([]string, error) {
 	return shards, checkNumbers(shards)
 }
 
-// otherForms are the endings of files that hold weights in forms that qimport does not read.
+// otherForms are the suffixes of files that hold weights in forms that qimport does not read.
 func otherForms() []string { return []string{".gguf", ".bin", ".pt", ".pth", ".npz"} }
 
 // checkNumbers finds gaps in a set such as model-00001-of-00003.safetensors.

@@ -39,18 +39,18 @@ type Engine struct {
 	src   Pieces
 	meter *Meter
 	jobs  int
-	size  pieceSize
+	size  chunkSize
 	cores chan struct{} // one token a job; whoever computes or writes holds one
-	spare chan []byte   // buffers for pieces
+	spare chan []byte   // buffers for chunks
 
 	mu       sync.Mutex        // guards what follows
 	searched map[string]losses // by tensor, where scales were searched
 }
 
-// NewEngine makes an engine that works on jobs pieces at a time, 0 for one a core.
+// NewEngine makes an engine that works on jobs chunks at a time, 0 for one a core.
 func NewEngine(src Pieces, jobs int, meter *Meter) *Engine {
 	jobs = workers(jobs)
-	size := sizePieces(jobs)
+	size := sizeChunks(jobs)
 	return &Engine{
 		src: src, meter: meter, jobs: jobs, size: size,
 		cores: make(chan struct{}, jobs),
@@ -94,7 +94,7 @@ func (e *Engine) buffer(n int) []byte {
 	}
 }
 
-// giveBack keeps a buffer for the next piece, unless it is larger than most.
+// giveBack keeps a buffer for the next chunk, unless it is larger than most.
 func (e *Engine) giveBack(b []byte) {
 	if len(b) != 4*e.size.elements {
 		return

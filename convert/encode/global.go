@@ -10,9 +10,9 @@ import (
 	"qimport/quant"
 )
 
-// secondScale is the scale that is written for the whole tensor beside its nvfp4 blocks: the source's,
+// globalScale is the scale that is written for the whole tensor beside its nvfp4 blocks: the source's,
 // or one made for it; 0 for none.
-func (tw *tensorWriter) secondScale(ctx context.Context) (float32, error) {
+func (tw *tensorWriter) globalScale(ctx context.Context) (float32, error) {
 	switch {
 	case !tw.plan.Global:
 		return 0, nil
@@ -23,7 +23,7 @@ func (tw *tensorWriter) secondScale(ctx context.Context) (float32, error) {
 	return roundUp(quant.GlobalScale(largest)), err
 }
 
-// roundUp is the power of two that is g or the next one above it. As a second scale it moves all block
+// roundUp is the power of two that is g or the next one above it. As a global scale it moves all block
 // scales away from the coarse end of e4m3, where small weights are lost, and rounds nothing itself.
 func roundUp(g float32) float32 {
 	fraction, exponent := math.Frexp(float64(g))

@@ -25,10 +25,10 @@ func (g Gain) Share() float64 {
 	return 1 - g.Search/g.Plain
 }
 
-// losses are the squared errors of one tensor, summed over its pieces.
+// losses are the squared errors of one tensor, summed over its chunks.
 type losses struct{ plain, search quant.Loss }
 
-// search encodes a piece with searched scales, and by the plain rule to know the gain.
+// search encodes a chunk with searched scales, and by the plain rule to know the gain.
 func (tw *tensorWriter) search(out quant.Packed, v quant.Values) error {
 	buffer := tw.buffer(len(out.Weight) + len(out.Scales) + len(out.Biases))
 	defer tw.giveBack(buffer)
@@ -41,7 +41,7 @@ func (tw *tensorWriter) search(out quant.Packed, v quant.Values) error {
 	if err != nil {
 		return err
 	}
-	out.Global = tw.second
+	out.Global = tw.global
 	after, err := tw.encodeMeasured(out, v, true)
 	if err != nil {
 		return err

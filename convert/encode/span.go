@@ -5,34 +5,34 @@ import (
 	"qimport/quant"
 )
 
-// pieceSize is how work is cut, so that a large tensor is worked on by all cores, and memory stays
+// chunkSize is how work is cut, so that a large tensor is worked on by all cores, and memory stays
 // bounded whatever the number of cores.
-type pieceSize struct {
-	elements int // of one piece, unless a single row has more
-	ahead    int // pieces of a tensor that may wait for their turn to be written
-	inFlight int // pieces of all tensors in memory at once
+type chunkSize struct {
+	elements int // of one chunk, unless a single row has more
+	ahead    int // chunks of a tensor that may wait for their turn to be written
+	inFlight int // chunks of all tensors in memory at once
 }
 
 const (
-	pieceBudget = 96 << 20 // bytes of pieces in memory, at four bytes an element
-	maxPiece    = 512 << 10
-	minPiece    = 32 << 10
-	piecesAhead = 2
+	chunkBudget = 96 << 20 // bytes of chunks in memory, at four bytes an element
+	maxChunk    = 512 << 10
+	minChunk    = 32 << 10
+	chunksAhead = 2
 )
 
-func sizePieces(jobs int) pieceSize {
-	p := pieceSize{ahead: piecesAhead}
-	p.inFlight = (jobs + 1) * (piecesAhead + 2)
-	p.elements = min(max(pieceBudget/4/p.inFlight, minPiece), maxPiece)
-	return p
+func sizeChunks(jobs int) chunkSize {
+	size := chunkSize{ahead: chunksAhead}
+	size.inFlight = (jobs + 1) * (chunksAhead + 2)
+	size.elements = min(max(chunkBudget/4/size.inFlight, minChunk), maxChunk)
+	return size
 }
 
 // PeakMemory estimates the bytes of memory that writing that many tensors needs with that many jobs
-// (0 for one a core): the program itself, what it keeps of each tensor, and pieces, with the mapped
+// (0 for one a core): the program itself, what it keeps of each tensor, and chunks, with the mapped
 // pages they are made from.
 func PeakMemory(tensors, jobs int) int64 {
 	const program, perTensor = 48 << 20, 2 << 10
-	size := sizePieces(workers(jobs))
+	size := sizeChunks(workers(jobs))
 	return program + perTensor*int64(tensors) + 4*int64(size.elements*size.inFlight)
 }
 
@@ -44,7 +44,7 @@ type span struct {
 }
 
 // cut divides a tensor into spans of whole rows.
-func (size pieceSize) cut(t plan.Tensor, pieces []quant.Tensor) []span {
+func (size chunkSize) cut(t plan.Tensor, pieces []quant.Tensor) []span {
 	var spans []span
 	first := 0
 	for i, p := range pieces {

@@ -12,7 +12,7 @@ import (
 )
 
 // tensorWriter writes the arrays of one tensor in the order of plan.Tensor.Arrays: the elements first.
-// Scales and biases come with each piece of them and are written ahead, to their places.
+// Scales and biases come with each chunk of them and are written ahead, to their places.
 type tensorWriter struct {
 	*Engine
 	plan   plan.Tensor
@@ -20,7 +20,7 @@ type tensorWriter struct {
 	out    Sink
 	pieces []quant.Tensor // of the source
 	places Places
-	second float32 // the nvfp4 scale of the whole tensor; 0 for none
+	global float32 // the nvfp4 scale of the whole tensor; 0 for none
 }
 
 // Tensor writes one tensor. blob names what it is part of, for the meter.
@@ -34,7 +34,7 @@ func (e *Engine) Tensor(ctx context.Context, blob string, t plan.Tensor, places 
 		tw.pieces = append(tw.pieces, piece)
 	}
 	var err error
-	if tw.second, err = tw.secondScale(ctx); err != nil {
+	if tw.global, err = tw.globalScale(ctx); err != nil {
 		return err
 	}
 	if err := tw.elements(ctx); err != nil {
@@ -43,8 +43,8 @@ func (e *Engine) Tensor(ctx context.Context, blob string, t plan.Tensor, places 
 	return tw.rest()
 }
 
-// piece is a part of a tensor, ready to be written.
-type piece struct {
+// chunk is a part of a tensor, ready to be written.
+type chunk struct {
 	bytes  []byte       // elements
 	parts  quant.Packed // scales and biases, where they are made and not copied
 	first  int          // element of the whole tensor at which it begins
@@ -53,30 +53,30 @@ type piece struct {
 	source int64        // bytes of the source that it stands for
 }
 
-// elements writes the elements: pieces are made by several goroutines and written in order.
+// elements writes the elements: chunks are made by several goroutines and written in order.
 func (tw *tensorWriter) elements(ctx context.Context) error {
 	spans := tw.size.cut(tw.plan, tw.pieces)
 	if len(spans) == 1 {
 		return tw.alone(ctx, spans[0])
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	queue := make(chan chan piece, tw.size.ahead)
+	queue := make(chan chan chunk, tw.size.ahead)
 	g.Go(func() error {
 		defer close(queue)
 		for _, s := range spans {
-			result := make(chan piece, 1)
+			result := make(chan chunk, 1)
 			select {
 			case queue <- result:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			g.Go(func() error { return tw.makePiece(ctx, s, result) })
+			g.Go(func() error { return tw.makeChunk(ctx, s, result) })
 		}
 		return nil
 	})
 	g.Go(func() error {
 		for result := range queue {
-			if err := tw.takePiece(ctx, result); err != nil {
+			if err := tw.takeChunk(ctx, result); err != nil {
 				return err
 			}
 		}
@@ -85,32 +85,32 @@ func (tw *tensorWriter) elements(ctx context.Context) error {
 	return g.Wait()
 }
 
-// alone makes and writes a tensor of one piece without further goroutines.
+// alone makes and writes a tensor of one chunk without further goroutines.
 func (tw *tensorWriter) alone(ctx context.Context, s span) error {
-	result := make(chan piece, 1)
-	if err := tw.makePiece(ctx, s, result); err != nil {
+	result := make(chan chunk, 1)
+	if err := tw.makeChunk(ctx, s, result); err != nil {
 		return err
 	}
-	return tw.takePiece(ctx, result)
+	return tw.takeChunk(ctx, result)
 }
 
-func (tw *tensorWriter) makePiece(ctx context.Context, s span, result chan<- piece) error {
+func (tw *tensorWriter) makeChunk(ctx context.Context, s span, result chan<- chunk) error {
 	if err := tw.acquire(ctx); err != nil {
 		return err
 	}
 	defer tw.release()
-	p, err := tw.encode(s)
+	c, err := tw.encode(s)
 	if err == nil {
-		result <- p
+		result <- c
 	}
 	return err
 }
 
-// takePiece waits for the next piece and writes it.
-func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece) error {
-	var p piece
+// takeChunk waits for the next chunk and writes it.
+func (tw *tensorWriter) takeChunk(ctx context.Context, result <-chan chunk) error {
+	var c chunk
 	select {
-	case p = <-result:
+	case c = <-result:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -118,33 +118,33 @@ func (tw *tensorWriter) takePiece(ctx context.Context, result <-chan piece) erro
 		return err
 	}
 	defer tw.release()
-	if _, err := tw.out.Write(p.bytes); err != nil {
+	if _, err := tw.out.Write(c.bytes); err != nil {
 		return err
 	}
-	if err := tw.writeParts(p); err != nil {
+	if err := tw.writeParts(c); err != nil {
 		return err
 	}
-	tw.src.Release(p.read)
-	tw.giveBack(p.buffer)
-	tw.meter.Advance(tw.label, p.source, false)
+	tw.src.Release(c.read)
+	tw.giveBack(c.buffer)
+	tw.meter.Advance(tw.label, c.source, false)
 	return nil
 }
 
-// writeParts writes the scales and biases of a piece to their places further on.
-func (tw *tensorWriter) writeParts(p piece) error {
-	_, scales, biases := tw.plan.Target.PartSizes(p.first, tw.plan.Scale)
-	if len(p.parts.Scales) > 0 {
-		if err := tw.out.WriteAhead(p.parts.Scales, tw.places[plan.ScaleArray].At+int64(scales)); err != nil {
+// writeParts writes the scales and biases of a chunk to their places further on.
+func (tw *tensorWriter) writeParts(c chunk) error {
+	_, scales, biases := tw.plan.Target.PartSizes(c.first, tw.plan.Scale)
+	if len(c.parts.Scales) > 0 {
+		if err := tw.out.WriteAhead(c.parts.Scales, tw.places[plan.ScaleArray].At+int64(scales)); err != nil {
 			return err
 		}
 	}
-	if len(p.parts.Biases) > 0 {
-		return tw.out.WriteAhead(p.parts.Biases, tw.places[plan.BiasArray].At+int64(biases))
+	if len(c.parts.Biases) > 0 {
+		return tw.out.WriteAhead(c.parts.Biases, tw.places[plan.BiasArray].At+int64(biases))
 	}
 	return nil
 }
 
-// rest writes what follows the elements: biases, the second scale, scales.
+// rest writes what follows the elements: biases, the global scale, scales.
 func (tw *tensorWriter) rest() error {
 	for _, a := range tw.plan.Arrays() {
 		var err error
@@ -154,7 +154,7 @@ func (tw *tensorWriter) rest() error {
 		case plan.ScaleArray:
 			err = tw.part(a.Kind, func(t quant.Tensor) []byte { return t.Scales })
 		case plan.GlobalArray:
-			_, err = tw.out.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(tw.second)))
+			_, err = tw.out.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(tw.global)))
 		}
 		if err != nil {
 			return err

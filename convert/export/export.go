@@ -17,7 +17,7 @@ import (
 
 // Options say how to export.
 type Options struct {
-	Jobs     int                   // pieces worked on at a time; 0 for one a core
+	Jobs     int                   // chunks worked on at a time; 0 for one a core
 	Progress func(encode.Progress) // called often, by one goroutine at a time; nil for none
 }
 
@@ -27,7 +27,7 @@ var ErrExists = errors.New("the directory is not empty")
 // Directory writes a model as a directory of mlx-community's form, which mlx-lm and mlx-vlm load: their
 // tensor names, norms and axes as their converters leave them, and a config that says for every
 // quantized path its mode, bits and group size. Formats stay as they are. The directory appears
-// whole, by one rename, or not at all; dir must not exist or be empty. The notes say what could not
+// whole, by one rename, or not at all; dir must be empty, or not there yet. The notes say what could not
 // be carried over as it is.
 func Directory(ctx context.Context, src *source.Source, dir string, opts Options) (notes []string, err error) {
 	if err := checkEmpty(dir); err != nil {

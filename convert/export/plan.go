@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"qimport/arch"
+	"qimport/arch/files"
 	"qimport/convert/plan"
 	"qimport/convert/source"
 	"qimport/quant"
@@ -61,7 +62,7 @@ func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
 		return exportPlan{}, err
 	}
 	slices.SortFunc(tensors, func(a, b plan.Tensor) int { return strings.Compare(a.Name, b.Name) })
-	x.notes = append(x.notes, noteSecondScales(tensors)...)
+	x.notes = append(x.notes, noteGlobalScales(tensors)...)
 	x.shards = cutShards(tensors)
 	x.files, err = exportFiles(src, x.shards)
 	return x, err
@@ -70,7 +71,7 @@ func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
 // exported gives a tensor the name and form of mlx-community.
 func exported(inv source.Inventory, t plan.Tensor) plan.Tensor {
 	t.Name = exportName(inv.Config.Family, t.From.Body)
-	if t.Global { // mlx-lm's layers have no place for a second scale; bf16 holds the numbers
+	if t.Global { // mlx-lm's layers have no place for a global scale; bf16 holds the numbers
 		t.Global, t.Transform, t.Target = false, plan.Decode, quant.FormatBF16
 		t.Bytes = int64(quant.Elements(t.Shape) * quant.BF16.Size())
 	}
@@ -108,7 +109,7 @@ func exportName(f arch.Family, body string) string {
 func modulePath(name string) string { return strings.TrimSuffix(name, ".weight") }
 
 // split makes two tensors of fused gate_up_proj experts, gate first, and gives expert stacks the
-// ending that modules have.
+// suffix that modules have.
 func (x *exportPlan) split(t plan.Tensor) ([]plan.Tensor, error) {
 	stem, fused := strings.CutSuffix(t.Name, ".switch_mlp.gate_up_proj")
 	if !fused {
@@ -137,26 +138,26 @@ func (x *exportPlan) split(t plan.Tensor) ([]plan.Tensor, error) {
 
 // exportFiles are the files beside the shards: config and index made anew, all others as they are.
 func exportFiles(src *source.Source, shards []exportShard) (map[string][]byte, error) {
-	files := map[string][]byte{}
+	content := map[string][]byte{}
 	for _, name := range source.CarriedFiles(src.Files()) {
-		content, err := src.File(name)
+		b, err := src.File(name)
 		if err != nil {
 			return nil, err
 		}
-		files[name] = content
+		content[name] = b
 	}
-	delete(files, "hf_quant_config.json") // said in config.json from now on
-	config, err := exportConfig(files["config.json"], shards)
+	delete(content, "hf_quant_config.json") // said in config.json from now on
+	config, err := exportConfig(content[files.Config], shards)
 	if err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
-	files["config.json"] = config
-	files["model.safetensors.index.json"], err = exportIndex(shards)
-	return files, err
+	content[files.Config] = config
+	content["model.safetensors.index.json"], err = exportIndex(shards)
+	return content, err
 }
 
-// noteSecondScales says how many tensors grow because mlx-lm has no place for their second scale.
-func noteSecondScales(tensors []plan.Tensor) []string {
+// noteGlobalScales says how many tensors grow because mlx-lm has no place for their global scale.
+func noteGlobalScales(tensors []plan.Tensor) []string {
 	count := 0
 	for _, t := range tensors {
 		if t.Source.Mode == quant.NVFP4 && t.Transform == plan.Decode {
@@ -166,5 +167,5 @@ func noteSecondScales(tensors []plan.Tensor) []string {
 	if count == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d nvfp4 tensors have a second scale, for which mlx-lm has no place: they are written as bf16, which holds their numbers", count)}
+	return []string{fmt.Sprintf("%d nvfp4 tensors have a global scale, for which mlx-lm has no place: they are written as bf16, which holds their numbers", count)}
 }

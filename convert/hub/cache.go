@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"qimport/arch/files"
 )
 
 // errIncomplete marks a snapshot that lacks files, as an interrupted download leaves it.
@@ -73,7 +75,7 @@ func baseName(commit string) (string, error) {
 // checkWhole says whether a snapshot has its config and every shard: those that its index names,
 // or any model*.safetensors. Links to blobs that are gone count as missing.
 func checkWhole(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, files.Config)); err != nil {
 		return errIncomplete
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "model.safetensors.index.json"))

@@ -11,7 +11,8 @@ import (
 
 // storeConfig is the config blob by which Ollama serves the model: which parser and renderer it
 // uses, and what the model can do.
-func storeConfig(inv source.Inventory, template string, recipe recipe.Recipe, tensors []Tensor) manifest.Config {
+func storeConfig(inv source.Inventory, recipe recipe.Recipe, tensors []Tensor) manifest.Config {
+	template := inv.Chat.Template.Text
 	c := manifest.Config{
 		ModelFormat:  "safetensors",
 		FileType:     fileType(recipe.Type, tensors),

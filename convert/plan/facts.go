@@ -2,10 +2,7 @@ package plan
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"qimport/convert/source"
 	"qimport/quant"
@@ -16,8 +13,6 @@ import (
 type Facts struct {
 	// Exact names the tensors whose scales allow Expand or Fold, which only their values tell.
 	Exact map[string]bool
-	// Template is the chat template, from which follows what the model can do; "" for none.
-	Template string
 }
 
 // Make reads the facts of a source into the options, and makes its plan.
@@ -29,8 +24,8 @@ func Make(ctx context.Context, src *source.Source, recipe recipe.Recipe, o Optio
 	return New(src.Inventory(), recipe, o)
 }
 
-// ReadFacts reads the block scales of FP8 tensors and the second scales of nvfp4 experts (under a
-// thousandth of the weights, unless second scales are powers of two) and the chat template.
+// ReadFacts reads the block scales of FP8 tensors and the global scales of nvfp4 experts (under a
+// thousandth of the weights, unless global scales are powers of two).
 func ReadFacts(ctx context.Context, src *source.Source) (Facts, error) {
 	f := Facts{Exact: map[string]bool{}}
 	for _, t := range src.Inventory().Tensors {
@@ -46,9 +41,7 @@ func ReadFacts(ctx context.Context, src *source.Source) (Facts, error) {
 		}
 		f.Exact[t.Name] = exact
 	}
-	var err error
-	f.Template, err = readTemplate(src)
-	return f, err
+	return f, nil
 }
 
 func scalesAreExact(src *source.Source, t source.Tensor) (bool, error) {
@@ -66,28 +59,4 @@ func scalesAreExact(src *source.Source, t source.Tensor) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// readTemplate is the chat template: of tokenizer_config.json, else of its own file.
-func readTemplate(src *source.Source) (string, error) {
-	raw, err := src.File("tokenizer_config.json")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	var config struct {
-		ChatTemplate any `json:"chat_template"`
-	}
-	if err == nil {
-		if err := json.Unmarshal(raw, &config); err != nil {
-			return "", fmt.Errorf("%w: tokenizer_config.json is not JSON: %w", source.ErrSource, err)
-		}
-	}
-	if text, ok := config.ChatTemplate.(string); ok {
-		return text, nil
-	}
-	text, err := src.File(source.ChatTemplate)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	return string(text), err
 }

@@ -51,8 +51,8 @@ type Tensor struct {
 // MTP says what becomes of the tensors of the multi-token-prediction head.
 type MTP uint8
 
-// The choices. Beside a converted body Ollama takes MTP tensors for the sign of a raw one and
-// shifts every norm again, so that MTPAuto keeps the head of a raw checkpoint only.
+// The choices. To Ollama, MTP tensors are a sign of raw norms, which it shifts. Norms that are shifted
+// already it would ruin so: MTPAuto keeps the head only beside raw ones.
 const (
 	MTPAuto MTP = iota
 	MTPKeep
@@ -77,7 +77,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
-	p.Config = storeConfig(inv, opts.Facts.Template, recipe, tensors)
+	p.Config = storeConfig(inv, recipe, tensors)
 	p.Warnings = append(slices.Clone(inv.Notes), warnings(inv, tensors, opts.MTP, dropped)...)
 	return p, nil
 }
@@ -129,7 +129,7 @@ func subjects(tensors []source.Tensor, facts Facts) []recipe.Subject {
 
 // keptAs is what a tensor is stored as where its own format cannot be stored; zero for all others.
 // FP8 with powers of two as block scales is mxfp8. With any others its numbers need bf16, and so do
-// those of nvfp4 experts whose second scale cannot be folded into the block scales.
+// those of nvfp4 experts whose global scale cannot be folded into the block scales.
 func keptAs(t source.Tensor, exact bool) quant.Format {
 	switch {
 	case t.Format.Mode == quant.FP8 && exact:

@@ -157,7 +157,8 @@ func TestStoreConfig(t *testing.T) {
 	}
 	for _, tt := range tests {
 		inv := source.Inventory{Config: arch.Config{Family: tt.family, HasVision: tt.vision}, Tensors: []source.Tensor{linear}}
-		p, err := New(inv, tt.recipe, Options{Facts: Facts{Template: tt.template}})
+		inv.Chat.Template.Text = tt.template
+		p, err := New(inv, tt.recipe, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

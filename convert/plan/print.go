@@ -45,7 +45,7 @@ type row struct {
 	tensor Tensor // the first
 }
 
-// target is the format, with how it is reached where that is not plain from source and target.
+// target is the format and, where source and target do not tell, how it is reached.
 func (r row) target() string {
 	var how []string
 	switch r.tensor.Transform {
@@ -56,7 +56,7 @@ func (r row) target() string {
 		how = append(how, "scale search")
 	}
 	if r.tensor.MakesGlobal() {
-		how = append(how, "second scale")
+		how = append(how, "global scale")
 	}
 	if how == nil {
 		return r.tensor.Target.String()

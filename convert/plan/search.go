@@ -9,7 +9,7 @@ func (tp Tensor) searchable() bool {
 	return encoded && (tp.Target.Mode == quant.NVFP4 || tp.Target.Mode == quant.MXFP4 || tp.Target.Mode == quant.Affine)
 }
 
-// searchScales plans a search, and a second scale where the store has a place for it.
+// searchScales plans a search, and a global scale where the store has a place for it.
 func (tp *Tensor) searchScales() {
 	tp.Search = true
 	if tp.Target == quant.FormatNVFP4 && takesGlobal(tp.From) {

@@ -17,9 +17,9 @@ const (
 	Convert                          // floats to floats of another dtype
 	Encode                           // floats to a quantized format
 	Decode                           // a quantized format to floats
-	Reencode                         // a quantized format to another one, or to itself without a second scale
+	Reencode                         // a quantized format to another one, or to itself without a global scale
 	Expand                           // FP8 with powers of two as block scales to mxfp8: the same numbers
-	Fold                             // nvfp4 with its second scale multiplied into the block scales, exactly
+	Fold                             // nvfp4 with its global scale multiplied into the block scales, exactly
 	ChannelsToFront                  // the vision patch embedding from channels last to channels first
 	ChannelsToBack                   // and back, for an export
 	AddOne                           // a release-form norm to the converted form, for an export
@@ -27,13 +27,13 @@ const (
 
 var transformNames = [...]string{
 	Copy: "copy", Convert: "convert", Encode: "encode", Decode: "decode", Reencode: "decode and encode again",
-	Expand: "same numbers", Fold: "second scale folded in, same numbers", ChannelsToFront: "channels moved to the front",
+	Expand: "same numbers", Fold: "global scale folded in, same numbers", ChannelsToFront: "channels moved to the front",
 	ChannelsToBack: "channels moved to the end", AddOne: "1 added",
 }
 
 func (t Transform) String() string { return transformNames[t] }
 
-// chooseTransform says how t becomes the target format. exact: its second scales allow Expand or Fold.
+// chooseTransform says how t becomes the target format. exact: its global scales allow Expand or Fold.
 func chooseTransform(t source.Tensor, target quant.Format, patches source.Patches, exact bool) Transform {
 	source := t.Format
 	switch {
@@ -57,7 +57,7 @@ func chooseTransform(t source.Tensor, target quant.Format, patches source.Patche
 	return Convert
 }
 
-// dropsGlobal says whether the second scale cannot stay beside the tensor: Ollama's loader ignores
+// dropsGlobal says whether the global scale cannot stay beside the tensor: Ollama's loader ignores
 // it on experts.
 func dropsGlobal(t source.Tensor) bool { return t.Global != source.NoGlobal && t.Role == arch.Expert }
 
@@ -70,12 +70,12 @@ func movesChannels(t source.Tensor, patches source.Patches) bool {
 // channelsFirst is the shape [out, time, height, width, channels] after ChannelsToFront.
 func channelsFirst(s []int) []int { return []int{s[0], s[4], s[1], s[2], s[3]} }
 
-// takesGlobal says whether a second scale may be made for a tensor where it is encoded as nvfp4:
+// takesGlobal says whether a global scale may be made for a tensor where it is encoded as nvfp4:
 // Ollama multiplies the output of a projection by it. It ignores that of experts, and joins the
-// projections into a linear attention layer by pairs, whose second scales would differ.
+// projections into a linear attention layer by pairs, whose global scales would differ.
 func takesGlobal(t source.Tensor) bool {
 	return t.Role == arch.Linear && !t.MTP && len(t.Pieces) == 1 && !strings.Contains(t.Name, "linear_attn.in_proj")
 }
 
-// MakesGlobal says whether a second scale is made, where none is copied.
+// MakesGlobal says whether a global scale is made, where none is copied.
 func (t Tensor) MakesGlobal() bool { return t.Global && t.Transform != Copy }

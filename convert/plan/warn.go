@@ -23,9 +23,9 @@ func warnings(inv source.Inventory, tensors []Tensor, mtp MTP, dropped []string)
 func warnMTP(inv source.Inventory, mtp MTP, tensors []Tensor, dropped []string) []string {
 	switch {
 	case len(dropped) > 0 && mtp == MTPAuto:
-		return []string{fmt.Sprintf("the %d tensors of the MTP head are left out: beside converted norms Ollama would take them for the sign of a release checkpoint and shift every norm again", len(dropped))}
+		return []string{fmt.Sprintf("the %d tensors of the MTP head are left out: beside shifted norms Ollama would take them for those of a release and shift every norm again", len(dropped))}
 	case inv.NormForm == arch.NormsShifted && slices.ContainsFunc(tensors, func(t Tensor) bool { return t.From.MTP }):
-		return []string{"the MTP head is kept beside converted norms, as asked: Ollama will shift every norm again and answer noise"}
+		return []string{"the MTP head is kept beside shifted norms, as asked: Ollama will shift every norm again and answer noise"}
 	}
 	return nil
 }
@@ -64,11 +64,11 @@ func warnPairs(tensors []Tensor) []string {
 				continue
 			}
 			if count++; first == "" {
-				first = fmt.Sprintf("%s is %s, %s%s %s", t.Name, t.Target, stem, pair[1], other)
+				first = fmt.Sprintf("%s and %s in %s", t.Target, other, strings.TrimSuffix(stem, "."))
 			}
 		}
 		if count > 0 {
-			out = append(out, fmt.Sprintf("%s and %s differ in type in %d layers (%s): Ollama joins them and then keeps both unquantized in memory",
+			out = append(out, fmt.Sprintf("%s and %s differ in type in %d layers (%s): Ollama joins them and keeps both unquantized in memory",
 				pair[0], pair[1], count, first))
 		}
 	}
@@ -92,7 +92,7 @@ func warnNames(tensors []Tensor) []string {
 	slices.Sort(nameless)
 	var out []string
 	for _, name := range nameless {
-		out = append(out, fmt.Sprintf("Ollama has no name for %s (%s is the first tensor): qimport runs the model, Ollama cannot; --override to int4 or int8 with --allow-requantize makes it one for both", name, first[name]))
+		out = append(out, fmt.Sprintf("Ollama has no name for %s (first in %s), so only qimport can run the model; for both, --override to int4 or int8 with --allow-requantize", name, first[name]))
 	}
 	return out
 }
@@ -114,13 +114,13 @@ func warnTransforms(tensors []Tensor) []string {
 		}
 	}
 	if fp8 > 0 {
-		out = append(out, fmt.Sprintf("%d FP8 tensors have block scales that are no powers of two, which mxfp8 cannot hold: they are decoded to bf16, which takes twice the room; -q mxfp8 makes 8 bits of them again, rounding once more", fp8))
+		out = append(out, fmt.Sprintf("%d FP8 tensors are decoded to bf16, twice the size: their block scales are no powers of two, so mxfp8 cannot hold them; -q mxfp8 makes 8 bits again, rounding once more", fp8))
 	}
 	if decoded > 0 {
-		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded to bf16, which takes 3.6 times the room; -q nvfp4 makes 4 bits of them again, rounding the block scales once more", decoded))
+		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors are decoded to bf16, 3.6 times the size: Ollama drops the global scale of experts, and block scales cannot take it up; -q nvfp4 makes 4 bits again, rounding once more", decoded))
 	}
 	if again > 0 {
-		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors have a second scale, which Ollama drops on experts and e4m3 block scales cannot take up: they are decoded and encoded again", again))
+		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors are decoded and encoded again: Ollama drops the global scale of experts, and block scales cannot take it up", again))
 	}
 	if moved > 0 {
 		out = append(out, "the vision patch embedding is moved to channels first, as Ollama reads it")

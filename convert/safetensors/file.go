@@ -135,8 +135,8 @@ func address(b []byte) uintptr { return uintptr(unsafe.Pointer(&b[0])) }
 const faultAround = 2 << 20
 
 // Release lets the kernel take back the pages of b, if b is of this file's map, and says whether it
-// is. With them go the neighbours that may have been mapped on their account; without those, ten
-// thousand small tensors would leave the whole file behind. The bytes stay valid.
+// is. The pages around them go too, because the kernel may have mapped them at the same time: else
+// ten thousand small tensors would leave the whole file mapped. The bytes stay valid.
 func (f *File) Release(b []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -76,7 +76,7 @@ func TestParseHeaderRefuses(t *testing.T) {
 		{"hole", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}`, 3), `"b": begins at byte 115, what is before it ends at 114, a hole`},
 		{"overlap", file(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, 3), `"b": begins at byte 114, what is before it ends at 115, an overlap`},
 		{"begin after end", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}}`, 1), `tensor "a": byte`},
-		{"range and shape disagree", file(`{"a":{"dtype":"BF16","shape":[3],"data_offsets":[0,3]}}`, 3), "hold not the 6 bytes"},
+		{"range and shape disagree", file(`{"a":{"dtype":"BF16","shape":[3],"data_offsets":[0,3]}}`, 3), "do not hold the 6 bytes"},
 		{"shape overflows", file(`{"a":{"dtype":"U8","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,0]}}`, 0), "overflows"},
 		{"shape wraps to zero", file(`{"a":{"dtype":"U8","shape":[4611686018427387904,4,1],"data_offsets":[0,0]}}`, 0), "overflows"},
 		{"negative dimension", file(`{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}}`, 1), "-1 is no size"},

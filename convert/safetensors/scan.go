@@ -112,7 +112,7 @@ func (c *cursor) entry(at int) (t Tensor, err error) {
 		return t, bad(at, "shape %v overflows", t.Shape)
 	}
 	if t.Begin > t.End || uint64(t.End-t.Begin) != n {
-		return t, bad(at, "data_offsets %v hold not the %d bytes of %s %v", offsets, n, t.Dtype, t.Shape)
+		return t, bad(at, "data_offsets %v do not hold the %d bytes of %s %v", offsets, n, t.Dtype, t.Shape)
 	}
 	return t, nil
 }

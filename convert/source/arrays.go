@@ -40,7 +40,7 @@ func checkName(name string) error {
 	}
 	for _, r := range name {
 		if r <= ' ' || r == 0x7f || r == '/' || r == '\\' {
-			return fmt.Errorf("tensor %q: its name has a character that no tensor name has", name)
+			return fmt.Errorf("tensor %q: a name cannot have %q in it", name, r)
 		}
 	}
 	if name == "" {
@@ -74,10 +74,10 @@ func (b *bundle) any() Part {
 	return b.divisor
 }
 
-// companions tells which field of a bundle an array with that ending belongs to. What stands before
-// the ending is the main name or, if module, the module's path.
-var companions = []struct {
-	ending string
+// suffixes tells which field of a bundle an array with that suffix belongs to. What stands before the
+// suffix is the main name or, if module, the module's path.
+var suffixes = []struct {
+	suffix string
 	module bool
 	field  func(*bundle) *Part
 }{
@@ -91,12 +91,12 @@ var companions = []struct {
 	{"_scale", false, func(b *bundle) *Part { return &b.scale }},
 }
 
-// activations are endings of arrays that only quantized arithmetic needs: scales of inputs and of
+// activations are suffixes of arrays that only quantized arithmetic needs: scales of inputs and of
 // the KV cache. They are left out.
 var activations = []string{".input_scale", ".input_global_scale", "_input_scale", ".output_scale", ".k_scale", ".v_scale", ".q_scale"}
 
-// foreign are endings of schemes that qimport cannot read, with their names.
-var foreign = []struct{ ending, scheme string }{
+// foreign are suffixes of schemes that qimport cannot read, with their names.
+var foreign = []struct{ suffix, scheme string }{
 	{".qweight", "GPTQ or AWQ"}, {".qzeros", "GPTQ or AWQ"},
 	{".weight_shape", "compressed-tensors pack-quantized"}, {".weight_zero_point", "compressed-tensors with zero points"},
 	{"_blocks", "mxfp4 as gpt-oss has it"},
@@ -116,15 +116,15 @@ func bundleArrays(all arrays) ([]*bundle, int, error) {
 	dropped := 0
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		for _, f := range foreign {
-			if strings.HasSuffix(name, f.ending) {
-				return nil, 0, fmt.Errorf("tensor %s is of %s, a scheme that qimport cannot read", name, f.scheme)
+			if strings.HasSuffix(name, f.suffix) {
+				return nil, 0, fmt.Errorf("tensor %s: unsupported quantization %s", name, f.scheme)
 			}
 		}
-		if hasEnding(name, activations) {
+		if hasSuffix(name, activations) {
 			dropped++
 			continue
 		}
-		if main, field, ok := companion(all, name); ok {
+		if main, field, ok := splitSuffix(all, name); ok {
 			*field(get(main)) = all[name]
 			continue
 		}
@@ -137,15 +137,15 @@ func bundleArrays(all arrays) ([]*bundle, int, error) {
 	return list, dropped, nil
 }
 
-func hasEnding(name string, endings []string) bool {
-	return slices.ContainsFunc(endings, func(e string) bool { return strings.HasSuffix(name, e) })
+func hasSuffix(name string, suffixes []string) bool {
+	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(name, s) })
 }
 
-// companion says whose part an array is, if it is not a tensor of its own. "P.weight_scale" is one
+// splitSuffix says whose part an array is, if it is not a tensor of its own. "P.weight_scale" is one
 // even where "P.weight" is missing, so that this can be told; "x_scale" only beside an "x".
-func companion(all arrays, name string) (main string, field func(*bundle) *Part, ok bool) {
-	for _, c := range companions {
-		stem, cut := strings.CutSuffix(name, c.ending)
+func splitSuffix(all arrays, name string) (main string, field func(*bundle) *Part, ok bool) {
+	for _, c := range suffixes {
+		stem, cut := strings.CutSuffix(name, c.suffix)
 		if !cut {
 			continue
 		}

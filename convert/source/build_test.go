@@ -139,15 +139,15 @@ func (b *build) configJSON() []byte {
 }
 
 // name finds the one tensor whose name ends so.
-func (b *build) name(ending string) string {
+func (b *build) name(suffix string) string {
 	var found []string
 	for name := range b.arrays {
-		if strings.HasSuffix(name, ending) {
+		if strings.HasSuffix(name, suffix) {
 			found = append(found, name)
 		}
 	}
 	if len(found) != 1 {
-		panic(ending + " is the ending of " + strings.Join(found, ", "))
+		panic(suffix + " is the suffix of " + strings.Join(found, ", "))
 	}
 	return found[0]
 }
@@ -202,8 +202,8 @@ func (b *build) blob(t testing.TB, metadata map[string]string, names []string) [
 // The encodings: each replaces the tensor whose name ends so.
 
 // mlx packs "….weight" in a format of MLX, with scales and biases beside it.
-func (b *build) mlx(ending string, f quant.Format) {
-	name := b.name(ending)
+func (b *build) mlx(suffix string, f quant.Format) {
+	name := b.name(suffix)
 	path := strings.TrimSuffix(name, ".weight")
 	l, err := f.Layout(b.arrays[name].shape, quant.BF16)
 	if err != nil {
@@ -231,16 +231,16 @@ func (b *build) entry(path string, value any) {
 	b.config["quantization"].(map[string]any)[path] = value
 }
 
-// blockFP8 makes a tensor e4m3 with scales of that shape under that ending.
-func (b *build) blockFP8(ending, scaleEnding string, d quant.Dtype, scales ...int) {
-	name := b.name(ending)
+// blockFP8 makes a tensor e4m3 with scales of that shape under that suffix.
+func (b *build) blockFP8(suffix, scaleSuffix string, d quant.Dtype, scales ...int) {
+	name := b.name(suffix)
 	b.arrays[name] = newArray(quant.F8E4M3, b.arrays[name].shape...)
-	b.arrays[name+scaleEnding] = newArray(d, scales...)
+	b.arrays[name+scaleSuffix] = newArray(d, scales...)
 }
 
 // compressed makes a tensor nvfp4 as compressed-tensors has it.
-func (b *build) compressed(ending string) {
-	name := b.name(ending)
+func (b *build) compressed(suffix string) {
+	name := b.name(suffix)
 	shape := b.arrays[name].shape
 	delete(b.arrays, name)
 	b.arrays[name+"_packed"] = newArray(quant.U8, shape[0], shape[1]/2)
@@ -251,8 +251,8 @@ func (b *build) compressed(ending string) {
 }
 
 // modelOpt makes a tensor nvfp4 as ModelOpt has it.
-func (b *build) modelOpt(ending string) {
-	name := b.name(ending)
+func (b *build) modelOpt(suffix string) {
+	name := b.name(suffix)
 	shape := b.arrays[name].shape
 	b.arrays[name] = newArray(quant.U8, shape[0], shape[1]/2)
 	b.arrays[name+"_scale"] = newArray(quant.F8E4M3, shape[0], shape[1]/16)

@@ -58,7 +58,7 @@ func (c *classifier) plain(b *bundle, t *Tensor) error {
 	}
 	switch b.weight.Dtype {
 	case quant.F8E5M2, quant.F8E8M0:
-		return fmt.Errorf("it is %s, an encoding that qimport cannot read", b.weight)
+		return fmt.Errorf("it is %s, an unsupported encoding", b.weight)
 	}
 	if isWeight := t.Role != arch.Other && t.Role != arch.Vision; (isWeight || strings.HasSuffix(t.Name, ".weight")) && !b.weight.Dtype.IsFloat() {
 		return fmt.Errorf("it is %s, packed or quantized, but its scales are missing", b.weight)

@@ -58,7 +58,7 @@ func (c *classifier) checkMLXArrays(b *bundle) error {
 	case b.scales.Dtype.IsFloat() && !b.biases.Exists():
 		return errors.New("it has affine scales, but its biases are missing")
 	case b.scales.Dtype == quant.U8 && b.biases.Exists():
-		return fmt.Errorf("it has biases, which a mode with scales of %s has not", b.scales)
+		return fmt.Errorf("it has biases, but no mode with scales of %s has any", b.scales)
 	case b.biases.Exists() && !b.biases.is(b.scales.Dtype, b.scales.Shape):
 		return fmt.Errorf("its biases are %s, its scales %s: they must be alike", b.biases, b.scales)
 	}
@@ -133,12 +133,12 @@ func (c *classifier) mlxGlobal(b *bundle, t *Tensor) error {
 	return nil
 }
 
-// checkGlobal holds a second scale to what NVFP4 has: one number, or one for each expert of a stack.
+// checkGlobal holds a global scale to what NVFP4 has: one number, or one for each expert of a stack.
 func checkGlobal(g Part, t *Tensor) error {
 	n := quant.Elements(g.Shape)
 	perExpert := len(t.Shape) == 3 && n == t.Shape[0]
 	if t.Format.Mode != quant.NVFP4 || g.Dtype != quant.F32 || n != 1 && !perExpert {
-		return fmt.Errorf("%s is %s, no second scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
+		return fmt.Errorf("%s is %s, which is no global scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
 	}
 	return nil
 }

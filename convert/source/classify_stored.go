@@ -19,7 +19,7 @@ func bundleStored(all arrays) []*bundle {
 	part := func(name string) Part { return all[name] } // zero where there is none
 	var list []*bundle
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if storedCompanion(all, name) {
+		if isStoredPart(all, name) {
 			continue
 		}
 		b := &bundle{main: name, weight: all[name], scales: part(name + ".scale"), global: part(name + ".global_scale"), factor: part(name + "_scale_2")}
@@ -31,12 +31,13 @@ func bundleStored(all arrays) []*bundle {
 	return list
 }
 
-func storedCompanion(all arrays, name string) bool {
-	for _, ending := range []string{".scale", ".bias", ".global_scale", "_scale_2"} {
-		main, cut := strings.CutSuffix(name, ending)
+// isStoredPart says whether an array is a part of another tensor.
+func isStoredPart(all arrays, name string) bool {
+	for _, suffix := range []string{".scale", ".bias", ".global_scale", "_scale_2"} {
+		main, cut := strings.CutSuffix(name, suffix)
 		_, exists := all[main]
 		_, scaled := all[main+".scale"]
-		if cut && exists && (ending != ".bias" || scaled) {
+		if cut && exists && (suffix != ".bias" || scaled) {
 			return true
 		}
 	}
@@ -91,7 +92,7 @@ func (c *classifier) storedEncoding(b *bundle, t *Tensor, metadata map[string]st
 func checkStoredGlobal(g Part, t *Tensor) error {
 	n := quant.Elements(g.Shape)
 	if t.Format.Mode != quant.NVFP4 || g.Dtype != quant.F32 || n != 1 && n != t.Shape[0] {
-		return fmt.Errorf("%s is %s, no second scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
+		return fmt.Errorf("%s is %s, which is no global scale of a tensor %v in %s", g.Name, g, t.Shape, t.Format)
 	}
 	return nil
 }
@@ -130,7 +131,7 @@ func storedFormat(metadata map[string]string, name string) (quant.Format, error)
 	}
 	f, ok := formatOfType(kind, group)
 	if !ok {
-		return f, fmt.Errorf("its blob says quant_type %q with group_size %q, which qimport does not know", kind, size)
+		return f, fmt.Errorf("unsupported type: its blob says quant_type %q with group_size %q", kind, size)
 	}
 	return f, nil
 }

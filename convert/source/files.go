@@ -1,19 +1,19 @@
 package source
 
-import "strings"
+import (
+	"strings"
 
-// ChatTemplate is the file that holds the chat template where tokenizer_config.json does not. Ollama
-// reads layers of the type json by name, one at a time, so that this one, which is no JSON, rests
-// beside them untouched.
-const ChatTemplate = "chat_template.jinja"
+	"qimport/arch/files"
+)
 
 // CarriedFiles picks the files that go into the store: all JSON, as Ollama does it, and the chat
-// template. The index of the shards is of no meaning there.
-func CarriedFiles(files []string) []string {
+// template. Ollama reads layers of the type json by name, one at a time, so that the template, which
+// is no JSON, rests beside them untouched. The index of the shards is of no meaning there.
+func CarriedFiles(names []string) []string {
 	var out []string
-	for _, f := range files {
+	for _, f := range names {
 		json := strings.HasSuffix(f, ".json") && f != "model.safetensors.index.json"
-		if json || f == ChatTemplate {
+		if json || f == files.ChatTemplate {
 			out = append(out, f)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"qimport/arch"
+	"qimport/arch/files"
 	"qimport/quant"
 )
 
@@ -13,6 +14,7 @@ import (
 type Inventory struct {
 	Origin   string        // the directory, or the manifest's digest
 	Config   arch.Config   // of config.json
+	Chat     files.Chat    // template and tokens of a conversation, as all files together say
 	NormForm arch.NormForm // whether the norms hold w or 1+w, and the axes of conv1d
 	Patches  Patches       // the axes of the vision tower's patch embedding
 	Shards   []Shard       // the safetensors files, by name
@@ -54,10 +56,10 @@ type Tensor struct {
 	Pieces  []Piece
 }
 
-// Global says how a source's second scale of an NVFP4 tensor is to be read.
+// Global says how the global scale of an NVFP4 tensor is to be read from the source.
 type Global uint8
 
-// The conventions of the second scale, where G is what every decoded value is multiplied by.
+// The conventions of the global scale, where G is what every decoded value is multiplied by.
 const (
 	NoGlobal      Global = iota
 	GlobalFactor         // the number is G: ModelOpt's weight_scale_2, the store's .global_scale

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"qimport/arch"
+	"qimport/arch/files"
 	"qimport/convert/checkpoint"
 )
 
@@ -31,7 +32,7 @@ func refused(origin string, err error) error { return fmt.Errorf("%w: %s: %w", E
 
 // readCheckpoint makes the inventory of a directory.
 func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
-	raw, err := c.File("config.json")
+	raw, err := c.File(files.Config)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Inventory{}, fmt.Errorf("there is no config.json beside the shards: %w", checkpoint.ErrBadCheckpoint)
 	}
@@ -60,8 +61,12 @@ func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 		return Inventory{}, err
 	}
 	inv, err := takeInventory(config, c.Shards, tensors)
+	if err != nil {
+		return Inventory{}, err
+	}
 	inv.Origin, inv.Files = c.Dir, c.Files
 	inv.noteLeftOut(len(c.Unindexed), dropped, cl.inferred)
+	inv.Chat, err = files.Read(c)
 	return inv, err
 }
 
@@ -87,7 +92,7 @@ func (c *classifier) classifyAll(bundles []*bundle) ([]Tensor, error) {
 // noteLeftOut says what a checkpoint has that the inventory has not, or had to guess.
 func (inv *Inventory) noteLeftOut(unindexed, activations, inferred int) {
 	if unindexed > 0 {
-		inv.note("%d tensors are left out that the index does not list", unindexed)
+		inv.note("%d tensors that the index does not list are left out", unindexed)
 	}
 	if activations > 0 {
 		inv.note("%d scales of activations are left out: only the weights are quantized here", activations)

@@ -75,7 +75,7 @@ func TestOpenDirReadsEncodings(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		build  func(t *testing.T) *build
-		tensor string // ending of a name
+		tensor string // suffix of a name
 		format quant.Format
 		shape  []int
 		global float32
@@ -197,7 +197,7 @@ func TestOpenDirReadsEncodings(t *testing.T) {
 			b.single()
 			return b
 		}, "layers.0.mlp.experts.up_proj.weight", quant.FormatBF16, []int{4, 128, 128}, 0, ""},
-		{"experts one by one, each with a second scale", func(t *testing.T) *build {
+		{"experts one by one, each with a global scale", func(t *testing.T) *build {
 			b := newBuild(t, arch.Qwen35MoE, release)
 			b.single()
 			b.config["quantization_config"] = map[string]any{"quant_method": "modelopt", "quant_algo": "NVFP4"}
@@ -234,7 +234,7 @@ func TestOpenDirReadsEncodings(t *testing.T) {
 			}
 			q, err := s.Load(got.Name)
 			if err != nil || len(q.Global) > 0 != (c.global != 0) || slices.ContainsFunc(q.Global, func(g float32) bool { return g != c.global }) {
-				t.Errorf("second scales %v, want %g; %v", q.Global, c.global, err)
+				t.Errorf("global scales %v, want %g; %v", q.Global, c.global, err)
 			}
 			if notes := strings.Join(s.Inventory().Notes, "; "); !strings.Contains(notes, c.note) {
 				t.Errorf("notes %q do not say %q", notes, c.note)

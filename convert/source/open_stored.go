@@ -8,14 +8,15 @@ import (
 	"slices"
 
 	"qimport/arch"
+	"qimport/arch/files"
 	"qimport/convert/safetensors"
 	"qimport/manifest"
 )
 
 // OpenStored opens a stored model, ours or one that Ollama made, as a source: its tensor blobs and
 // the files kept beside them. A model that Ollama stored without its chat template is given one that
-// writes the same plain turns, and a note says so. path says where a blob lies. What is broken or lies about its
-// quantization is ErrSource.
+// writes the same plain turns, and a note says so. path says where a blob lies. What is broken, or
+// lies about its quantization, is ErrSource.
 func OpenStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source, error) {
 	s, err := openStored(m, path)
 	if err != nil {
@@ -25,12 +26,12 @@ func OpenStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 }
 
 func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source, error) {
-	files := storedFiles{path: path, layers: map[string]manifest.Layer{}}
+	beside := storedFiles{path: path, layers: map[string]manifest.Layer{}}
 	var blobs []*safetensors.File
 	seen := map[manifest.Digest]bool{}
 	for _, l := range m.Layers {
 		if l.MediaType != manifest.MediaTypeTensor {
-			files.add(l)
+			beside.add(l)
 			continue
 		}
 		if seen[l.Digest] {
@@ -43,7 +44,7 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 		}
 		blobs = append(blobs, f)
 	}
-	raw, err := files.read("config.json")
+	raw, err := beside.File(files.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -55,15 +56,16 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 	if err != nil {
 		return nil, err
 	}
-	note, err := files.withTemplate(m)
-	if err != nil {
+	if inv.Chat, err = files.Read(beside); err != nil {
 		return nil, err
 	}
-	if note != "" {
-		inv.Notes = append(inv.Notes, note)
+	if inv.Chat.Template.File == "" {
+		if err := beside.standIn(m, &inv); err != nil {
+			return nil, err
+		}
 	}
-	inv.Origin, inv.Files = m.Digest().String(), files.names()
-	s := &Source{inv: inv, shards: blobs, file: files.read}
+	inv.Origin, inv.Files = m.Digest().String(), beside.names()
+	s := &Source{inv: inv, shards: blobs, file: beside.File}
 	if err := s.check(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -134,7 +136,8 @@ func (f storedFiles) names() []string {
 	return names
 }
 
-func (f storedFiles) read(name string) ([]byte, error) {
+// File reads a layer, or what stands in for one.
+func (f storedFiles) File(name string) ([]byte, error) {
 	if b, ok := f.made[name]; ok {
 		return b, nil
 	}

@@ -145,7 +145,7 @@ func TestOpenStoredKeepsBiases(t *testing.T) {
 		t.Errorf("q_proj.bias is %v, %t", got.Role, ok)
 	}
 	if q, err := s.Load(storedQ); err != nil || !slices.Equal(q.Global, []float32{0.5}) {
-		t.Errorf("second scale %v, %v", q.Global, err)
+		t.Errorf("global scale %v, %v", q.Global, err)
 	}
 }
 
@@ -162,16 +162,16 @@ func TestOpenStoredRefuses(t *testing.T) {
 		{"group that MLX has not", map[string]string{"quant_type": "int4", "group_size": "16"}, nil, nil, []string{storedQ, "int4", "16"}},
 		{"group no number", map[string]string{"quant_type": "int4", "group_size": "x"}, nil, nil, []string{storedQ, `"x"`}},
 		{"scale missing", nil, func(t *testing.T, b *build) { delete(b.arrays, storedQ+".scale") }, nil, []string{storedQ, "U32", "scales are missing"}},
-		{"second scale without a scale", nil, func(t *testing.T, b *build) {
+		{"global scale without a scale", nil, func(t *testing.T, b *build) {
 			b.arrays[storedQ] = newArray(quant.BF16, 256, 128)
 			delete(b.arrays, storedQ+".scale")
 			b.arrays[storedQ+".global_scale"] = newArray(quant.F32, 1)
 		}, nil, []string{storedQ + ".global_scale"}},
-		{"two second scales", map[string]string{"quant_type": "nvfp4"}, func(t *testing.T, b *build) {
+		{"two global scales", map[string]string{"quant_type": "nvfp4"}, func(t *testing.T, b *build) {
 			b.arrays[storedQ+".global_scale"] = newArray(quant.F32, 1)
 			b.arrays[storedQ+"_scale_2"] = newArray(quant.F32, 1)
 		}, nil, []string{storedQ + ".global_scale", storedQ + "_scale_2"}},
-		{"second scale of three", map[string]string{"quant_type": "nvfp4"}, func(t *testing.T, b *build) {
+		{"global scale of three", map[string]string{"quant_type": "nvfp4"}, func(t *testing.T, b *build) {
 			b.arrays[storedQ+".global_scale"] = newArray(quant.F32, 3)
 		}, nil, []string{storedQ + ".global_scale", "F32 [3]"}},
 		{"tensor missing", map[string]string{"quant_type": "nvfp4"}, func(t *testing.T, b *build) { delete(b.arrays, "lm_head.weight") }, nil, []string{"lm_head.weight is in no file"}},

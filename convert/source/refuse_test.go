@@ -141,12 +141,12 @@ func TestOpenDirRefuses(t *testing.T) {
 		{"ModelOpt of another algorithm", change(arch.Qwen35, func(b *build) {
 			b.files["hf_quant_config.json"] = `{"quantization":{"quant_algo":"W4A16_AWQ"}}`
 		}), []string{"hf_quant_config.json", "W4A16_AWQ"}},
-		{"ModelOpt without second scale", modelOptWith(func(b *build, q string) { delete(b.arrays, q+"_scale_2") }), []string{"q_proj.weight", "weight_scale_2 is missing"}},
-		{"ModelOpt second scale a vector", modelOptWith(func(b *build, q string) { b.arrays[q+"_scale_2"] = newArray(quant.F32, 7) }), []string{"q_proj.weight_scale_2", "F32 [7]"}},
+		{"ModelOpt without global scale", modelOptWith(func(b *build, q string) { delete(b.arrays, q+"_scale_2") }), []string{"q_proj.weight", "weight_scale_2 is missing"}},
+		{"ModelOpt global scale a vector", modelOptWith(func(b *build, q string) { b.arrays[q+"_scale_2"] = newArray(quant.F32, 7) }), []string{"q_proj.weight_scale_2", "F32 [7]"}},
 		{"ModelOpt that no config names", modelOptWith(func(b *build, q string) { delete(b.config, "quantization_config") }), []string{"q_proj.weight", "ModelOpt"}},
 		// experts
 		{"expert missing", singleWith(func(b *build, up string) { delete(b.arrays, up+"2.up_proj.weight") }), []string{"experts.2.up_proj.weight is missing"}},
-		{"expert too many", singleWith(func(b *build, up string) { b.arrays[up+"4.up_proj.weight"] = newArray(quant.BF16, 128, 128) }), []string{"experts.4.up_proj.weight", "with 4"}},
+		{"expert too many", singleWith(func(b *build, up string) { b.arrays[up+"4.up_proj.weight"] = newArray(quant.BF16, 128, 128) }), []string{"experts.4.up_proj.weight", "only 4"}},
 		{"expert of another dtype", singleWith(func(b *build, up string) { b.arrays[up+"2.up_proj.weight"] = newArray(quant.F16, 128, 128) }), []string{"experts.2.up_proj.weight", "f16", "alike"}},
 		{"expert numbered twice", singleWith(func(b *build, up string) { b.arrays[up+"02.up_proj.weight"] = newArray(quant.BF16, 128, 128) }), []string{"experts.02.up_proj.weight", "same expert"}},
 		// forms
@@ -187,6 +187,13 @@ func TestOpenDirRefuses(t *testing.T) {
 		}), []string{"tokenizer.json", "[7 8 2]"}},
 		{"no vocabulary", change(arch.Qwen3, func(b *build) { b.files["tokenizer.json"] = `{}` }), []string{"tokenizer.json", "no vocabulary"}},
 		{"negative id", change(arch.Qwen3, func(b *build) { b.files["tokenizer.json"] = `{"model":{"vocab":{"a":-1}}}` }), []string{"tokenizer.json", "-1"}},
+		{"template no text", change(arch.Qwen3, func(b *build) {
+			delete(b.files, "chat_template.jinja")
+			b.files["tokenizer_config.json"] = `{"chat_template":7}`
+		}), []string{"tokenizer_config.json", "chat_template is 7"}},
+		{"end no token", change(arch.Qwen3, func(b *build) { b.files["tokenizer_config.json"] = `{"eos_token":2}` }), []string{"tokenizer_config.json", "eos_token is 2"}},
+		{"end no id", change(arch.Qwen3, func(b *build) { b.files["generation_config.json"] = `{"eos_token_id":"x"}` }), []string{"generation_config.json", `eos_token_id is "x"`}},
+		{"generation config cut short", change(arch.Qwen3, func(b *build) { b.files["generation_config.json"] = `{"eos_token_id"` }), []string{"generation_config.json"}},
 		{"tokenizer no JSON", change(arch.Qwen3, func(b *build) { b.files["tokenizer.json"] = `{` }), []string{"tokenizer.json"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -296,15 +303,15 @@ func truncate(t *testing.T, path string) {
 	}
 }
 
-// A second scale that is no positive number is found when the tensor is asked for.
-func TestLoadRefusesSecondScale(t *testing.T) {
+// A global scale that is no positive number is found when the tensor is asked for.
+func TestLoadRefusesGlobalScale(t *testing.T) {
 	b := compressedWith(func(b *build, q string) { fill(b.arrays[q+"_global_scale"], func(int) float32 { return 0 }) })(t)
 	s, err := OpenDir(b.write(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := s.Load("model.language_model.layers.1.self_attn.q_proj.weight"); !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), "second scale 0") {
+	if _, err := s.Load("model.language_model.layers.1.self_attn.q_proj.weight"); !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), "global scale 0") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := s.Load("no such"); !errors.Is(err, ErrSource) {

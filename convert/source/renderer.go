@@ -1,57 +1,34 @@
 package source
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
+	"qimport/arch/files"
 	"qimport/manifest"
 )
 
-// withTemplate gives files a chat template if the model has none: Ollama keeps the JSON files of a
-// checkpoint alone, and names in the manifest's config the part of itself that writes the prompt.
-// For the parts that serve Qwen3.x the turns are known. The note says so.
-func (f *storedFiles) withTemplate(m manifest.Manifest) (note string, err error) {
-	if own, err := f.hasTemplate(); own || err != nil || m.Config.Digest.IsZero() {
-		return "", err
+// standIn gives a chat template to a model that is stored without one: Ollama keeps the JSON files
+// of a checkpoint alone, and names in the manifest's config the part of itself that writes the
+// prompt. For the parts that serve Qwen3.x the turns are known. A note says so.
+func (f *storedFiles) standIn(m manifest.Manifest, inv *Inventory) error {
+	if m.Config.Digest.IsZero() {
+		return nil
 	}
 	b, err := os.ReadFile(f.path(m.Config.Digest))
 	if err != nil {
-		return "", err
+		return err
 	}
 	config, err := manifest.ParseConfig(b)
 	if err != nil {
-		return "", err
+		return err
 	}
-	template, known := rendererTemplate(config.Renderer)
-	if !known {
-		return "", nil
+	if template, known := rendererTemplate(config.Renderer); known {
+		f.made = map[string][]byte{files.ChatTemplate: []byte(template)}
+		inv.Chat.Template = files.Template{Text: template, File: files.ChatTemplate}
+		inv.note("the model is stored without its chat template: the turns of Ollama's renderer %s stand in for it, without tools", config.Renderer)
 	}
-	f.made = map[string][]byte{ChatTemplate: []byte(template)}
-	return fmt.Sprintf("the model is stored without its chat template: the turns of Ollama's renderer %s stand in for it, without tools", config.Renderer), nil
-}
-
-// hasTemplate says whether the model has a template of its own, in either place.
-func (f *storedFiles) hasTemplate() (bool, error) {
-	if _, ok := f.layers[ChatTemplate]; ok {
-		return true, nil
-	}
-	b, err := f.read("tokenizer_config.json")
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	var c struct {
-		Template json.RawMessage `json:"chat_template"`
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &c)
-	}
-	if err != nil {
-		return false, fmt.Errorf("tokenizer_config.json: %w", err)
-	}
-	return len(c.Template) > 0 && string(c.Template) != "null", nil
+	return nil
 }
 
 // rendererTemplate is a chat template that writes plain turns as a renderer of Ollama does. Where

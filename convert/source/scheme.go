@@ -99,7 +99,7 @@ func parseBlock(block object) (s scheme, err error) {
 	case methodModelOpt:
 		err = checkAlgorithm(block)
 	default:
-		err = fmt.Errorf("quant_method %q is none that qimport can read: those are %s", s.method, knownQuantMethods)
+		err = fmt.Errorf("unsupported quant_method %q; supported: %s", s.method, knownQuantMethods)
 	}
 	return s, err
 }
@@ -137,7 +137,7 @@ func parseHFQuant(b []byte) (scheme, error) {
 // checkAlgorithm refuses what ModelOpt can do and qimport cannot read, by its name.
 func checkAlgorithm(block object) error {
 	if algo := block.str("quant_algo"); !slices.Contains([]string{"NVFP4", "FP8"}, strings.ToUpper(algo)) {
-		return fmt.Errorf("quant_algo %q is none that qimport can read: those are NVFP4 and FP8", algo)
+		return fmt.Errorf("unsupported quant_algo %q; supported: NVFP4, FP8", algo)
 	}
 	var group int
 	if block.has("group_size") && json.Unmarshal(block["group_size"], &group) == nil && group != 0 && group != quant.FormatNVFP4.GroupSize {
@@ -153,7 +153,7 @@ type fp8Scheme struct {
 
 func parseFP8(block object) (fp8Scheme, error) {
 	if fmtName := block.str("fmt"); fmtName != "" && fmtName != "e4m3" {
-		return fp8Scheme{}, fmt.Errorf("fmt %q is none that qimport can read: that is e4m3", fmtName)
+		return fp8Scheme{}, fmt.Errorf("unsupported fmt %q; supported: e4m3", fmtName)
 	}
 	if !block.has("weight_block_size") {
 		return fp8Scheme{}, nil

@@ -101,7 +101,7 @@ func compressedFormat(name string, group object) (quant.Format, error) {
 	case (name == "float-quantized" || name == "naive-quantized") && w.Type == "float" && w.NumBits == 8:
 		return floatFormat(w)
 	}
-	return quant.Format{}, fmt.Errorf("format %q (%d bits, type %q) is none that qimport can read: those are nvfp4-pack-quantized, mxfp4-pack-quantized and float-quantized with 8 bits",
+	return quant.Format{}, fmt.Errorf("unsupported format %q (%d bits, type %q); supported: nvfp4-pack-quantized, mxfp4-pack-quantized, float-quantized with 8 bits",
 		name, w.NumBits, w.Type)
 }
 
@@ -129,7 +129,7 @@ func floatFormat(w compressedWeights) (quant.Format, error) {
 		f.BlockRows, f.BlockCols = rows, cols
 		return f, nil
 	}
-	return f, fmt.Errorf("strategy %q is none that qimport can read: those are tensor, channel and block", w.Strategy)
+	return f, fmt.Errorf("unsupported strategy %q; supported: tensor, channel, block", w.Strategy)
 }
 
 // group finds the group of a module: one that names it, else one that takes its class.
@@ -145,7 +145,7 @@ func (s compressedScheme) group(path string) (compressedGroup, error) {
 			return g, nil
 		}
 	}
-	return compressedGroup{}, fmt.Errorf("no group of the config's quantization takes module %s", path)
+	return compressedGroup{}, fmt.Errorf("no group of the config's quantization covers module %s", path)
 }
 
 func (g compressedGroup) names(path string) bool {

@@ -72,7 +72,7 @@ func (s *Source) Load(name string) (quant.Tensor, error) {
 }
 
 // LoadPiece lends piece i of a tensor of this source's inventory: the tensor itself or, of a
-// Stacked one, expert i with shape t.Shape[1:]. A second scale comes as the factor that quant.Tensor
+// Stacked one, expert i with shape t.Shape[1:]. A global scale comes as the factor that quant.Tensor
 // takes, whatever the source's convention; one that is no positive number is ErrSource.
 func (s *Source) LoadPiece(t Tensor, i int) (quant.Tensor, error) {
 	q := quant.Tensor{Shape: t.Shape, Format: t.Format, ScaleDtype: t.ScaleDtype}
@@ -101,13 +101,13 @@ func (s *Source) LoadPiece(t Tensor, i int) (quant.Tensor, error) {
 	return q, nil
 }
 
-// readGlobal turns second scales of any convention into factors.
+// readGlobal turns global scales of any convention into factors.
 func readGlobal(kind Global, b []byte) ([]float32, error) {
 	var factors []float32
 	for i := 0; i+4 <= len(b); i += 4 {
 		g := math.Float32frombits(binary.LittleEndian.Uint32(b[i:]))
 		if !(g > 0) || math.IsInf(float64(g), 0) {
-			return nil, fmt.Errorf("the second scale %g is no positive number", g)
+			return nil, fmt.Errorf("the global scale %g is no positive number", g)
 		}
 		switch kind {
 		case GlobalInverse:

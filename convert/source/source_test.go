@@ -18,9 +18,9 @@ func TestLoadStacks(t *testing.T) {
 	b.single()
 	b.config["quantization_config"] = map[string]any{"quant_method": "modelopt", "quant_algo": "NVFP4"}
 	for e := range 4 {
-		ending := "layers.1.mlp.experts." + string(rune('0'+e)) + ".down_proj.weight"
-		b.modelOpt(ending)
-		name := b.name(ending)
+		suffix := "layers.1.mlp.experts." + string(rune('0'+e)) + ".down_proj.weight"
+		b.modelOpt(suffix)
+		name := b.name(suffix)
 		for i := range b.arrays[name].data {
 			b.arrays[name].data[i] = byte(e)
 		}
@@ -34,7 +34,7 @@ func TestLoadStacks(t *testing.T) {
 	}
 	tensor, _ := s.Inventory().Tensor(name)
 	if !slices.Equal(whole.Shape, []int{4, 128, 128}) || !slices.Equal(whole.Global, []float32{1, 2, 3, 4}) || tensor.Bytes() != int64(4*(128*64+128*8+4)) {
-		t.Errorf("shape %v, second scales %v, %d bytes", whole.Shape, whole.Global, tensor.Bytes())
+		t.Errorf("shape %v, global scales %v, %d bytes", whole.Shape, whole.Global, tensor.Bytes())
 	}
 	for e := range 4 {
 		one, err := s.LoadPiece(tensor, e)

@@ -21,7 +21,7 @@ func stackExperts(tensors []Tensor, experts int) ([]Tensor, error) {
 			continue
 		}
 		if e >= experts {
-			return nil, fmt.Errorf("tensor %s is of an expert that the config, with %d, has not", t.Name, experts)
+			return nil, fmt.Errorf("tensor %s: the config has only %d experts", t.Name, experts)
 		}
 		if stacks[stack] == nil {
 			stacks[stack] = make([]Tensor, experts)

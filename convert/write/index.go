@@ -70,7 +70,7 @@ func (x *Index) Add(key blobKey, l manifest.Layer) {
 	x.add = append(x.add, key)
 }
 
-// Save writes the index with what this run has added behind what other processes have saved since.
+// Save writes the index: what is in the file by now, other processes' too, then what this run added.
 func (x *Index) Save() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -187,7 +187,7 @@ func checkArrays(t *testing.T, got, want map[string][]byte) {
 	}
 }
 
-// mixedModel is a source in which every kind of work occurs, some of it cut into pieces.
+// mixedModel is a source in which every kind of work occurs, some of it cut into chunks.
 func mixedModel() memory {
 	return memory{
 		tensors: map[string][]quant.Tensor{

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"qimport/arch/files"
 	"qimport/convert/converttest"
 	"qimport/convert/plan"
 	"qimport/convert/safetensors"
@@ -54,7 +55,7 @@ func compareModels(t *testing.T, theirs *manifest.Store, want manifest.Manifest,
 	if got.manifest.Config != want.Config {
 		t.Errorf("the config is %+v, want %+v", got.manifest.Config, want.Config)
 	}
-	layers := slices.DeleteFunc(slices.Clone(got.manifest.Layers), func(l manifest.Layer) bool { return l.Name == source.ChatTemplate })
+	layers := slices.DeleteFunc(slices.Clone(got.manifest.Layers), func(l manifest.Layer) bool { return l.Name == files.ChatTemplate })
 	if len(layers) != len(want.Layers) {
 		t.Fatalf("%d layers, want %d", len(layers), len(want.Layers))
 	}

@@ -11,7 +11,7 @@ import (
 	"qimport/quant/recipe"
 )
 
-// TestScaleSearch holds what is written, cut into pieces, to the search over the whole tensor at
+// TestScaleSearch holds what is written, cut into chunks, to the search over the whole tensor at
 // once, and the gain that is reported to the two errors measured there.
 func TestScaleSearch(t *testing.T) {
 	source := floats(1, quant.BF16, 1200, 1024)
@@ -24,11 +24,11 @@ func TestScaleSearch(t *testing.T) {
 			}
 			w := write(t, plan, src, t.TempDir(), Options{Jobs: 3})
 			got, _ := w.arrays(t, linear)
-			var second float32
+			var global float32
 			if b := got[linear+".global_scale"]; len(b) == 4 {
-				second = math.Float32frombits(binary.LittleEndian.Uint32(b))
+				global = math.Float32frombits(binary.LittleEndian.Uint32(b))
 			}
-			want, plain := whole(t, f, second, source, true), whole(t, f, 0, source, false)
+			want, plain := whole(t, f, global, source, true), whole(t, f, 0, source, false)
 			checkArrays(t, map[string][]byte{"": got[linear]}, map[string][]byte{"": want.Weight})
 			if len(w.stats.Gains) != 1 {
 				t.Fatalf("%d gains are reported, want 1", len(w.stats.Gains))
@@ -71,8 +71,8 @@ func TestScaleSearchPlan(t *testing.T) {
 	}
 }
 
-// TestSecondScale writes weights so small that nvfp4's block scales alone lose most of them.
-func TestSecondScale(t *testing.T) {
+// TestGlobalScale writes weights so small that nvfp4's block scales alone lose most of them.
+func TestGlobalScale(t *testing.T) {
 	source := floats(1, quant.BF16, 700, 1024)
 	scaled(t, source, 0.002)
 	for name, tt := range map[string]struct {
@@ -94,7 +94,7 @@ func TestSecondScale(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := plan.Blobs[0].Tensors[0].Global; got != tt.want {
-				t.Fatalf("the plan makes a second scale: %t", got)
+				t.Fatalf("the plan makes a global scale: %t", got)
 			}
 			if !tt.want {
 				return
@@ -102,8 +102,8 @@ func TestSecondScale(t *testing.T) {
 			w := write(t, plan, src, t.TempDir(), Options{Jobs: 3})
 			got, _ := w.arrays(t, tt.tensor)
 			bits := binary.LittleEndian.Uint32(got[tt.tensor+".global_scale"])
-			if second := math.Float32frombits(bits); bits&0x7fffff != 0 || second >= 1 {
-				t.Errorf("the second scale is %g, want a power of two below 1", second)
+			if global := math.Float32frombits(bits); bits&0x7fffff != 0 || global >= 1 {
+				t.Errorf("the global scale is %g, want a power of two below 1", global)
 			}
 			written := x
 			written.Format, written.Data, written.Scales = quant.FormatNVFP4, got[tt.tensor], got[tt.tensor+".scale"]
@@ -138,10 +138,10 @@ func relativeError(want, got []float32) float64 {
 	return wrong / all
 }
 
-func whole(t *testing.T, f quant.Format, second float32, x quant.Tensor, search bool) quant.Packed {
+func whole(t *testing.T, f quant.Format, global float32, x quant.Tensor, search bool) quant.Packed {
 	t.Helper()
 	w, s, b := f.PartSizes(quant.Elements(x.Shape), quant.BF16)
-	p := quant.Packed{Weight: make([]byte, w), Scales: make([]byte, s), Biases: make([]byte, b), Global: second}
+	p := quant.Packed{Weight: make([]byte, w), Scales: make([]byte, s), Biases: make([]byte, b), Global: global}
 	if err := quant.Encode(f, p, quant.Values{Data: x.Data, Dtype: quant.BF16}, quant.Options{Search: search}); err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func measured(t *testing.T, f quant.Format, p quant.Packed, x quant.Tensor) floa
 	return l.Relative()
 }
 
-// near allows for the order in which pieces are summed.
+// near allows for the order in which chunks are summed.
 func near(t *testing.T, what string, got, want float64) {
 	t.Helper()
 	if d := got/want - 1; d > 1e-9 || d < -1e-9 {

@@ -25,7 +25,7 @@ type Weights interface {
 
 // Options say how to carry out a plan; nothing of it shows in the bytes that are written.
 type Options struct {
-	Jobs     int                   // pieces worked on at a time; 0 for one a core
+	Jobs     int                   // chunks worked on at a time; 0 for one a core
 	Progress func(encode.Progress) // called often, by one goroutine at a time; nil for none
 	Index    *Index                // blobs of earlier imports; nil for none
 }
@@ -44,7 +44,7 @@ type Stats struct {
 // in the stage. It publishes nothing. The bytes are the same for every number of jobs.
 //
 // Blobs that the stage or the index vouches for are not written again. When ctx ends, Write stops
-// within a piece; what is finished stays in the stage for the next run.
+// within a chunk; what is finished stays in the stage for the next run.
 func Blobs(ctx context.Context, plan plan.Plan, src Weights, stage *manifest.Stage, opts Options) (manifest.Manifest, Stats, error) {
 	keys, err := blobKeys(plan)
 	if err != nil {
@@ -92,8 +92,8 @@ func newWriter(plan plan.Plan, src Weights, stage *manifest.Stage, opts Options)
 	return &writer{src: src, stage: stage, index: opts.Index, meter: meter, engine: encode.NewEngine(src, opts.Jobs, meter)}
 }
 
-// blobs writes all blobs, the largest first, so that none is left over for the end that a single
-// hash has to work through alone. It returns their layers in the plan's order.
+// blobs writes all blobs, the largest first: one core hashes a blob, and a large one left for the end
+// would keep the others waiting. It returns their layers in the plan's order.
 func (w *writer) blobs(ctx context.Context, plan plan.Plan, keys []blobKey) ([]manifest.Layer, error) {
 	order := make([]int, len(plan.Blobs))
 	for i := range order {

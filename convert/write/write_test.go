@@ -23,7 +23,7 @@ const linear = "model.layers.0.mlp.up_proj.weight"
 const experts = "model.layers.0.mlp.experts.up_proj.weight"
 
 // TestWriteTransforms holds each transform to what the codecs make of the whole tensor at once. The
-// large shape is cut into pieces, the small one is not.
+// large shape is cut into chunks, the small one is not.
 func TestWriteTransforms(t *testing.T) {
 	small, large := floats(1, quant.BF16, 64, 128), floats(2, quant.BF16, 1200, 1024)
 	affine := quantized(quant.AffineFormat(6, 32), large)
@@ -38,7 +38,7 @@ func TestWriteTransforms(t *testing.T) {
 	}{
 		{"copy", large, "keep", plan.Copy},
 		{"copy quantized", affine, "keep", plan.Copy},
-		{"copy with a second scale", doubled, "keep", plan.Copy},
+		{"copy with a global scale", doubled, "keep", plan.Copy},
 		{"encode small", small, "nvfp4", plan.Encode},
 		{"encode nvfp4", large, "nvfp4", plan.Encode},
 		{"encode mxfp4", large, "mxfp4", plan.Encode},
@@ -46,7 +46,7 @@ func TestWriteTransforms(t *testing.T) {
 		{"encode affine", large, "affine:3:128", plan.Encode},
 		{"convert", large, "f32", plan.Convert},
 		{"decode", affine, "bf16", plan.Decode},
-		{"decode second scale", doubled, "f32", plan.Decode},
+		{"decode global scale", doubled, "f32", plan.Decode},
 		{"reencode", affine, "mxfp8", plan.Reencode},
 		{"reencode to affine", affine, "int4", plan.Reencode},
 		{"FP8 exactly", powers, "keep", plan.Expand},
@@ -163,8 +163,8 @@ func TestWriteStacksExperts(t *testing.T) {
 	checkArrays(t, got, want)
 }
 
-// TestWriteFoldsSecondScales multiplies powers of two into the block scales of experts.
-func TestWriteFoldsSecondScales(t *testing.T) {
+// TestWriteFoldsGlobalScales multiplies powers of two into the block scales of experts.
+func TestWriteFoldsGlobalScales(t *testing.T) {
 	stack := quantized(quant.FormatNVFP4, floats(5, quant.BF16, 3, 400, 1024))
 	for i := range stack.Scales { // away from the ends of e4m3
 		stack.Scales[i] = 0x38 + stack.Scales[i]&0xf

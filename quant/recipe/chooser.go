@@ -124,7 +124,7 @@ func (c *chooser) splitStack(e, w int, experts []int) string {
 			count++
 		}
 	}
-	return fmt.Sprintf("%s takes %d of the %d experts (expert %d among them), but the store keeps the experts of a projection as one stack of one type; give all of them the same",
+	return fmt.Sprintf("%s takes %d of the %d experts (expert %d among them), which are stored as one stack of one type: give all of them the same",
 		c.rules[rule], count, len(experts), inside)
 }
 

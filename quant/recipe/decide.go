@@ -81,9 +81,9 @@ func (d *decider) block(s Subject) {
 	}
 }
 
-// mayRequantize says whether a tensor of format from may become f: lossy formats become others only
-// where the loss was accepted, but for the nearest that can be stored of what cannot be stored as it
-// is: mxfp8 of FP8, and the same format without what kept it from being stored.
+// mayRequantize says whether a tensor of format from may become f. A lossy format becomes another
+// only where the loss was accepted. What cannot be stored as it is may always become what comes
+// nearest: FP8 mxfp8, and nvfp4 with a global scale nvfp4 without.
 func (r Recipe) mayRequantize(from, f quant.Format) bool {
 	lossy := from.IsQuantized() && f.IsQuantized()
 	return !lossy || r.AllowRequantize || from == f || from.Mode == quant.FP8 && f == quant.FormatMXFP8
@@ -130,7 +130,7 @@ func (d *decider) reportIdleType() {
 	switch {
 	case t.IsKeep() || d.typed || d.found.any():
 	case !d.blocked.IsKeep():
-		d.found.addLine(fmt.Sprintf("type %s reaches no tensor, because the source is already quantized (%s); --allow-requantize accepts the loss, without the type all stays as it is", t, d.blocked))
+		d.found.addLine(fmt.Sprintf("type %s reaches no tensor: the source is already quantized (%s); leave the type out to keep it, or accept the loss with --allow-requantize", t, d.blocked))
 	default:
 		d.found.addLine(fmt.Sprintf("type %s reaches no tensor: rules take those that could have it, or none fits", t))
 	}

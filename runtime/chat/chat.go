@@ -1,7 +1,6 @@
-// Package chat owns the prompt's text: it renders a model's own Jinja chat template, and finds
-// the tokens that end an answer.
+// Package chat owns the prompt's text: it renders a model's own Jinja chat template.
 //
-// It must not know tokenization, models, MLX or where files lie. It asks for files by name.
+// It must not know tokenization, models, MLX, or which of a model's files the template is from.
 package chat
 
 import (
@@ -16,7 +15,7 @@ import (
 // Template is a model's chat template, compiled. It is immutable and safe for concurrent use.
 type Template struct {
 	compiled  *exec.Template
-	constants map[string]any // bos_token and eos_token, where tokenizer_config.json has them
+	constants map[string]any // bos_token and eos_token, where the model's files have them
 }
 
 // Message is one turn of a conversation.

@@ -3,14 +3,14 @@ package chat
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/nikolalohinski/gonja/v2/exec"
+
+	"qimport/arch/files"
 )
 
 // cases is testdata/cases.json: what Jinja2 itself renders, see testdata/render.py.
@@ -63,20 +63,14 @@ func readCases(t *testing.T) cases {
 	return c
 }
 
-// memory is a model's files in memory.
-type memory map[string]string
-
-func (m memory) File(name string) ([]byte, error) {
-	text, ok := m[name]
-	if !ok {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return []byte(text), nil
+// only is the files of a model that have nothing but a template.
+func only(template string) files.Chat {
+	return files.Chat{Template: files.Template{Text: template, File: files.ChatTemplate}}
 }
 
-func mustLoad(t *testing.T, template string) *Template {
+func mustCompile(t *testing.T, template string) *Template {
 	t.Helper()
-	tmpl, err := Load(memory{"chat_template.jinja": template})
+	tmpl, err := Compile(only(template))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +118,7 @@ func TestConversations(t *testing.T) {
 			messages = append(messages, w.message())
 		}
 		o := conversation.Options
-		got, err := mustLoad(t, string(source)).Render(messages, Options{
+		got, err := mustCompile(t, string(source)).Render(messages, Options{
 			AddGenerationPrompt: o.Generate, EnableThinking: o.Thinking, Tools: o.Tools, Now: now(),
 		})
 		name := conversation.Template + ", " + conversation.Messages
@@ -141,33 +135,23 @@ func TestConversations(t *testing.T) {
 }
 
 func TestShippedTemplate(t *testing.T) {
-	dir := fstest.MapFS{}
 	data, err := os.ReadFile("../../testdata/qwen3.5-bf16/chat_template.jinja")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir["chat_template.jinja"] = &fstest.MapFile{Data: data}
+	tmpl := mustCompile(t, string(data))
 	on, off := true, false
 	const turn = "<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n"
 	for _, c := range []struct {
 		thinking *bool
 		want     string
 	}{{nil, turn + "<think>\n\n</think>\n\n"}, {&off, turn + "<think>\n\n</think>\n\n"}, {&on, turn + "<think>\n"}} {
-		tmpl, err := Load(dirFiles{dir})
-		if err != nil {
-			t.Fatal(err)
-		}
 		got, err := tmpl.Render([]Message{{Role: "user", Content: "What is 2+2?"}}, Options{AddGenerationPrompt: true, EnableThinking: c.thinking})
 		if err != nil || got != c.want {
 			t.Errorf("thinking %v: %q, %v; want %q", c.thinking, got, err, c.want)
 		}
 	}
 }
-
-// dirFiles reads files from a folder.
-type dirFiles struct{ fs.FS }
-
-func (d dirFiles) File(name string) ([]byte, error) { return fs.ReadFile(d.FS, name) }
 
 func TestRenderNeverPanics(t *testing.T) {
 	for _, template := range []string{
@@ -177,7 +161,7 @@ func TestRenderNeverPanics(t *testing.T) {
 		"{{ ''.split('') }}", "{{ 'a'.index('b') }}", "{{ 'a'.replace() }}", "{{ 3 | items }}", "{{ 3 | reverse }}",
 		"{% macro m() %}{{ m }}{% endmacro %}{{ m | tojson }}", "{{ strftime_now('%Q') }}",
 	} {
-		tmpl, err := Load(memory{"chat_template.jinja": template})
+		tmpl, err := Compile(only(template))
 		if err == nil {
 			_, err = tmpl.Render([]Message{{Role: "user"}}, Options{})
 		}
@@ -188,7 +172,7 @@ func TestRenderNeverPanics(t *testing.T) {
 }
 
 func TestBadJSON(t *testing.T) {
-	tmpl := mustLoad(t, "x")
+	tmpl := mustCompile(t, "x")
 	if _, err := tmpl.Render(nil, Options{Tools: []json.RawMessage{[]byte("{")}}); err == nil {
 		t.Error("a broken tool is accepted")
 	}

@@ -28,8 +28,8 @@ func compile(source string) (*exec.Template, error) {
 	return t, err
 }
 
-// environment returns gonja's built-ins with those replaced in which it differs from Jinja2 in
-// ways that chat templates feel. Every template gets its own: the built-in sets are shared.
+// environment returns gonja's built-ins, some of them replaced: those that differ from Jinja2's in
+// what chat templates use. Every template gets its own, because gonja's sets are shared.
 func environment() *exec.Environment {
 	filters := exec.NewFilterSet(map[string]exec.FilterFunction{}).Update(builtins.Filters).
 		Update(exec.NewFilterSet(map[string]exec.FilterFunction{"tojson": toJSON, "items": itemsFilter, "reverse": reverse}))

@@ -9,9 +9,9 @@ import (
 	"qimport/runtime/mlx"
 )
 
-// A GPU waits longer for the start of a small operation than for its end, and the gated delta rule
-// is made of many. So there, all that lies between a Gated DeltaNet layer's projections is one
-// operation of our own.
+// To start a small operation takes a GPU longer than to run it, and the gated delta rule is made of
+// many. So there, all that lies between a Gated DeltaNet layer's projections is one operation of our
+// own.
 
 //go:embed gated_delta.cu
 var gatedDeltaCUDA string

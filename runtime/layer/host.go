@@ -10,8 +10,9 @@ import (
 	"qimport/runtime/mlx"
 )
 
-// hostRows is from how many tokens the element-wise functions between matrix products are computed
-// here rather than in MLX's graph: its CPU backend takes one core and a call for every exponential.
+// hostRows is the number of tokens from which the element-wise functions between matrix products are
+// computed here rather than in MLX's graph: its CPU backend uses one core, and a call for every
+// exponential.
 const hostRows = 32
 
 // onHost says whether that many tokens go through the functions of this file. They compute what

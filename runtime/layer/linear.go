@@ -33,8 +33,8 @@ func groupByStorage(c Compute, ms []Matrix) [][]Matrix {
 	return groups
 }
 
-// packedTile is of how many output rows MLX's fast product with a packed weight on an NVIDIA GPU
-// takes a multiple: a few rows that are none would slow down all that they are fused with.
+// packedTile: on an NVIDIA GPU, MLX's fast product with a packed weight takes multiples of so many
+// output rows. Fused with a matrix that has others, all of them would take the slow one.
 const packedTile = 128
 
 func sameStorage(c Compute, a, b Matrix) bool {

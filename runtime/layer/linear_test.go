@@ -17,7 +17,7 @@ var testFormats = []quant.Format{
 	quant.AffineFormat(3, 32), quant.AffineFormat(4, 64), quant.AffineFormat(8, 128),
 }
 
-// random is a stored tensor of random weights in that format; NVFP4 ones have a second scale, one
+// random is a stored tensor of random weights in that format; NVFP4 ones have a global scale, one
 // an expert if there are experts.
 func random(t testing.TB, f quant.Format, shape ...int) *Stored {
 	t.Helper()

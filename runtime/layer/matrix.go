@@ -154,7 +154,7 @@ func (m Matrix) globals() []float32 {
 	return all
 }
 
-// global is the second scale of one row of the tensor: of the tensor, of the row's expert, or none.
+// global is the global scale of one row of the tensor: of the tensor, of the row's expert, or none.
 func (r Rows) global(row int) float32 {
 	switch g := r.Stored.Tensor.Global; len(g) {
 	case 0:

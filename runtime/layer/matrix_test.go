@@ -62,7 +62,7 @@ func TestMatrixRows(t *testing.T) {
 	}
 }
 
-// TestGlobals follows a second scale, of the tensor or of each expert, to the rows it belongs to.
+// TestGlobals follows a global scale, of the tensor or of each expert, to the rows it belongs to.
 func TestGlobals(t *testing.T) {
 	with := func(shape []int, global ...float32) Matrix {
 		return NewMatrix(&Stored{Tensor: quant.Tensor{Shape: shape, Format: quant.FormatNVFP4, Global: global}})

@@ -79,7 +79,7 @@ func (m *MoE) route(s *mlx.Scope, x *mlx.Array) (chosen, weights *mlx.Array) {
 	return chosen, weights
 }
 
-// sortFrom is from how many chosen experts MLX's grouped product is given them in order.
+// sortFrom is the number of chosen experts from which MLX's grouped product is given them sorted.
 const sortFrom = 64
 
 // gathered runs each token through its experts with MLX's grouped products.

@@ -26,8 +26,8 @@ func NewNorm(c Compute, t *Stored, eps float32, shifted bool) *Norm {
 	return &Norm{weight: p, eps: eps, act: c.Activation()}
 }
 
-// inBF16 is a float32 Param in the dtype of bf16 activations, with which it need not be brought
-// together at every use: on a GPU, two more operations around a small one.
+// inBF16 is a float32 Param kept in bf16, the dtype of the activations it meets. Else it would be
+// converted at every use: on a GPU, two more operations around a small one.
 func (p *Param) inBF16() *Param {
 	return &Param{Name: p.Name, Shape: p.Shape, Dtype: quant.BF16, Fill: func(dst []byte) error {
 		f := make([]float32, len(dst)/2)

@@ -17,7 +17,7 @@ type weight struct {
 	packed  *Param // uint32 [.., in*bits/32]
 	scales  *Param // [.., in/group]
 	biases  *Param // affine only
-	global  *Param // float32 [.., out]: the second scale of nvfp4, applied to the product; or nil
+	global  *Param // float32 [.., out]: the global scale of nvfp4, applied to the product; or nil
 }
 
 // newWeight decides how m is kept. A stack keeps its leading dimension even when it has one expert.
@@ -88,8 +88,8 @@ func (w *weight) params() []*Param {
 	return all
 }
 
-// expandRows is from how many rows of input on a CPU multiplies faster by a weight it has first
-// widened to float32: MLX has no BLAS for bf16, nor for packed weights, there.
+// expandRows is the number of input rows from which it is faster on a CPU to widen a weight to float32
+// first: MLX has BLAS there for neither bf16 nor packed weights.
 const expandRows = 4
 
 // multiply is x [.., in] times the weight's transpose, in the activations' dtype: [.., out].

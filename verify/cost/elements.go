@@ -13,7 +13,7 @@ type elements struct {
 	format quant.Format
 	bytes  int64 // stored size, scales included
 	pieces int
-	global bool // a second scale multiplies it
+	global bool // a global scale multiplies it
 	load   func(i int) (t quant.Tensor, start int, err error)
 }
 

@@ -142,7 +142,7 @@ func relative(diff, energy float64) float64 {
 
 // tensorLimit is the error that the model's format may cost over the source's: none where both
 // have the same format, or the model's holds every value of the source's. A format is not the same
-// without the second scale that the source has.
+// without the global scale that the source has.
 func tensorLimit(p tensorPair) (float64, error) {
 	if p.ourShift != p.sourceShift {
 		return addedOneError, nil

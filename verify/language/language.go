@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"qimport/arch/files"
 	"qimport/runtime/chat"
 	"qimport/runtime/tokenizer"
 )
@@ -15,9 +16,10 @@ type Language struct {
 	Stops     []int // every token that ends an answer
 }
 
-// Read loads tokenizer and template of a checkpoint that was not checked.
-func Read(files chat.Files) (Language, error) {
-	b, err := files.File("tokenizer.json")
+// Read loads tokenizer and template of a checkpoint that was not checked. said is what its files say
+// of a conversation.
+func Read(model files.Set, said files.Chat) (Language, error) {
+	b, err := model.File(files.Tokenizer)
 	if err != nil {
 		return Language{}, err
 	}
@@ -25,7 +27,7 @@ func Read(files chat.Files) (Language, error) {
 	if l.Tokenizer, err = tokenizer.Load(b); err != nil {
 		return Language{}, err
 	}
-	if l.Template, err = chat.Load(files); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
+	if l.Template, err = chat.Compile(said); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
 		return Language{}, err
 	}
 	return l, nil

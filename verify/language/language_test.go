@@ -3,10 +3,9 @@ package language
 import (
 	"os"
 	"path/filepath"
+	"qimport/arch/files"
 	"strings"
 	"testing"
-
-	"qimport/runtime/chat"
 )
 
 // folder is a checkpoint's files, with some replaced.
@@ -19,9 +18,19 @@ func (f folder) File(name string) ([]byte, error) {
 	return os.ReadFile(filepath.Join("../../testdata/qwen3.5-bf16", name))
 }
 
-func read(t *testing.T, files chat.Files) Language {
+// chatOf is what the files say of a conversation.
+func chatOf(t *testing.T, model files.Set) files.Chat {
 	t.Helper()
-	l, err := Read(files)
+	said, err := files.Read(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return said
+}
+
+func read(t *testing.T, model files.Set) Language {
+	t.Helper()
+	l, err := Read(model, chatOf(t, model))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,11 +92,11 @@ func TestStops(t *testing.T) {
 	if err := l.CheckStops(); err == nil || !strings.Contains(err.Error(), "stop token 500 is") || !strings.Contains(err.Error(), "past the tokenizer") {
 		t.Errorf("of an ordinary token and one that is none: %v", err)
 	}
-	if err := l.CheckNamed(folder{}, end); err != nil {
+	if err := l.CheckNamed(chatOf(t, folder{}), end); err != nil {
 		t.Error(err)
 	}
 	nameless := folder{"generation_config.json": "{}", "config.json": "{}", "tokenizer_config.json": "{}"}
-	if err := l.CheckNamed(nameless, end); err == nil || !strings.Contains(err.Error(), "<|im_end|>") {
+	if err := l.CheckNamed(chatOf(t, nameless), end); err == nil || !strings.Contains(err.Error(), "<|im_end|>") {
 		t.Errorf("no file names it: %v", err)
 	}
 	if marks := l.Control(false); marks[end] == "" {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"qimport/runtime/chat"
+	"qimport/arch/files"
 )
 
 // CheckStops says which stop tokens the tokenizer does not have as special tokens.
@@ -25,12 +25,8 @@ func (l *Language) CheckStops() error {
 
 // CheckNamed says whether one of the model's files names id as an end. Our own runtime knows the
 // family's usual end tokens beside them; other programs do not.
-func (l *Language) CheckNamed(files chat.Files, id int) error {
-	named, err := chat.NamedStops(files, l.Tokenizer.ID)
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(named, id) {
+func (l *Language) CheckNamed(c files.Chat, id int) error {
+	if !slices.Contains(c.Named(l.Tokenizer.ID), id) {
 		return fmt.Errorf("turns end with %s, but no file names it: other programs will not stop there; add %d to eos_token_id in generation_config.json", l.Names([]int{id}), id)
 	}
 	return nil

@@ -9,55 +9,55 @@ import (
 	"qimport/quant"
 )
 
-// encode makes the piece of a span.
-func (tw *tensorWriter) encode(s span) (piece, error) {
+// encode makes the chunk of a span.
+func (tw *tensorWriter) encode(s span) (chunk, error) {
 	src := tw.pieces[s.piece]
 	data := rowsOf(src, s.from, s.to)
-	p := piece{first: s.first, read: data, source: s.bytes}
+	c := chunk{first: s.first, read: data, source: s.bytes}
 	err := checkSpan(src, data, s)
 	if err == nil {
 		n := (s.to - s.from) * quant.Columns(src.Shape)
-		err = tw.transform(&p, src, data, s, n)
+		err = tw.transform(&c, src, data, s, n)
 	}
 	if copied := tw.plan.Transform == plan.Copy || tw.plan.Transform == plan.Expand || tw.plan.Transform == plan.Fold; !copied {
-		tw.src.Release(p.read)
-		p.read = nil
+		tw.src.Release(c.read)
+		c.read = nil
 	}
-	return p, err
+	return c, err
 }
 
-// transform makes the bytes of a piece from the n elements of a span, which lie in data.
-func (tw *tensorWriter) transform(p *piece, src quant.Tensor, data []byte, s span, n int) error {
+// transform makes the bytes of a chunk from the n elements of a span, which lie in data.
+func (tw *tensorWriter) transform(c *chunk, src quant.Tensor, data []byte, s span, n int) error {
 	target := tw.plan.Target
 	switch tw.plan.Transform {
 	case plan.Copy:
-		p.bytes = data
+		c.bytes = data
 	case plan.Expand:
-		p.bytes = data
-		return src.ExpandScales(tw.output(p, n).Scales, s.from)
+		c.bytes = data
+		return src.ExpandScales(tw.output(c, n).Scales, s.from)
 	case plan.Fold:
-		p.bytes = data
-		return src.FoldScales(tw.output(p, n).Scales, s.from)
+		c.bytes = data
+		return src.FoldScales(tw.output(c, n).Scales, s.from)
 	case plan.ChannelsToFront:
-		channelsToFront(tw.output(p, n).Weight, src)
+		channelsToFront(tw.output(c, n).Weight, src)
 	case plan.ChannelsToBack:
-		channelsToBack(tw.output(p, n).Weight, src)
+		channelsToBack(tw.output(c, n).Weight, src)
 	case plan.AddOne:
-		return addOne(tw.output(p, n).Weight, data, src.Format.Dtype)
+		return addOne(tw.output(c, n).Weight, data, src.Format.Dtype)
 	case plan.Encode:
-		return tw.pack(tw.output(p, n), quant.Values{Data: data, Dtype: src.Format.Dtype})
+		return tw.pack(tw.output(c, n), quant.Values{Data: data, Dtype: src.Format.Dtype})
 	case plan.Convert:
-		if err := tw.pack(tw.output(p, n), quant.Values{Data: data, Dtype: src.Format.Dtype}); err != nil {
+		if err := tw.pack(tw.output(c, n), quant.Values{Data: data, Dtype: src.Format.Dtype}); err != nil {
 			return err
 		}
-		return checkRange(p.bytes, target.Dtype)
+		return checkRange(c.bytes, target.Dtype)
 	case plan.Decode:
-		if err := tw.throughFloats(tw.output(p, n), src, s, n); err != nil {
+		if err := tw.throughFloats(tw.output(c, n), src, s, n); err != nil {
 			return err
 		}
-		return checkRange(p.bytes, target.Dtype)
+		return checkRange(c.bytes, target.Dtype)
 	case plan.Reencode:
-		return tw.throughFloats(tw.output(p, n), src, s, n)
+		return tw.throughFloats(tw.output(c, n), src, s, n)
 	}
 	return nil
 }
@@ -72,23 +72,23 @@ func rowsOf(t quant.Tensor, from, to int) []byte {
 	return t.Data[from*size : to*size]
 }
 
-// output is where the n elements of a piece go, with their scales and biases: a buffer. Where the
+// output is where the n elements of a chunk go, with their scales and biases: a buffer. Where the
 // elements are those of the source, ready, the buffer holds the rest only.
-func (tw *tensorWriter) output(p *piece, n int) quant.Packed {
+func (tw *tensorWriter) output(c *chunk, n int) quant.Packed {
 	weight, scales, biases := tw.plan.Target.PartSizes(n, tw.plan.Scale)
-	if p.bytes != nil {
+	if c.bytes != nil {
 		weight = 0
 	}
-	p.buffer = tw.buffer(weight + scales + biases)
+	c.buffer = tw.buffer(weight + scales + biases)
 	out := quant.Packed{
-		Weight: p.buffer[:weight],
-		Scales: p.buffer[weight : weight+scales],
-		Biases: p.buffer[weight+scales : weight+scales+biases],
+		Weight: c.buffer[:weight],
+		Scales: c.buffer[weight : weight+scales],
+		Biases: c.buffer[weight+scales : weight+scales+biases],
 	}
-	if p.bytes == nil {
-		p.bytes = out.Weight
+	if c.bytes == nil {
+		c.bytes = out.Weight
 	}
-	p.parts = quant.Packed{Scales: out.Scales, Biases: out.Biases}
+	c.parts = quant.Packed{Scales: out.Scales, Biases: out.Biases}
 	return out
 }
 
