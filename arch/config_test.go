@@ -217,6 +217,11 @@ func TestConfigRefused(t *testing.T) {
 			t.Errorf("%s %v: got %v, want %q", tt.family, tt.edit, err, tt.words)
 		}
 	}
+	// what is missing is said once, and nothing follows from it
+	if _, err := ParseConfig([]byte(`{"model_type": "qwen3_5_moe"}`)); err == nil || strings.Count(err.Error(), "\n") != 9 ||
+		strings.Count(err.Error(), "is missing") != 10 {
+		t.Errorf("nothing but a family: %v", err)
+	}
 	for _, text := range []string{"", "null", "[]", "{", `"qwen3"`} {
 		if _, err := ParseConfig([]byte(text)); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "the file is no JSON object") {
 			t.Errorf("%q: %v", text, err)

@@ -34,7 +34,7 @@ func (c *Config) defaultHeadDim() int {
 	case Qwen3:
 		return 128
 	case Qwen3MoE:
-		return max(c.HiddenSize/c.Heads, 1)
+		return max(c.HiddenSize/max(c.Heads, 1), 1)
 	}
 	return 256
 }
@@ -44,7 +44,8 @@ func (c *Config) refuseAttention(s section) {
 	if s.flag("use_sliding_window", false) {
 		s.unsupported("use_sliding_window is true: sliding attention is not supported")
 	}
-	// the graphs have the gate or not by family, as transformers has it; vLLM obeys these keys
+	// transformers reads neither key, others do: the graphs have the gate by family, and SiLU in the
+	// norm of linear attention
 	if gated := s.flag("attn_output_gate", c.Family.Hybrid()); gated != c.Family.Hybrid() {
 		s.unsupported("attn_output_gate %t is not supported in %s", gated, c.Family)
 	}
@@ -72,7 +73,7 @@ func (c *Config) readLayerTypes(s section) {
 }
 
 func (c *Config) takeLayerTypes(s section, types []string) {
-	if len(types) != c.Layers {
+	if c.Layers > 0 && len(types) != c.Layers {
 		s.bad("layer_types has %d entries, num_hidden_layers is %d", len(types), c.Layers)
 	}
 	known := []string{kindFull}
@@ -110,7 +111,7 @@ func (c *Config) readExperts(s section) {
 	}
 	c.Experts = s.size(key, maxExperts)
 	c.TopK = s.size("num_experts_per_tok", maxExperts)
-	if c.TopK > c.Experts {
+	if c.Experts > 0 && c.TopK > c.Experts {
 		s.bad("num_experts_per_tok is %d, %s only %d", c.TopK, key, c.Experts)
 	}
 	c.ExpertWidth = s.size("moe_intermediate_size", maxWidth)

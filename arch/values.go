@@ -25,7 +25,8 @@ func (f finding) Error() string { return f.text }
 func (f finding) Unwrap() error { return f.kind }
 
 // section is an object of config.json, of which every value is read when its type is known. What is
-// wrong with one is noted, and stood in for by a value that does no harm to what follows.
+// wrong with one is noted, and stood in for: by what a missing one would mean, or by 0 where it must
+// not be missing, of which nothing more is said.
 type section struct {
 	path     string // what stands before its keys in findings: "" or "rope_parameters."
 	values   map[string]json.RawMessage
@@ -85,9 +86,8 @@ func (s section) section(key string) section {
 func (s section) size(key string, limit int) int {
 	if !s.has(key) {
 		s.bad("%s%s is missing", s.path, key)
-		return 1
 	}
-	return s.sizeOr(key, 1, limit)
+	return s.sizeOr(key, 0, limit)
 }
 
 // sizeOr is a number from 1 to limit that may be missing.
@@ -132,7 +132,7 @@ func (s section) word(key, missing string) string {
 
 // divides notes that a does not divide b, which it must.
 func (s section) divides(aKey string, a int, bKey string, b int) {
-	if b%a != 0 {
+	if a > 0 && b%a != 0 {
 		s.bad("%s is %d, which %s, %d, does not divide", bKey, b, aKey, a)
 	}
 }
