@@ -58,25 +58,26 @@ func exportArrays(t plan.Tensor) []plan.Array {
 	return arrays
 }
 
+// layOut gives every array its place in the header, and then, when the header's length is known, in
+// the file.
 func (s *exportShard) layOut() {
 	s.header = safetensors.Header{Metadata: map[string]string{"format": "mlx"}}
 	var end int64
 	for _, t := range s.tensors {
+		places := encode.Places{}
 		for _, a := range exportArrays(t) {
 			begin := end
 			end += a.Part.Bytes()
 			s.header.Tensors = append(s.header.Tensors, safetensors.Tensor{Name: a.Name, Dtype: a.Part.Dtype, Shape: a.Part.Shape, Begin: begin, End: end})
-		}
-	}
-	s.header.DataStart = int64(len(s.header.Append(nil)))
-	at := s.header.DataStart
-	for _, t := range s.tensors {
-		places := encode.Places{}
-		for _, a := range exportArrays(t) {
-			places[a.Kind] = encode.Place{At: at, Bytes: a.Part.Bytes()}
-			at += a.Part.Bytes()
+			places[a.Kind] = encode.Place{At: begin, Bytes: end - begin}
 		}
 		s.places = append(s.places, places)
+	}
+	s.header.DataStart = int64(len(s.header.Append(nil)))
+	for _, places := range s.places {
+		for kind, p := range places {
+			places[kind] = encode.Place{At: s.header.DataStart + p.At, Bytes: p.Bytes}
+		}
 	}
 }
 
