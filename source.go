@@ -21,7 +21,7 @@ type Source struct {
 // OpenSource finds what a user named, a directory or org/name[@revision], fetching it if need be, and
 // reads its headers.
 func OpenSource(ctx context.Context, named string) (Source, error) {
-	found, err := hub.Resolve(ctx, named)
+	found, err := hub.Resolve(ctx, named, nil)
 	if err != nil {
 		return Source{}, err
 	}
