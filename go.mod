@@ -9,8 +9,7 @@ require (
 	github.com/edsrzf/mmap-go v1.2.0 // shards as mapped memory
 	github.com/gobwas/glob v1.1.0 // patterns of tensor names
 	github.com/goccy/go-yaml v1.19.2 // recipes, batches, cases; errors with line numbers
-	github.com/gofrs/flock v0.13.2 // one import a staging folder
-	github.com/gomlx/go-huggingface v0.3.1 // the Hugging Face cache
+	github.com/gofrs/flock v0.13.2 // one import a staging folder, one fetch a blob
 	github.com/google/go-cmp v0.7.0 // differences in tests
 	github.com/google/renameio/v2 v2.0.2 // small files, replaced whole
 	github.com/json-iterator/go v1.1.12 // a tokenizer.json of 250,000 entries, streamed
@@ -27,7 +26,6 @@ require (
 
 require (
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect
-	github.com/google/uuid v1.6.0 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect

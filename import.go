@@ -31,7 +31,7 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 	if err := o.check(); err != nil {
 		return ImportResult{}, err
 	}
-	src, err := OpenSource(ctx, o.Source) // headers, config and tokenizer
+	src, err := OpenSource(ctx, o.Source, o.Watch) // headers, config and tokenizer
 	if err != nil {
 		return ImportResult{}, err
 	}

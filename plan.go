@@ -28,9 +28,9 @@ type Planned struct {
 func (p Planned) Report() plan.Report { return p.Plan.Report(p.PeakMemory, p.Space.Free) }
 
 // Plan says what Import would write into the store. It reads headers and small files of the source,
-// and changes nothing.
+// which it fetches into the Hugging Face cache if need be, and changes nothing else.
 func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned, error) {
-	src, err := OpenSource(ctx, o.Source)
+	src, err := OpenSource(ctx, o.Source, o.Watch)
 	if err != nil {
 		return Planned{}, err
 	}

@@ -19,14 +19,27 @@ type Source struct {
 }
 
 // OpenSource finds what a user named, a directory or org/name[@revision], fetching it if need be, and
-// reads its headers.
-func OpenSource(ctx context.Context, named string) (Source, error) {
-	found, err := hub.Resolve(ctx, named)
+// reads its headers. The watcher, if there is one, sees a fetch.
+func OpenSource(ctx context.Context, named string, w Watcher) (Source, error) {
+	found, err := resolve(ctx, named, w)
 	if err != nil {
 		return Source{}, err
 	}
 	opened, err := source.OpenDir(found.Dir)
 	return Source{opened, found}, err
+}
+
+// resolve shows a fetch once the first bytes come: most sources are at hand.
+func resolve(ctx context.Context, named string, w Watcher) (hub.Source, error) {
+	var p Progress = unwatched{}
+	begun := false
+	defer func() { p.End() }()
+	return hub.Resolve(ctx, named, func(done, total int64) {
+		if !begun {
+			p, begun = begin(w, "fetch"), true
+		}
+		p.Bytes(done, total)
+	})
 }
 
 // Label names the source in reports: its repository, or the directory's last part.

@@ -38,7 +38,7 @@ func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (
 		m.Provenance = kept.Provenance
 	}
 	if o.Against != "" {
-		src, err := OpenSource(ctx, o.Against)
+		src, err := OpenSource(ctx, o.Against, o.Watch)
 		if err != nil {
 			return report.Report{}, err
 		}

@@ -10,7 +10,7 @@ import (
 type Watcher interface {
 	// Note is something to know beside the result, in one sentence.
 	Note(text string)
-	// Begin announces long work, in a word: "import", "verify", "export".
+	// Begin announces long work, in a word: "fetch", "import", "verify", "export".
 	Begin(work string) Progress
 }
 

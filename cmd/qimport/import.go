@@ -41,6 +41,7 @@ func runImport(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
+	o.Checks.Version, o.Watch = version, c.stdio
 	if c.Bool("dry-run") {
 		p, err := qimport.Plan(ctx, store, o)
 		if err != nil {
@@ -48,7 +49,6 @@ func runImport(ctx context.Context, c call) error {
 		}
 		return c.printPlan(p, store)
 	}
-	o.Checks.Version, o.Watch = version, c.stdio
 	result, err := qimport.Import(ctx, store, o)
 	if err != nil && !errors.Is(err, qimport.ErrRefused) {
 		return err

@@ -32,6 +32,7 @@ func runPlan(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
+	o.Watch = c.stdio
 	p, err := qimport.Plan(ctx, store, o)
 	if err != nil {
 		return err

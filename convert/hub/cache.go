@@ -1,109 +1,233 @@
 package hub
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"strings"
 
 	"qimport/arch/files"
 )
 
+const (
+	configName = files.Config
+	indexName  = "model.safetensors.index.json"
+
+	maxRef  = 256     // bytes of refs/REVISION
+	maxNote = 4 << 20 // bytes of a note
+)
+
+// cached is what the cache has of a revision.
+type cached struct {
+	commit string // "" for nothing
+	listed bool   // known from the hub's listing, not guessed from the files' names
+	lacks  error  // what is not whole; nil where all is there, as far as is known
+}
+
 // errIncomplete marks a snapshot that lacks files, as an interrupted download leaves it.
 var errIncomplete = errors.New("the cached snapshot is incomplete")
 
-// cached is the directory of a whole snapshot in the cache, or fs.ErrNotExist, or errIncomplete.
-func cached(s settings, r Reference) (string, error) {
-	repo := filepath.Join(s.cache, "models--"+strings.ReplaceAll(r.ID, "/", "--"))
-	commit, err := commitOf(repo, r.Revision)
-	if err != nil {
-		return "", err
+// lookUp finds a revision in the cache. Its error is of what the cache must not have.
+func lookUp(ctx context.Context, s settings, r Reference) (cached, error) {
+	f, err := openFolder(s.cache, r.ID)
+	if errors.Is(err, fs.ErrNotExist) {
+		return cached{lacks: fs.ErrNotExist}, nil
 	}
-	dir := filepath.Join(repo, "snapshots", commit)
-	return dir, checkWhole(dir)
+	if err != nil {
+		return cached{}, err
+	}
+	defer f.close()
+	c, err := f.cached(ctx, r.Revision)
+	return c, f.trouble(err)
 }
 
-// commitOf resolves a revision by the notes in the cache: refs/REVISION, as huggingface_hub writes
-// it, or info/REVISION, as our own fetch does. A revision that is a snapshot's name is itself.
-func commitOf(repo, revision string) (string, error) {
-	if _, err := os.Stat(filepath.Join(repo, "snapshots", revision)); err == nil {
+func (f *folder) cached(ctx context.Context, revision string) (cached, error) {
+	commit, err := f.commitOf(revision)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errIncomplete) {
+		return cached{lacks: err}, nil
+	}
+	if err != nil {
+		return cached{}, err
+	}
+	if err := f.checkSnapshot(commit); errors.Is(err, fs.ErrNotExist) {
+		return cached{lacks: err}, nil
+	} else if err != nil {
+		return cached{}, err
+	}
+	l, err := f.readNote(commit)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errBadNote) {
+		return cached{commit: commit, lacks: f.seemsWhole(commit)}, nil
+	}
+	if err != nil {
+		return cached{}, err
+	}
+	c := cached{commit: commit, listed: true}
+	lacking, err := f.lacking(ctx, l, goBySize)
+	if len(lacking) > 0 {
+		c.lacks = fmt.Errorf("%w: %s", errIncomplete, lacking[0].Name)
+	}
+	return c, err
+}
+
+// commitOf resolves a revision by what the cache says of it: refs/REVISION, as huggingface_hub and
+// we write it, or info/REVISION, as our earlier library did. A commit is itself.
+func (f *folder) commitOf(revision string) (string, error) {
+	if checkCommit(revision) == nil {
 		return revision, nil
 	}
-	if b, err := os.ReadFile(filepath.Join(repo, "refs", revision)); err == nil {
-		return baseName(strings.TrimSpace(string(b)))
+	name := path.Join("refs", revision)
+	b, err := f.readFile(name, maxRef)
+	if err == nil {
+		return f.known(name)(parseRef(b))
 	}
-	b, err := os.ReadFile(filepath.Join(repo, "info", revision))
-	if err != nil {
-		return "", fs.ErrNotExist
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
 	}
+	name = path.Join("info", revision)
+	if b, err = f.readFile(name, maxListing); err != nil {
+		return "", err
+	}
+	return f.known(name)(parseInfo(b))
+}
+
+// known makes what cannot be read as a commit something that a fetch will mend.
+func (f *folder) known(name string) func(string, error) (string, error) {
+	return func(commit string, err error) (string, error) {
+		if err != nil {
+			return "", fmt.Errorf("%w: %s: %w", errIncomplete, f.path(name), err)
+		}
+		return commit, nil
+	}
+}
+
+func parseRef(b []byte) (string, error) {
+	commit := strings.TrimSpace(string(b))
+	return commit, checkCommit(commit)
+}
+
+func parseInfo(b []byte) (string, error) {
 	var info struct {
-		Sha string `json:"sha"`
+		SHA string `json:"sha"`
 	}
 	if err := json.Unmarshal(b, &info); err != nil {
-		return "", fmt.Errorf("%s is not JSON, remove it and try again: %w", filepath.Join(repo, "info", revision), err)
+		return "", fmt.Errorf("it is not JSON: %w", err)
 	}
-	return baseName(info.Sha)
+	return info.SHA, checkCommit(info.SHA)
 }
 
-// Digest is the SHA-256 of a file in the cache, as hex, where the cache tells it: large files are
-// blobs that are named by it, and snapshots link to them. The file is not read.
-func Digest(file string) (digest string, known bool) {
-	blob, err := filepath.EvalSymlinks(file)
-	if err != nil || filepath.Base(filepath.Dir(blob)) != "blobs" {
-		return "", false
-	}
-	name := filepath.Base(blob)
-	if b, err := hex.DecodeString(name); err != nil || len(b) != sha256.Size {
-		return "", false
-	}
-	return name, true
-}
+func notePath(commit string) string { return path.Join(oursDir, commit+".json") }
 
-// baseName refuses a name with which a note could lead out of the snapshots folder.
-func baseName(commit string) (string, error) {
-	if commit == "" || commit != filepath.Base(commit) || commit == ".." || commit == "." {
-		return "", fs.ErrNotExist
-	}
-	return commit, nil
-}
-
-// checkWhole says whether a snapshot has its config and every shard: those that its index names,
-// or any model*.safetensors. Links to blobs that are gone count as missing.
-func checkWhole(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, files.Config)); err != nil {
-		return errIncomplete
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "model.safetensors.index.json"))
+// writeNote keeps what the hub lists beside the snapshot.
+func (f *folder) writeNote(l listing) error {
+	b, err := l.note()
 	if err != nil {
-		shards, _ := filepath.Glob(filepath.Join(dir, "model*.safetensors"))
-		if len(shards) == 0 {
-			return errIncomplete
+		return err
+	}
+	return f.trouble(f.replace(notePath(l.Commit), b))
+}
+
+// writeRef lets a revision point at a commit.
+func (f *folder) writeRef(revision, commit string) error {
+	if revision == commit {
+		return nil
+	}
+	return f.trouble(f.replace(path.Join("refs", revision), []byte(commit)))
+}
+
+func (f *folder) readNote(commit string) (listing, error) {
+	b, err := f.readFile(notePath(commit), maxNote)
+	if err != nil {
+		return listing{}, err
+	}
+	return parseNote(b, commit)
+}
+
+// lacking lists the files of the listing that the snapshot has not, or not whole.
+func (f *folder) lacking(ctx context.Context, l listing, how look) ([]file, error) {
+	var lacks []file
+	for _, file := range l.Files {
+		whole, err := f.hasFile(ctx, l.Commit, file, how)
+		if err != nil {
+			return nil, err
 		}
-		return checkFiles(dir, shards)
+		if !whole {
+			lacks = append(lacks, file)
+		}
+	}
+	return lacks, nil
+}
+
+// seemsWhole is the rule where nobody knows the hub's listing: the config can be read, and every
+// shard is there that the index names, or any model*.safetensors where there is no index.
+func (f *folder) seemsWhole(commit string) error {
+	if err := f.readJSON(commit, configName, &struct{}{}); err != nil {
+		return err
 	}
 	var index struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
-	if err := json.Unmarshal(b, &index); err != nil {
-		return errIncomplete
+	err := f.readJSON(commit, indexName, &index)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f.anyShard(commit)
 	}
-	var shards []string
-	for _, file := range index.WeightMap {
-		shards = append(shards, filepath.Join(dir, filepath.Base(file)))
+	if err != nil {
+		return err
 	}
-	return checkFiles(dir, shards)
+	if len(index.WeightMap) == 0 {
+		return fmt.Errorf("%w: %s names no shards", errIncomplete, indexName)
+	}
+	for _, shard := range index.WeightMap {
+		if checkPath(shard) != nil || !isShard(shard) {
+			return fmt.Errorf("%w: %s names a shard %.80q", errIncomplete, indexName, shard)
+		}
+		if _, err := f.place(commit, shard); err != nil {
+			return fmt.Errorf("%w: %s", errIncomplete, shard)
+		}
+	}
+	return nil
 }
 
-func checkFiles(dir string, files []string) error {
-	for _, f := range files {
-		if _, err := os.Stat(f); err != nil {
-			return fmt.Errorf("%w: %s", errIncomplete, strings.TrimPrefix(f, dir+"/"))
+func (f *folder) anyShard(commit string) error {
+	dir, err := f.root.Open(path.Join(snapshotsDir, commit))
+	if err != nil {
+		return fmt.Errorf("%w: %w", errIncomplete, err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errIncomplete, err)
+	}
+	found := false
+	for _, name := range names {
+		if match, _ := path.Match("model*.safetensors", name); !match {
+			continue
 		}
+		if _, err := f.place(commit, name); err != nil {
+			return fmt.Errorf("%w: %s", errIncomplete, name)
+		}
+		found = true
+	}
+	if !found {
+		return fmt.Errorf("%w: there is no model*.safetensors", errIncomplete)
+	}
+	return nil
+}
+
+// readJSON reads a small file of a snapshot into out. What is wrong with it is errIncomplete, and
+// fs.ErrNotExist beside it where the file is missing.
+func (f *folder) readJSON(commit, name string, out any) error {
+	p, err := f.place(commit, name)
+	if err == nil {
+		var b []byte
+		if b, err = readAtMost(p.root, p.name, maxListing); err == nil {
+			err = json.Unmarshal(b, out)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", errIncomplete, name, err)
 	}
 	return nil
 }

@@ -2,133 +2,216 @@ package hub
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
-	"os"
+	"net/url"
 	"path"
-	"path/filepath"
-	"strings"
 
-	hfhub "github.com/gomlx/go-huggingface/hub"
+	"golang.org/x/sync/errgroup"
 )
 
-// fetch brings a repository's checkpoint files into the cache and returns the snapshot's folder.
-// The library that does it takes no context: an interrupted fetch ends with the process, and what
-// it had finished stays.
-func fetch(ctx context.Context, s settings, r Reference) (string, error) {
-	if err := reachable(ctx, s, r); err != nil {
+// atOnce is how many files are fetched side by side.
+const atOnce = 4
+
+// fetcher brings one repository into the cache.
+type fetcher struct {
+	settings  settings
+	reference Reference
+	client    *client
+	spare     bool // the cache has what seems whole
+	tell      func(done, total int64)
+}
+
+// fetch brings the checkpoint files of a reference into the cache, and returns the commit. Where what
+// the cache has seems whole, that commit is looked at, not where the revision points by now.
+func fetch(ctx context.Context, s settings, r Reference, has cached, tell func(done, total int64)) (string, error) {
+	c, err := newClient(s)
+	if err != nil {
 		return "", err
 	}
-	type result struct {
-		dir string
-		err error
+	defer c.close()
+	f := fetcher{s, r, c, has.lacks == nil, tell}
+	revision := r.Revision
+	if f.spare {
+		revision = has.commit
 	}
-	done := make(chan result, 1)
-	go func() {
-		dir, err := fetchFiles(s, r)
-		done <- result{dir, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return "", ctx.Err()
-	case res := <-done:
-		return res.dir, res.err
+	l, err := f.list(ctx, revision)
+	if err != nil {
+		return "", err
+	}
+	return l.Commit, f.bring(ctx, l)
+}
+
+// unanswered marks that the hub gave no listing, for whatever reason.
+type unanswered struct{ error }
+
+func (u unanswered) Unwrap() error { return u.error }
+
+// list asks the hub for the files of a revision.
+func (f fetcher) list(ctx context.Context, revision string) (listing, error) {
+	address := fmt.Sprintf("%s/api/models/%s/revision/%s?blobs=true", f.settings.endpoint, f.reference.ID, url.PathEscape(revision))
+	var body []byte
+	err := f.patience().retry(ctx, func() (progress bool, err error) {
+		body, err = f.read(ctx, address)
+		return false, err
+	})
+	if err != nil {
+		return listing{}, f.explain(ctx, err)
+	}
+	l, err := parseListing(body)
+	if err == nil && checkCommit(revision) == nil && l.Commit != revision {
+		err = fmt.Errorf("sha is %s: %w", l.Commit, errBadListing)
+	}
+	if err == nil {
+		err = l.checkCheckpoint()
+	}
+	if err != nil {
+		return listing{}, fmt.Errorf("%s: %w", f.reference, err)
+	}
+	return l, nil
+}
+
+// patience for a listing: none where there is no network, or where the cache will do.
+func (f fetcher) patience() patience {
+	p := f.client.patience
+	p.final = unreachable
+	if f.spare {
+		p.tries = 1
+	}
+	return p
+}
+
+// read brings an answer of a bounded size.
+func (f fetcher) read(ctx context.Context, address string) ([]byte, error) {
+	resp, err := f.client.get(ctx, address, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxListing+1))
+	if err == nil && len(b) > maxListing {
+		err = fmt.Errorf("its answer has more than %d bytes: %w", maxListing, errBadListing)
+	}
+	return b, err
+}
+
+// explain says in words what stands in the way of a listing.
+func (f fetcher) explain(ctx context.Context, err error) error {
+	var status statusError
+	switch r := f.reference; {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, errBadListing):
+		return fmt.Errorf("%s: %w", r, err)
+	case !errors.As(err, &status):
+		return unanswered{fmt.Errorf("%s is not whole in the cache %s and the hub cannot be reached: give a directory, or fetch the model where there is a network: %w", r, f.settings.cache, err)}
+	case status == http.StatusUnauthorized:
+		return unanswered{fmt.Errorf("%s: the hub wants a token (401): the model is private or gated, or there is none of that name; set HF_TOKEN", r)}
+	case status == http.StatusForbidden:
+		return unanswered{fmt.Errorf("%s: the token has no access (403): accept the model's licence on its page first", r)}
+	case status == http.StatusNotFound:
+		return unanswered{fmt.Errorf("%s: the hub knows no such model or revision (404)", r)}
+	default:
+		return unanswered{fmt.Errorf("%s: %w: try again later", r, err)}
 	}
 }
 
-// reachable asks for the repository once, so that what stands in the way is said in words.
-func reachable(ctx context.Context, s settings, r Reference) error {
-	url := fmt.Sprintf("%s/api/models/%s/revision/%s", s.endpoint, r.ID, r.Revision)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// bring makes the snapshot whole, and then lets the revision point at it. Where nothing is missing,
+// the cache may be one that can only be read.
+func (f fetcher) bring(ctx context.Context, l listing) error {
+	missing, err := f.missing(ctx, l)
 	if err != nil {
 		return err
 	}
-	if s.token != "" {
-		req.Header.Set("Authorization", "Bearer "+s.token)
+	folder, err := makeFolder(f.settings.cache, f.reference.ID)
+	if err == nil {
+		defer folder.close()
+		err = folder.writeNote(l) // first: what is not whole is known to be so from here on
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("%s is not in the cache %s and the hub cannot be reached: give a directory, or fetch the model where there is a network: %w", r, s.cache, err)
+	if err == nil && len(missing) > 0 {
+		err = f.bringFiles(ctx, folder, l, missing)
 	}
-	resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
+	if err == nil {
+		err = folder.writeRef(f.reference.Revision, l.Commit)
+	}
+	if len(missing) == 0 {
 		return nil
-	case http.StatusUnauthorized:
-		return fmt.Errorf("%s: the hub wants a token (401): the model is private or gated, or there is none of that name; set HF_TOKEN", r)
-	case http.StatusForbidden:
-		return fmt.Errorf("%s: the token has no access (403): accept the model's licence on its page first", r)
-	case http.StatusNotFound:
-		return fmt.Errorf("%s: the hub knows no such model or revision (404)", r)
 	}
-	return fmt.Errorf("%s: the hub answered %s: try again later", r, resp.Status)
+	return err
 }
 
-func fetchFiles(s settings, r Reference) (string, error) {
-	repo := hfhub.New(r.ID).WithCacheDir(s.cache).WithEndpoint(s.endpoint).WithRevision(r.Revision).WithAuth(s.token)
-	repo.Verbosity = 0
-	var names []string
-	for name, err := range repo.IterFileNames() {
-		if err != nil {
-			return "", fmt.Errorf("%s: listing its files: %w", r, err)
-		}
-		if isCheckpointFile(name) {
-			names = append(names, name)
-		}
+// missing lists the files that the cached snapshot has not, or not whole.
+func (f fetcher) missing(ctx context.Context, l listing) ([]file, error) {
+	folder, err := openFolder(f.settings.cache, f.reference.ID)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.Files, nil
 	}
-	if len(names) == 0 {
-		return "", fmt.Errorf("%s holds no safetensors checkpoint", r)
-	}
-	var dir string
-	for _, name := range names { // one by one: several at once race in the library's own counters
-		path, err := repo.DownloadFile(name)
-		if err != nil {
-			return "", fmt.Errorf("%s: fetching %s (what is finished stays in the cache, try again): %w", r, name, err)
-		}
-		if err := checkDigest(path); err != nil {
-			return "", err
-		}
-		dir = filepath.Dir(path)
-	}
-	return dir, nil
-}
-
-// isCheckpointFile picks what an import reads: shards, JSON and chat templates of the top folder.
-func isCheckpointFile(name string) bool {
-	switch path.Ext(name) {
-	case ".safetensors", ".json", ".jinja":
-		return !strings.Contains(name, "/")
-	}
-	return false
-}
-
-// checkDigest holds a fetched file to its SHA-256 where the hub tells it: large files are blobs
-// named by it. A file that does not match is removed, so that the next fetch brings it again.
-func checkDigest(snapshotFile string) error {
-	want, known := Digest(snapshotFile)
-	if !known {
-		return nil
-	}
-	blob, err := filepath.EvalSymlinks(snapshotFile)
 	if err != nil {
+		return nil, err
+	}
+	defer folder.close()
+	if err := folder.checkSnapshot(l.Commit); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, folder.trouble(err)
+	}
+	return folder.lacking(ctx, l, readSmall)
+}
+
+// bringFiles fetches what is missing, several files at once, and looks at the whole once more.
+func (f fetcher) bringFiles(ctx context.Context, folder *folder, l listing, missing []file) error {
+	if err := folder.makeSnapshot(l.Commit); err != nil {
 		return err
 	}
-	f, err := os.Open(blob)
-	if err != nil {
+	m := &meter{tell: f.tell}
+	var downloads []*download
+	for _, file := range missing {
+		whole, err := folder.hasBlob(ctx, file)
+		if err != nil {
+			return err
+		}
+		if !whole {
+			m.total += file.Size
+			downloads = append(downloads, &download{file: file, folder: folder, client: f.client, url: f.address(l, file), meter: m})
+		}
+	}
+	if err := f.runAll(ctx, downloads); err != nil {
 		return err
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	for _, file := range missing {
+		if err := folder.link(l.Commit, file); err != nil {
+			return err
+		}
+	}
+	if err := folder.syncFolders(blobsDir, path.Join(snapshotsDir, l.Commit)); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		os.Remove(snapshotFile)
-		os.Remove(blob)
-		return fmt.Errorf("%s came damaged (SHA-256 %s, the hub says %s) and was removed: try again", snapshotFile, got, want)
+	if still, err := folder.lacking(ctx, l, goBySize); err != nil || len(still) > 0 {
+		return errors.Join(fmt.Errorf("%s: its snapshot in the cache is changed by someone else: try again", f.reference), err)
 	}
 	return nil
+}
+
+func (f fetcher) runAll(ctx context.Context, downloads []*download) error {
+	g, inner := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for _, d := range downloads {
+		g.Go(func() error {
+			err := d.run(inner)
+			if err != nil {
+				err = fmt.Errorf("%s: fetching %s (what is finished stays in the cache, try again): %w", f.reference, d.file.Name, err)
+			}
+			return err
+		})
+	}
+	err := g.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+func (f fetcher) address(l listing, of file) string {
+	return fmt.Sprintf("%s/%s/resolve/%s/%s", f.settings.endpoint, f.reference.ID, l.Commit, url.PathEscape(of.Name))
 }

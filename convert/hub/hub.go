@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Source is where a named source was found.
@@ -18,10 +18,11 @@ type Source struct {
 }
 
 // Resolve finds the checkpoint that a user names: a directory as it is, else "org/name[@revision]".
-// A whole snapshot in the cache is taken without asking the network; otherwise the files that a
-// checkpoint consists of are fetched into the cache and held to the hub's digests. It reads
-// HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH and HF_HUB_OFFLINE.
-func Resolve(ctx context.Context, source string) (Source, error) {
+// A snapshot of the cache that is known to be whole is taken without asking the network; otherwise
+// what is missing of it is fetched into the cache, and held to the hub's sizes and digests. Progress,
+// if there is one, is told of the bytes of a fetch, by one goroutine at a time. Resolve reads HF_HOME,
+// HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_OFFLINE and XDG_CACHE_HOME.
+func Resolve(ctx context.Context, source string, progress func(done, total int64)) (Source, error) {
 	info, err := os.Stat(source)
 	if err == nil && info.IsDir() {
 		return Source{Dir: source}, nil
@@ -37,15 +38,38 @@ func Resolve(ctx context.Context, source string) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	dir, err := cached(s, r)
-	if missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, errIncomplete); missing {
-		if s.offline {
-			return Source{}, fmt.Errorf("%s is not whole in the cache %s and HF_HUB_OFFLINE is set: unset it, or fetch the model first", r, s.cache)
-		}
-		dir, err = fetch(ctx, s, r)
+	return resolve(ctx, s, r, progress)
+}
+
+func resolve(ctx context.Context, s settings, r Reference, progress func(done, total int64)) (Source, error) {
+	c, err := lookUp(ctx, s, r)
+	switch {
+	case err != nil:
+		return Source{}, fmt.Errorf("%s: %w", r, err)
+	case c.lacks == nil && (c.listed || s.offline):
+		return s.found(r, c.commit), nil
+	case s.offline:
+		return Source{}, fmt.Errorf("%s is not whole in the cache %s and HF_HUB_OFFLINE is set: unset it, or fetch the model first: %w", r, s.cache, c.lacks)
+	}
+	commit, err := fetch(ctx, s, r, c, progress)
+	if errors.As(err, new(unanswered)) && c.lacks == nil {
+		return s.found(r, c.commit), nil // nobody can tell more than the files' names do
 	}
 	if err != nil {
-		return Source{}, err
+		return Source{}, s.hideToken(err)
 	}
-	return Source{Dir: dir, Repo: r.ID, Revision: r.Revision, Commit: filepath.Base(dir)}, nil
+	return s.found(r, commit), nil
+}
+
+func (s settings) found(r Reference, commit string) Source {
+	dir := filepath.Join(s.cache, folderName(r.ID), snapshotsDir, commit)
+	return Source{Dir: dir, Repo: r.ID, Revision: r.Revision, Commit: commit}
+}
+
+// hideToken keeps the token out of errors, also where a hub says it back.
+func (s settings) hideToken(err error) error {
+	if text := err.Error(); s.token != "" && strings.Contains(text, s.token) {
+		return errors.New(strings.ReplaceAll(text, s.token, "(the token)"))
+	}
+	return err
 }

@@ -2,11 +2,8 @@ package hub
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
+	"io/fs"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +16,7 @@ func TestParseReference(t *testing.T) {
 		{"mlx-community/Qwen3-4bit@v1.0", "mlx-community/Qwen3-4bit@v1.0"},
 		{"a/b@refs/pr/3", "a/b@refs/pr/3"},
 		{"plain", ""}, {"a/b/c", ""}, {"../b", ""}, {"a/..", ""}, {"a/b@", ""}, {"a/b@../../x", ""}, {"", ""},
+		{"a--b/c", ""}, {"a/b--c", ""}, {"a/b@x/", ""}, {"a/b@x//y", ""}, {"a/b@x/./y", ""}, {"a/" + strings.Repeat("b", 300), ""},
 	} {
 		r, err := ParseReference(c.in)
 		if c.want == "" {
@@ -33,130 +31,136 @@ func TestParseReference(t *testing.T) {
 	}
 }
 
-// fakeHub serves one repository with the headers that the real one sends.
-func fakeHub(t *testing.T, files map[string]string) *httptest.Server {
-	const commit = "0123456789012345678901234567890123456789"
-	mux := http.NewServeMux()
-	mux.HandleFunc("/api/models/org/model/revision/main", func(w http.ResponseWriter, r *http.Request) {
-		var siblings []map[string]string
-		for name := range files {
-			siblings = append(siblings, map[string]string{"rfilename": name})
-		}
-		json.NewEncoder(w).Encode(map[string]any{"sha": commit, "siblings": siblings})
-	})
-	mux.HandleFunc("/api/models/org/gated/revision/main", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") == "" {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		w.WriteHeader(http.StatusForbidden)
-	})
-	mux.HandleFunc("/org/model/resolve/"+commit+"/", func(w http.ResponseWriter, r *http.Request) {
-		body, ok := files[filepath.Base(r.URL.Path)]
-		if !ok {
-			w.WriteHeader(http.StatusNotFound)
-			return
-		}
-		sum := sha256.Sum256([]byte(body))
-		etag := hex.EncodeToString(sum[:])
-		if strings.Contains(body, "damaged on the way") {
-			etag = hex.EncodeToString(make([]byte, sha256.Size))
-		}
-		w.Header().Set("X-Repo-Commit", commit)
-		w.Header().Set("ETag", `"`+etag+`"`)
-		w.Write([]byte(body))
-	})
-	s := httptest.NewServer(mux)
-	t.Cleanup(s.Close)
-	t.Setenv("HF_ENDPOINT", s.URL)
-	t.Setenv("HF_HOME", t.TempDir())
-	t.Setenv("HF_HUB_CACHE", "")
-	t.Setenv("HF_TOKEN", "")
-	t.Setenv("HF_HUB_OFFLINE", "")
-	return s
+// useEnvironment sets all variables that Resolve reads.
+func useEnvironment(t *testing.T, endpoint string) (home string) {
+	home = t.TempDir()
+	for name, value := range map[string]string{
+		"HF_ENDPOINT": endpoint, "HF_HOME": home, "HF_HUB_CACHE": "", "HF_TOKEN": "", "HF_TOKEN_PATH": "", "HF_HUB_OFFLINE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	return home
 }
 
 func TestFetchThenCache(t *testing.T) {
-	s := fakeHub(t, map[string]string{"config.json": "{}", "model.safetensors": "weights", "README.md": "no"})
-	got, err := Resolve(context.Background(), "org/model")
+	noLeaks(t)
+	h := newFakeHub(t, checkpointFiles())
+	home := useEnvironment(t, h.URL+"/")
+	var done, total int64
+	got, err := Resolve(context.Background(), "org/model", func(d, all int64) { done, total = d, all })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := os.ReadFile(filepath.Join(got.Dir, "model.safetensors")); err != nil || string(b) != "weights" {
-		t.Fatalf("the shard came as %q, %v", b, err)
+	want := Source{filepath.Join(home, "hub/models--org--model/snapshots", commit), "org/model", "main", commit}
+	if got != want {
+		t.Fatalf("got %+v, want %+v", got, want)
+	}
+	if size := int64(len(h.files["model.safetensors"]) + len("{}") + len("{{ messages }}")); done != size || total != size {
+		t.Errorf("told of %d of %d bytes, want %d", done, total, size)
 	}
 	if _, err := os.Stat(filepath.Join(got.Dir, "README.md")); err == nil {
 		t.Error("README.md was fetched; an import does not read it")
 	}
-	s.Close() // from here on only the cache can answer
-	again, err := Resolve(context.Background(), "org/model")
-	if err != nil || again != got {
+	if sum, known := Digest(filepath.Join(got.Dir, "model.safetensors")); !known || sum != oidOf("model.safetensors", h.files["model.safetensors"]) {
+		t.Errorf("digest of the shard: %q, %v", sum, known)
+	}
+	h.Close() // from here on only the cache can answer
+	if again, err := Resolve(context.Background(), "org/model", nil); err != nil || again != got {
 		t.Fatalf("from the cache: %+v, %v; want %+v", again, err, got)
 	}
-	if err := os.Remove(filepath.Join(got.Dir, "model.safetensors")); err != nil {
+	if again, err := Resolve(context.Background(), "org/model@"+commit, nil); err != nil || again.Dir != got.Dir {
+		t.Fatalf("by its commit: %+v, %v; want %+v", again, err, got)
+	}
+	if err := os.Remove(filepath.Join(got.Dir, "chat_template.jinja")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Resolve(context.Background(), "org/model"); err == nil {
-		t.Error("a snapshot without its shard was taken as whole")
+	if _, err := Resolve(context.Background(), "org/model", nil); err == nil {
+		t.Error("a snapshot without its template was taken as whole")
+	}
+}
+
+func TestResolveDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if got, err := Resolve(context.Background(), dir, nil); err != nil || got != (Source{Dir: dir}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	file := filepath.Join(dir, "model.safetensors")
+	write(t, file, "x")
+	if _, err := Resolve(context.Background(), file, nil); err == nil || !strings.Contains(err.Error(), "is a file") {
+		t.Errorf("a file was taken: %v", err)
 	}
 }
 
 func TestRefusals(t *testing.T) {
-	for _, c := range []struct{ name, source, token, offline, want string }{
-		{"gated without token", "org/gated", "", "", "set HF_TOKEN"},
-		{"gated, licence not accepted", "org/gated", "t", "", "licence"},
-		{"unknown", "org/nothing", "", "", "404"},
-		{"offline", "org/model", "", "1", "HF_HUB_OFFLINE"},
-		{"damaged", "org/model", "", "", "came damaged"},
+	for _, c := range []struct {
+		name    string
+		status  int
+		offline bool
+		want    string
+	}{
+		{"gated without token", http.StatusUnauthorized, false, "set HF_TOKEN"},
+		{"gated, licence not accepted", http.StatusForbidden, false, "licence"},
+		{"unknown", http.StatusNotFound, false, "404"},
+		{"not in order", http.StatusTeapot, false, "418"},
+		{"offline", http.StatusOK, true, "HF_HUB_OFFLINE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			fakeHub(t, map[string]string{"config.json": "{}", "model.safetensors": "damaged on the way"})
-			t.Setenv("HF_TOKEN", c.token)
-			t.Setenv("HF_HUB_OFFLINE", c.offline)
-			_, err := Resolve(context.Background(), c.source)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Fatalf("got %v, want words of %q", err, c.want)
+			noLeaks(t)
+			h := newFakeHub(t, nil)
+			h.list = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(c.status) }
+			s := h.settings(t)
+			s.offline = c.offline
+			refused(t, s, c.want)
+			if entries, err := os.ReadDir(s.cache); err != nil || len(entries) > 0 {
+				t.Errorf("the cache has %v, %v; want nothing", entries, err)
 			}
 		})
 	}
 }
 
-// A cache as the Python library leaves it: refs/main names the commit, files are links to blobs.
-func TestPythonCache(t *testing.T) {
-	home := t.TempDir()
-	t.Setenv("HF_HOME", home)
-	t.Setenv("HF_HUB_CACHE", "")
-	t.Setenv("HF_HUB_OFFLINE", "1")
-	repo := filepath.Join(home, "hub", "models--org--model")
-	snapshot := filepath.Join(repo, "snapshots", "abc")
-	for _, d := range []string{snapshot, filepath.Join(repo, "refs"), filepath.Join(repo, "blobs")} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
+func TestNoHub(t *testing.T) {
+	h := newFakeHub(t, nil)
+	s := h.settings(t)
+	h.Close()
+	refused(t, s, "the hub cannot be reached")
+	for _, bad := range []string{"ftp://host", "huggingface.co", "https://", "https://host?x=1", "https://host/%zz", "file:///etc"} {
+		s.endpoint = bad
+		refused(t, s, "HF_ENDPOINT")
 	}
-	write := func(path, text string) {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(filepath.Join(repo, "refs", "main"), "abc")
-	shard := strings.Repeat("0123456789abcdef", 4) // the digest that its name says is believed
-	write(filepath.Join(repo, "blobs", shard), "weights")
-	write(filepath.Join(snapshot, "config.json"), "{}")
-	write(filepath.Join(snapshot, "model.safetensors.index.json"), `{"weight_map":{"a":"model-1.safetensors"}}`)
-	if _, err := Resolve(context.Background(), "org/model"); err == nil {
-		t.Fatal("a snapshot without an indexed shard was taken as whole")
-	}
-	if err := os.Symlink("../../blobs/"+shard, filepath.Join(snapshot, "model-1.safetensors")); err != nil {
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Resolve(context.Background(), "org/model")
-	if err != nil || got.Dir != snapshot || got.Commit != "abc" {
-		t.Fatalf("got %+v, %v; want %s", got, err, snapshot)
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"model-1.safetensors": shard, "config.json": "", "nowhere": ""} {
-		if d, known := Digest(filepath.Join(snapshot, name)); d != want || known != (want != "") {
-			t.Errorf("digest of %s: %q, %v, want %q", name, d, known, want)
+}
+
+func mustRead(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// filesUnder lists everything but folders.
+func filesUnder(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			relative, _ := filepath.Rel(dir, name)
+			names = append(names, relative)
 		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return names
 }
