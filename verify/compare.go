@@ -25,7 +25,7 @@ func (r *run) compare(ctx context.Context) (report.Divergence, error) {
 	r.unload()
 	o := r.Runtime
 	o.StateDtype, o.DecayDtype = quant.F32, quant.F32
-	reference, err := runtime.Load(ctx, r.Against, o)
+	reference, err := load(ctx, r.Against, o)
 	if err != nil {
 		return report.Divergence{}, fmt.Errorf("the source did not load: %w", err)
 	}
@@ -64,7 +64,15 @@ func (r *run) compareScores(ctx context.Context, own *scores) (report.Divergence
 				return report.Divergence{}, err
 			}
 			row := own.texts.row(text, i)
-			positions[text] = append(positions[text], comparePosition(reference.row(row), own.row(row), next))
+			theirs, err := reference.row(row)
+			if err != nil {
+				return report.Divergence{}, err
+			}
+			ours, err := own.row(row)
+			if err != nil {
+				return report.Divergence{}, err
+			}
+			positions[text] = append(positions[text], comparePosition(theirs, ours, next))
 		}
 	}
 	return r.divergenceOf(positions, own, "scores of "+reference.metadata["model"]), nil
@@ -77,7 +85,10 @@ func scored(ctx context.Context, reference *runtime.Model, own *scores) ([][]pos
 		if len(logits) != own.vocab {
 			return fmt.Errorf("the source has %d tokens in its vocabulary, the model %d", len(logits), own.vocab)
 		}
-		ours := own.row(own.texts.row(text, i))
+		ours, err := own.row(own.texts.row(text, i))
+		if err != nil {
+			return err
+		}
 		positions[text] = append(positions[text], comparePosition(logits, ours, own.texts[text][i+1]))
 		return nil
 	})
@@ -96,7 +107,11 @@ func decoded(ctx context.Context, ablated *runtime.Model, own *scores, text int)
 		if err != nil {
 			return nil, x.Precision(), err
 		}
-		positions = append(positions, comparePosition(own.row(own.texts.row(text, i)), logits, next))
+		float, err := own.row(own.texts.row(text, i))
+		if err != nil {
+			return nil, x.Precision(), err
+		}
+		positions = append(positions, comparePosition(float, logits, next))
 	}
 	return positions, x.Precision(), nil
 }
@@ -128,7 +143,7 @@ func (r *run) checkAblation(ctx context.Context, a Ablate) report.Check {
 	}
 	r.unload()
 	o := a.options(r.Runtime)
-	m, err := runtime.Load(ctx, r.source, o)
+	m, err := load(ctx, r.source, o)
 	if err != nil {
 		return notRun("%s", sentences(err))
 	}

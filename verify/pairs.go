@@ -51,7 +51,7 @@ func canonical(body string) string { return expertName.ReplaceAllString(body, ".
 
 // elementsOf reads a tensor piece by piece; nothing is copied together.
 func elementsOf(s *source.Source, t source.Tensor) elements {
-	e := elements{shape: t.Shape, format: t.Format, bytes: t.Bytes(), pieces: len(t.Pieces), global: t.Global != source.NoGlobal}
+	e := elements{shape: t.Shape, format: t.Format, bytes: t.Bytes(), pieces: len(t.Pieces), global: t.Global != source.NoGlobal, guard: s.Guard}
 	e.load = func(i int) (quant.Tensor, int, error) {
 		piece, err := s.LoadPiece(t, i)
 		return piece, 0, err

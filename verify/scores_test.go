@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,8 +39,8 @@ func TestScoresRoundTrip(t *testing.T) {
 	if !s.texts.equal(texts{ids}) || s.vocab != 3 || s.metadata["model"] != "tiny" {
 		t.Errorf("ids %v, vocabulary %d, metadata %v", s.texts, s.vocab, s.metadata)
 	}
-	near(t, "normalized", float64(s.row(1)[0]), -math.Log(3), 1e-6)
-	near(t, "differences stay", float64(s.row(0)[2]-s.row(0)[0]), 2, 1e-6)
+	near(t, "normalized", float64(mustRow(t, s, 1)[0]), -math.Log(3), 1e-6)
+	near(t, "differences stay", float64(mustRow(t, s, 0)[2]-mustRow(t, s, 0)[0]), 2, 1e-6)
 }
 
 // Rows of several texts come as a batch makes them, and are found text by text.
@@ -80,7 +81,7 @@ func TestScoresOfSeveralTexts(t *testing.T) {
 		t.Errorf("read back %v", s.texts)
 	}
 	for i := range 4 {
-		near(t, "difference", float64(s.row(i)[1]-s.row(i)[0]), float64(i), 1e-6)
+		near(t, "difference", float64(mustRow(t, s, i)[1]-mustRow(t, s, i)[0]), float64(i), 1e-6)
 	}
 }
 
@@ -180,4 +181,13 @@ func TestOpenScoresRefuses(t *testing.T) {
 	if _, err := openScores(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
+}
+
+func mustRow(t *testing.T, s *scores, i int) []float32 {
+	t.Helper()
+	row, err := s.row(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(row)
 }

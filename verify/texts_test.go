@@ -121,8 +121,8 @@ func TestTextsStayApart(t *testing.T) {
 			t.Fatalf("%s is read as other tokens beside another", text.Name)
 		}
 		for at := range alone.texts.positions() {
-			for token, want := range alone.row(at) {
-				near(t, text.Name, float64(together.row(together.texts.row(i, at))[token]), float64(want), 1e-3)
+			for token, want := range mustRow(t, alone, at) {
+				near(t, text.Name, float64(mustRow(t, together, together.texts.row(i, at))[token]), float64(want), 1e-3)
 			}
 		}
 	}
