@@ -60,6 +60,7 @@ func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 	}
 	inv, err := takeInventory(config, c.Shards, tensors)
 	inv.Origin, inv.Files = c.Dir, c.Files
+	inv.Notes = append(inv.Notes, c.Notes...)
 	inv.noteLeftOut(len(c.Unindexed), dropped, cl.inferred)
 	return inv, err
 }

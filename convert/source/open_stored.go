@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 
 	"qimport/convert/safetensors"
+	"qimport/internal/untrusted"
 	"qimport/manifest"
 )
 
@@ -27,6 +27,7 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 	files := storedFiles{path: path, layers: map[string]manifest.Layer{}}
 	var blobs []*safetensors.File
 	seen := map[manifest.Digest]bool{}
+	tensors := 0
 	for _, l := range m.Layers {
 		if l.MediaType != manifest.MediaTypeTensor {
 			files.add(l)
@@ -41,6 +42,9 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 			return nil, err
 		}
 		blobs = append(blobs, f)
+		if tensors += len(f.Header.Tensors); tensors > safetensors.MaxTensors {
+			return nil, fmt.Errorf("the blobs up to that of %s have %d tensors, more than %d", l.Name, tensors, safetensors.MaxTensors)
+		}
 	}
 	raw, err := files.read("config.json")
 	if err != nil {
@@ -100,6 +104,9 @@ func readStored(config Config, blobs []*safetensors.File) (Inventory, error) {
 	return inv, err
 }
 
+// maxStoredFile bounds a file of a stored model: no checkpoint may have a larger one.
+const maxStoredFile = 256 << 20
+
 // storedFiles is the layers of a manifest that are not tensors.
 type storedFiles struct {
 	path   func(manifest.Digest) string
@@ -141,7 +148,7 @@ func (f storedFiles) read(name string) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("the stored model has no %s: %w", name, fs.ErrNotExist)
 	}
-	b, err := os.ReadFile(f.path(l.Digest))
+	b, err := untrusted.ReadFile(f.path(l.Digest), maxStoredFile)
 	if err != nil {
 		return nil, err
 	}

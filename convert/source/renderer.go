@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
+	"qimport/internal/untrusted"
 	"qimport/manifest"
 )
+
+// maxStoredConfig bounds the config of a manifest; Ollama's have some hundred bytes.
+const maxStoredConfig = 1 << 20
 
 // withTemplate gives files a chat template if the model has none: Ollama keeps the JSON files of a
 // checkpoint alone, and names in the manifest's config the part of itself that writes the prompt.
@@ -17,7 +20,7 @@ func (f *storedFiles) withTemplate(m manifest.Manifest) (note string, err error)
 	if own, err := f.hasTemplate(); own || err != nil || m.Config.Digest.IsZero() {
 		return "", err
 	}
-	b, err := os.ReadFile(f.path(m.Config.Digest))
+	b, err := untrusted.ReadFile(f.path(m.Config.Digest), maxStoredConfig)
 	if err != nil {
 		return "", err
 	}
