@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"qimport/internal/untrusted"
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/verify/report"
@@ -55,6 +56,9 @@ func (r *run) checkDigests(ctx context.Context) report.Check {
 func checkBlob(ctx context.Context, l manifest.Layer, path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
+		return fmt.Errorf("blob %s (%s): %w", l.Digest, layerName(l), err)
+	}
+	if err := untrusted.CheckRegular(path, info); err != nil {
 		return fmt.Errorf("blob %s (%s): %w", l.Digest, layerName(l), err)
 	}
 	if info.Size() != l.Size {
