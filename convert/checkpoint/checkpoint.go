@@ -65,6 +65,11 @@ func Open(dir string) (*Checkpoint, error) {
 			c.Files = append(c.Files, name)
 		}
 	}
+	for _, name := range c.Files {
+		if err := c.checkFile(name); err != nil {
+			return nil, err
+		}
+	}
 	index, broken := c.index()
 	shards := index.shards()
 	if len(shards) == 0 {
@@ -109,6 +114,22 @@ func isFile(dir string, e fs.DirEntry) bool {
 	}
 	stat, err := os.Stat(filepath.Join(dir, e.Name()))
 	return err == nil && stat.Mode().IsRegular() || errors.Is(err, fs.ErrNotExist)
+}
+
+// checkFile refuses, before a byte of weights is read, a file that File will not read.
+func (c *Checkpoint) checkFile(name string) error {
+	if !slices.Contains(readEndings(), filepath.Ext(name)) {
+		return nil
+	}
+	path := filepath.Join(c.Dir, name)
+	stat, err := os.Stat(path)
+	if err != nil {
+		return nil // a link to nothing is told by whoever needs it
+	}
+	if err := untrusted.CheckRegular(path, stat); err != nil {
+		return err
+	}
+	return untrusted.CheckSize(path, stat.Size(), maxBytes(name))
 }
 
 func (c *Checkpoint) note(format string, args ...any) {

@@ -19,6 +19,9 @@ var ErrTooLarge = errors.New("too large")
 func Open(path string) (*os.File, os.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
+		if p, ok := err.(*fs.PathError); ok {
+			p.Op = "open" // what was wanted of it
+		}
 		return nil, nil, err
 	}
 	if err := CheckRegular(path, info); err != nil {
@@ -68,14 +71,22 @@ func ReadFile(path string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if info.Size() > max {
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d that are read of such a file: %w", path, info.Size(), max, ErrTooLarge)
+	if err := CheckSize(path, info.Size(), max); err != nil {
+		return nil, err
 	}
 	b := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, b); err != nil {
 		return nil, fmt.Errorf("%s ended before its %d bytes were read: %w", path, len(b), noEOF(err))
 	}
 	return b, nil
+}
+
+// CheckSize refuses a file that is larger than its kind can rightly be.
+func CheckSize(path string, size, max int64) error {
+	if size <= max {
+		return nil
+	}
+	return fmt.Errorf("%s has %d bytes, more than the %d that are read of such a file: %w", path, size, max, ErrTooLarge)
 }
 
 // noEOF makes an end of file that comes at once the same as one that comes later.
