@@ -59,6 +59,11 @@ func (c Checks) Options(level, dir string) (o verify.Options, err error) {
 	if err := o.Limits.Validate(); err != nil {
 		return o, optionsf("%w", err)
 	}
+	for _, file := range []string{o.Scores, o.SaveScores} { // which may not be there yet
+		if err := checkPlace(file); file != "" && err != nil {
+			return o, err
+		}
+	}
 	if o.Cases, err = c.cases(dir); err != nil {
 		return o, err
 	}

@@ -61,6 +61,7 @@ func outcomes() []outcome {
 		{checkpoint.ErrBadCheckpoint, exitFailed, "compare the directory with the published one; a download may have stopped halfway"},
 		{source.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
 		{manifest.ErrDamaged, exitFailed, "import the models named again; qimport import writes only what is missing"},
+		{qimport.ErrReport, exitFailed, "name another place with --report"},
 		{fs.ErrPermission, exitFailed, "the store belongs to another user (Ollama's own, often): change its owner, or choose --store"},
 	}
 }
