@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+
+	"qimport/internal/untrusted"
+	"qimport/internal/untrusted/yamldoc"
 )
 
 // maxBatch bounds a batch file, in bytes.
@@ -20,7 +21,7 @@ const maxBatch = 4 << 20
 // spelled as the flag is, with hyphens. What an entry leaves out is that of defaults. Every word is
 // checked, and every fault told, with the number of the import.
 func ReadBatch(file string, defaults Request) ([]ImportOptions, error) {
-	f, err := os.Open(file)
+	f, _, err := untrusted.Open(file)
 	if err != nil {
 		return nil, err
 	}
@@ -43,21 +44,11 @@ func ReadBatch(file string, defaults Request) ([]ImportOptions, error) {
 
 // parseBatch reads the list, each entry over a copy of defaults.
 func parseBatch(r io.Reader, defaults Request) ([]Request, error) {
-	content, err := io.ReadAll(io.LimitReader(r, maxBatch+1))
+	body, err := yamldoc.Read(r, "it", maxBatch)
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > maxBatch {
-		return nil, fmt.Errorf("it is larger than %d bytes", maxBatch)
-	}
-	document, err := parser.ParseBytes(content, 0)
-	if err != nil {
-		return nil, err
-	}
-	if len(document.Docs) != 1 {
-		return nil, fmt.Errorf("it holds %d documents, not one", len(document.Docs))
-	}
-	list, ok := document.Docs[0].Body.(*ast.SequenceNode)
+	list, ok := body.(*ast.SequenceNode)
 	if !ok || len(list.Values) == 0 {
 		return nil, errors.New("it lists no imports")
 	}

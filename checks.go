@@ -3,10 +3,10 @@ package qimport
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
+	"qimport/internal/untrusted"
 	"qimport/quant"
 	"qimport/quant/recipe"
 	"qimport/runtime"
@@ -58,6 +58,11 @@ func (c Checks) Options(level, dir string) (o verify.Options, err error) {
 	}
 	if err := o.Limits.Validate(); err != nil {
 		return o, optionsf("%w", err)
+	}
+	for _, file := range []string{o.Scores, o.SaveScores} { // which may not be there yet
+		if err := checkPlace(file); file != "" && err != nil {
+			return o, err
+		}
 	}
 	if o.Cases, err = c.cases(dir); err != nil {
 		return o, err
@@ -139,11 +144,14 @@ func parseShare(text string) (float64, error) {
 	return share, nil
 }
 
+// maxText bounds a file that is read in a quality verification, in bytes.
+const maxText = 64 << 20
+
 // readTexts reads whole files.
 func readTexts(files []string) ([]verify.Text, error) {
 	var texts []verify.Text
 	for _, file := range files {
-		b, err := os.ReadFile(file)
+		b, err := untrusted.ReadFile(file, maxText)
 		if err != nil {
 			return nil, fmt.Errorf("--text: %w", err)
 		}
@@ -153,7 +161,7 @@ func readTexts(files []string) ([]verify.Text, error) {
 }
 
 func readCases(file, name string) ([]verify.Case, error) {
-	f, err := os.Open(file)
+	f, _, err := untrusted.Open(file)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +174,7 @@ func readCases(file, name string) ([]verify.Case, error) {
 }
 
 func readRecipe(file, name string) (recipe.Recipe, error) {
-	f, err := os.Open(file)
+	f, _, err := untrusted.Open(file)
 	if err != nil {
 		return recipe.Recipe{}, err
 	}

@@ -31,6 +31,11 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 	if err := o.check(); err != nil {
 		return ImportResult{}, err
 	}
+	reports, err := openReports(o.Reports)
+	if err != nil {
+		return ImportResult{}, err
+	}
+	defer reports.close()
 	src, err := OpenSource(ctx, o.Source, o.Watch) // headers, config and tokenizer
 	if err != nil {
 		return ImportResult{}, err
@@ -55,7 +60,7 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 			return result, s.endUnchanged(err)
 		}
 	}
-	if err := judgeStage(ctx, src, p, s, o, &result); err != nil { // the model runs, and answers
+	if err := judgeStage(ctx, src, p, s, o, reports, &result); err != nil { // the model runs, and answers
 		return result, err
 	}
 	err = publish(ctx, store, s, &result) // one rename: from here on the model can be seen

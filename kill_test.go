@@ -1,6 +1,7 @@
 package qimport
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"os"
@@ -12,25 +13,36 @@ import (
 	"qimport/quant"
 )
 
-// killStore names the store in a child that is to be killed.
-const killStore = "QIMPORT_TEST_KILL_STORE"
+// What a child process imports: it is to be killed, or to lose its source.
+const (
+	childStore  = "QIMPORT_TEST_STORE"
+	childSource = "QIMPORT_TEST_SOURCE"
+	childType   = "QIMPORT_TEST_TYPE"
+)
 
-// TestMain makes the child of TestKilledAnywhere.
+// TestMain makes the child of TestKilledAnywhere and of TestSourceCutWhileRead.
 func TestMain(m *testing.M) {
-	root := os.Getenv(killStore)
+	root := os.Getenv(childStore)
 	if root == "" {
 		os.Exit(m.Run())
 	}
 	store, err := manifest.Open(root)
 	if err == nil {
-		o := unverified(dense, quant.FormatNVFP4)
-		_, err = Import(context.Background(), store, o)
+		_, err = Import(context.Background(), store, childOptions())
 	}
 	if err != nil {
 		os.Stderr.WriteString(err.Error())
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+func childOptions() ImportOptions {
+	format, err := quant.ParseFormat(cmp.Or(os.Getenv(childType), "nvfp4"))
+	if err != nil {
+		panic(err)
+	}
+	return unverified(cmp.Or(os.Getenv(childSource), dense), format)
 }
 
 // TestKilledAnywhere kills imports over a name that is there already, at moments of chance: the name
@@ -50,7 +62,7 @@ func TestKilledAnywhere(t *testing.T) {
 	killed := 0
 	for i := range kills {
 		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), killStore+"="+root)
+		child.Env = append(os.Environ(), childStore+"="+root)
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -3,12 +3,12 @@ package qimport
 import (
 	"cmp"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"qimport/convert/source"
+	"qimport/internal/untrusted"
 	"qimport/manifest"
 	"qimport/quant"
 )
@@ -72,12 +72,15 @@ func TypeOf(inv source.Inventory) string {
 	return strings.Join(names, ", ")
 }
 
+// maxConfigBlob bounds the config of a manifest, in bytes; Ollama's have some hundred.
+const maxConfigBlob = 1 << 20
+
 // readConfig reads a model's config blob; a list does not fail for one that cannot be read.
 func readConfig(store *manifest.Store, m manifest.Manifest) manifest.Config {
 	if m.Config.Digest.IsZero() {
 		return manifest.Config{}
 	}
-	b, err := os.ReadFile(store.Blob(m.Config.Digest))
+	b, err := untrusted.ReadFile(store.Blob(m.Config.Digest), maxConfigBlob)
 	if err != nil {
 		return manifest.Config{}
 	}

@@ -61,11 +61,15 @@ func directory(dir string) (Model, error) {
 }
 
 // Load loads a model, ready to run. The caller closes it.
-func Load(ctx context.Context, m Model, o runtime.Options) (*runtime.Model, error) {
+func Load(ctx context.Context, m Model, o runtime.Options) (loaded *runtime.Model, err error) {
 	src, err := m.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	return runtime.Load(ctx, src, o)
+	err = src.Guard(func() error { // names the file that is cut short meanwhile
+		loaded, err = runtime.Load(ctx, src, o)
+		return err
+	})
+	return loaded, err
 }

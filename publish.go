@@ -15,7 +15,7 @@ var ErrRefused = errors.New("the verification said no")
 
 // judgeStage runs the model that lies in the stage, and writes the verdict's files, also those of a
 // verdict that says no.
-func judgeStage(ctx context.Context, src Source, p plan.Plan, s staged, o ImportOptions, result *ImportResult) error {
+func judgeStage(ctx context.Context, src Source, p plan.Plan, s staged, o ImportOptions, reports pendingReports, result *ImportResult) error {
 	if o.Checks.Level == verifyNone {
 		return nil
 	}
@@ -30,7 +30,7 @@ func judgeStage(ctx context.Context, src Source, p plan.Plan, s staged, o Import
 		return err
 	}
 	result.Verification = &verdict
-	if err := WriteReports(o.Reports, &verdict); err != nil {
+	if err := reports.write(&verdict); err != nil {
 		return err
 	}
 	if !verdict.Passed {

@@ -1,13 +1,20 @@
 package qimport
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
 
+	"qimport/internal/untrusted"
 	"qimport/verify/report"
 )
+
+// ErrReport marks a report that cannot be written where it was asked for.
+var ErrReport = errors.New("the report cannot be written")
 
 // CheckReports refuses files whose ending says no form of a report, before anything is run.
 func CheckReports(files []string) error {
@@ -19,24 +26,63 @@ func CheckReports(files []string) error {
 	return nil
 }
 
-// WriteReports writes the verdict to files, each replaced as a whole.
-func WriteReports(files []string, r *report.Report) error {
-	for _, file := range files {
-		if err := writeReport(file, r); err != nil {
-			return fmt.Errorf("report: %w", err)
+// pendingReports are files for a verdict that is yet to come, begun beside their places, so that a
+// place where nothing can be written is told before anything is run.
+type pendingReports []pendingReport
+
+type pendingReport struct {
+	name string
+	file *renameio.PendingFile
+}
+
+// openReports begins the files. Whoever opens them closes them.
+func openReports(files []string) (pendingReports, error) {
+	var all pendingReports
+	for _, name := range files {
+		err := checkPlace(name)
+		if err == nil {
+			var f *renameio.PendingFile
+			if f, err = renameio.NewPendingFile(name, renameio.WithPermissions(0o644), renameio.IgnoreUmask()); err == nil {
+				all = append(all, pendingReport{name, f})
+			}
+		}
+		if err != nil {
+			all.close()
+			return nil, fmt.Errorf("%w: %w", ErrReport, err)
+		}
+	}
+	return all, nil
+}
+
+// checkPlace refuses what a file cannot take the place of.
+func checkPlace(name string) error {
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return untrusted.CheckRegular(name, info)
+}
+
+// write puts the verdict in place, each file as a whole.
+func (all pendingReports) write(r *report.Report) error {
+	for _, p := range all {
+		err := report.Forms()[filepath.Ext(p.name)](r, p.file)
+		if err == nil {
+			err = p.file.CloseAtomicallyReplace()
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrReport, err)
 		}
 	}
 	return nil
 }
 
-func writeReport(file string, r *report.Report) error {
-	f, err := renameio.NewPendingFile(file, renameio.WithPermissions(0o644), renameio.IgnoreUmask())
-	if err != nil {
-		return err
+// close drops what was not written.
+func (all pendingReports) close() {
+	for _, p := range all {
+		_ = p.file.Cleanup()
 	}
-	defer f.Cleanup()
-	if err := report.Forms()[filepath.Ext(file)](r, f); err != nil {
-		return err
-	}
-	return f.CloseAtomicallyReplace()
 }

@@ -26,6 +26,11 @@ func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (
 	if err := CheckReports(o.Reports); err != nil {
 		return report.Report{}, err
 	}
+	reports, err := openReports(o.Reports)
+	if err != nil {
+		return report.Report{}, err
+	}
+	defer reports.close()
 	m, err := Find(stores, named)
 	if err != nil {
 		return report.Report{}, err
@@ -49,7 +54,7 @@ func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (
 	if err != nil {
 		return report.Report{}, err
 	}
-	if err := WriteReports(o.Reports, &r); err != nil {
+	if err := reports.write(&r); err != nil {
 		return r, err
 	}
 	if kept == nil || !r.Passed || !saysMore(kept, &r) {

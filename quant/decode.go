@@ -88,6 +88,6 @@ func (t Tensor) decodeFP8(dst []float32, row int) error {
 // blockScales reads the scales of the blocks that row, counted over all matrices, runs through.
 func (t Tensor) blockScales(dst []float32, b blocks, row int) error {
 	size := t.ScaleDtype.Size()
-	first := (row/b.rows*b.down + row%b.rows/b.height) * b.across
+	first := b.scales(row)
 	return ToFloat32(dst, t.Scales[first*size:(first+b.across)*size], t.ScaleDtype)
 }

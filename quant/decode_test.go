@@ -1,6 +1,7 @@
 package quant
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"testing"
@@ -46,11 +47,13 @@ func TestDecodeFP8Blocks(t *testing.T) {
 	}
 }
 
-// mustDecodeInRows decodes one row at a time, and the last two together.
+// mustDecodeInRows decodes one row at a time, and the last two together, in place and from a copy of
+// each stretch of rows.
 func mustDecodeInRows(t *testing.T, tensor Tensor, want []float32) {
 	t.Helper()
 	cols := Columns(tensor.Shape)
 	rows := len(want) / cols
+	mustDecodeCopies(t, tensor, want)
 	for row := range rows {
 		n := min(2, rows-row) * cols
 		dst := make([]float32, n)
@@ -60,6 +63,31 @@ func mustDecodeInRows(t *testing.T, tensor Tensor, want []float32) {
 		for i, x := range dst {
 			if w := want[row*cols+i]; math.Float32bits(x) != math.Float32bits(w) {
 				t.Fatalf("row %d, value %d: %v, want %v", row, i, x, w)
+			}
+		}
+	}
+}
+
+// mustDecodeCopies copies every stretch of rows, within a canary, and decodes it.
+func mustDecodeCopies(t *testing.T, tensor Tensor, want []float32) {
+	t.Helper()
+	cols := Columns(tensor.Shape)
+	rows := len(want) / cols
+	for from := range rows {
+		for to := from; to <= rows; to++ {
+			size := tensor.RowsSize(to - from)
+			buf := bytes.Repeat([]byte{0xa5}, size+8)
+			own := tensor.CopyRows(buf[:size:size], from, to)
+			if !bytes.Equal(buf[size:], bytes.Repeat([]byte{0xa5}, 8)) {
+				t.Fatalf("rows %d to %d: more than %d bytes were written", from, to, size)
+			}
+			if err := own.Validate(); from < to && err != nil {
+				t.Fatalf("rows %d to %d: %v", from, to, err)
+			}
+			for i, x := range decodeAll(t, own) {
+				if w := want[from*cols+i]; math.Float32bits(x) != math.Float32bits(w) {
+					t.Fatalf("rows %d to %d, value %d: %v, want %v", from, to, i, x, w)
+				}
 			}
 		}
 	}

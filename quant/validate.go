@@ -103,4 +103,7 @@ func (t Tensor) blocks() blocks {
 	return b
 }
 
+// scales is the first scale of the blocks that row, counted over all matrices, runs through.
+func (b blocks) scales(row int) int { return (row/b.rows*b.down + row%b.rows/b.height) * b.across }
+
 func ceilDiv(a, b int) int { return (a + b - 1) / b }

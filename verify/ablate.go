@@ -38,7 +38,7 @@ func (r *run) checkAblation(ctx context.Context, a Ablate) report.Check {
 	}
 	r.unload()
 	o := a.options(r.Runtime)
-	m, err := runtime.Load(ctx, r.source, o)
+	m, err := load(ctx, r.source, o)
 	if err != nil {
 		return notRun("%s", sentences(err))
 	}
@@ -92,7 +92,11 @@ func decoded(ctx context.Context, ablated *runtime.Model, own *score.File, text 
 		if err != nil {
 			return nil, x.Precision(), err
 		}
-		positions = append(positions, score.Compare(own.Row(own.Texts.Row(text, i)), logits, next))
+		float, err := own.Row(own.Texts.Row(text, i))
+		if err != nil {
+			return nil, x.Precision(), err
+		}
+		positions = append(positions, score.Compare(float, logits, next))
 	}
 	return positions, x.Precision(), nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"qimport/internal/untrusted/yamldoc"
 	"qimport/verify/report"
 )
 
@@ -37,6 +38,9 @@ func DefaultCases() []Case {
 // answerTokens bounds an answer whose case does not.
 const answerTokens = 256
 
+// maxCases bounds a file of cases, in bytes.
+const maxCases = 4 << 20
+
 // ReadCases reads a YAML list of cases:
 //
 //	# comments are welcome
@@ -50,7 +54,11 @@ const answerTokens = 256
 // name is what errors call the file. Unknown keys, empty prompts and bad expressions are errors.
 func ReadCases(r io.Reader, name string) ([]Case, error) {
 	var cases []Case
-	if err := yaml.NewDecoder(r, yaml.Strict()).Decode(&cases); err != nil {
+	body, err := yamldoc.Read(r, "it", maxCases)
+	if err == nil && body != nil {
+		err = yaml.NodeToValue(body, &cases, yaml.Strict())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cases in %s: %w", name, err)
 	}
 	if len(cases) == 0 {

@@ -74,3 +74,24 @@ func TestDefaultCasesAreValid(t *testing.T) {
 		}
 	}
 }
+
+// FuzzReadCases: reading ends, and what is accepted can be asked and judged.
+func FuzzReadCases(f *testing.F) {
+	f.Add("- prompt: a\n  expect: '\\b4\\b'\n")
+	f.Add("- &a {prompt: a}\n- <<: *a\n  tokens: 5\n")
+	f.Add("- [[[[[[")
+	f.Fuzz(func(t *testing.T, text string) {
+		cases, err := ReadCases(strings.NewReader(text), "f")
+		if err != nil {
+			return
+		}
+		if len(cases) == 0 {
+			t.Error("nothing was read, without an error")
+		}
+		for _, c := range cases {
+			if err := c.Validate(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -26,7 +26,7 @@ func (r *run) compare(ctx context.Context) (report.Divergence, error) {
 	r.unload()
 	o := r.Runtime
 	o.StateDtype, o.DecayDtype = quant.F32, quant.F32
-	reference, err := runtime.Load(ctx, r.Against, o)
+	reference, err := load(ctx, r.Against, o)
 	if err != nil {
 		return report.Divergence{}, fmt.Errorf("the source did not load: %w", err)
 	}
@@ -65,7 +65,15 @@ func (r *run) compareScores(ctx context.Context, own *score.File) (report.Diverg
 				return report.Divergence{}, err
 			}
 			row := own.Texts.Row(text, i)
-			positions[text] = append(positions[text], score.Compare(reference.Row(row), own.Row(row), next))
+			theirs, err := reference.Row(row)
+			if err != nil {
+				return report.Divergence{}, err
+			}
+			ours, err := own.Row(row)
+			if err != nil {
+				return report.Divergence{}, err
+			}
+			positions[text] = append(positions[text], score.Compare(theirs, ours, next))
 		}
 	}
 	return r.divergenceOf(positions, own, "scores of "+reference.Metadata["model"]), nil
@@ -78,7 +86,10 @@ func scored(ctx context.Context, reference *runtime.Model, own *score.File) ([][
 		if len(logits) != own.Vocab {
 			return fmt.Errorf("the source has %d tokens in its vocabulary, the model %d", len(logits), own.Vocab)
 		}
-		ours := own.Row(own.Texts.Row(text, i))
+		ours, err := own.Row(own.Texts.Row(text, i))
+		if err != nil {
+			return err
+		}
 		positions[text] = append(positions[text], score.Compare(logits, ours, own.Texts[text][i+1]))
 		return nil
 	})

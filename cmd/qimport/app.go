@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"qimport/internal/untrusted"
 )
 
 const about = `Exit status: 0 done and verified; 1 failed; 2 wrong usage; 3 imported or found whole,
@@ -75,5 +77,8 @@ func command(s stdio, name, arguments, usage, description string, min, max int, 
 // usageError turns the parser's complaints into ours.
 func usageError(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) }
 
-// fprintln writes one formatted line.
-func fprintln(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+// fprintln writes one formatted line. Names, prompts and errors in it may come from anywhere: what would
+// steer a terminal is written as an escape.
+func fprintln(w io.Writer, format string, args ...any) {
+	io.WriteString(w, untrusted.Lines(fmt.Sprintf(format, args...), 0)+"\n")
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"qimport"
+	"qimport/internal/untrusted"
 )
 
 func batchCommand(s stdio) *cli.Command {
@@ -60,13 +61,13 @@ func batch(ctx context.Context, c call) error {
 // printLine prints one import's outcome: a line of JSON, or of text.
 func (c call) printLine(line qimport.BatchLine) error {
 	if !c.json {
-		fprintln(c.out, "%s  %s  %s", cmp.Or(line.Name.String(), line.Source), line.Status, strings.ReplaceAll(line.Error, "\n", "; "))
+		fprintln(c.out, "%s  %s  %s", cmp.Or(line.Name.String(), line.Source), line.Status, bounded(strings.ReplaceAll(line.Error, "\n", "; ")))
 		return nil
 	}
 	b, err := json.Marshal(line)
 	if err != nil {
 		return err
 	}
-	fprintln(c.out, "%s", b)
+	fprintln(c.out, "%s", untrusted.JSON(b))
 	return nil
 }

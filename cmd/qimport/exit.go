@@ -63,6 +63,7 @@ func outcomes() []outcome {
 		{arch.ErrUnsupported, exitFailed, "nothing was written; qimport imports only what its own runtime can run and prove"},
 		{source.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
 		{manifest.ErrDamaged, exitFailed, "import the models named again; qimport import writes only what is missing"},
+		{qimport.ErrReport, exitFailed, "name another place with --report"},
 		{fs.ErrPermission, exitFailed, "the store belongs to another user (Ollama's own, often): change its owner, or choose --store"},
 	}
 }

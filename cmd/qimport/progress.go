@@ -2,11 +2,13 @@ package main
 
 import (
 	"io"
-	"qimport"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
+
+	"qimport"
+	"qimport/internal/untrusted"
 )
 
 // progress shows how far long work is: a bar on a terminal, a line now and then elsewhere,
@@ -70,7 +72,7 @@ func (p *progress) Bytes(done, total int64) {
 // Step shows what is being done, where there is no measure of how much is left.
 func (p *progress) Step(what string) {
 	if p.bar != nil {
-		p.bar.Describe(p.title + ": " + what)
+		p.bar.Describe(p.title + ": " + untrusted.Text(what))
 		p.bar.Add(0)
 		return
 	}

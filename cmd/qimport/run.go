@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"qimport"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"qimport/internal/untrusted"
 	"qimport/runtime"
 	"qimport/runtime/chat"
 )
@@ -121,12 +121,15 @@ func (c call) generation() (runtime.GenerateOptions, error) {
 	return o, nil
 }
 
+// maxPrompt bounds a prompt from stdin, in bytes: more than a context has room for.
+const maxPrompt = 16 << 20
+
 // prompt is the second argument or, without one, all of stdin.
 func (c call) prompt() (string, error) {
 	if c.NArg() == 2 {
 		return c.Args().Get(1), nil
 	}
-	b, err := io.ReadAll(c.in)
+	b, err := untrusted.ReadAll(c.in, "stdin", maxPrompt)
 	if err != nil {
 		return "", err
 	}

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
+
+	"qimport/internal/untrusted"
 )
 
 // stdio is where the program reads and writes, and how much of it the user wants.
@@ -22,21 +28,44 @@ type wishes struct {
 	quiet bool
 }
 
-// print writes a result to stdout: as the document with --json, else as text writes it.
+// print writes a result to stdout: as the document with --json, else as text writes it. Either way
+// nothing in it steers a terminal.
 func (s stdio) print(document any, text func(io.Writer) error) error {
+	var b bytes.Buffer
 	if !s.json {
-		return text(s.out)
+		err := text(&b)
+		_, written := io.WriteString(s.out, untrusted.Lines(b.String(), 0))
+		return errors.Join(err, written)
 	}
-	e := json.NewEncoder(s.out)
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(document)
+	if err := e.Encode(document); err != nil {
+		return err
+	}
+	_, err := s.out.Write(untrusted.JSON(b.Bytes()))
+	return err
+}
+
+// maxLine is the most runes of a line of an error or a note: what they quote may be as long as a file.
+const maxLine = 2000
+
+// maxLines is the most lines of them.
+const maxLines = 1000
+
+// bounded is an error or a note as people are shown it.
+func bounded(text string) string {
+	lines := strings.Split(untrusted.Lines(text, maxLine), "\n")
+	if n := len(lines); n > maxLines {
+		lines = append(lines[:maxLines], fmt.Sprintf("… %d more lines", n-maxLines))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // note tells the user something beside the result.
 func (s stdio) note(format string, args ...any) {
 	if !s.quiet {
-		fprintln(s.err, format, args...)
+		fprintln(s.err, "%s", bounded(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -55,14 +84,14 @@ func (s stdio) fail(ctx context.Context, err error) int {
 		return exitDone
 	}
 	status, hint := exitStatus(ctx, err)
-	text := err.Error()
+	text := bounded(err.Error())
 	if status == exitInterrupted {
 		text = "interrupted"
 	}
 	if s.json {
 		document := failure{Schema: 1, Error: text, Hint: hint, Status: status}
 		b, _ := json.Marshal(document) // strings and a number
-		fprintln(s.err, "%s", b)
+		fprintln(s.err, "%s", untrusted.JSON(b))
 		return status
 	}
 	fprintln(s.err, "qimport: %s", text)

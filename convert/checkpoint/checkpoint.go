@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"qimport/convert/safetensors"
+	"qimport/internal/untrusted"
 )
 
 // ErrBadCheckpoint marks a directory that holds no model, or not all of one, or several.
@@ -18,8 +19,26 @@ var ErrBadCheckpoint = errors.New("not a whole checkpoint")
 const (
 	indexName = "model.safetensors.index.json"
 	extension = ".safetensors"
-	maxFile   = 512 << 20 // of a file that is read whole; the largest tokenizer.json has 20 MB
 )
+
+// Budgets of a checkpoint, each many times what the largest known one has.
+const (
+	maxShards = 10_000    // 163 files
+	maxHeader = 512 << 20 // bytes of all headers together: 60 MB
+)
+
+// maxBytes is how large a file that is read whole may be.
+func maxBytes(name string) int64 {
+	switch name {
+	case "config.json":
+		return 16 << 20 // 50 KB; 1 MB where it lists every quantized path
+	case "tokenizer.json":
+		return 256 << 20 // 20 MB
+	case indexName:
+		return 128 << 20 // 50 MB
+	}
+	return 64 << 20 // vocab.json has 7 MB
+}
 
 // Checkpoint is an open directory. No file descriptor stays open; shards are mapped when their
 // bytes are asked for.
@@ -28,10 +47,13 @@ type Checkpoint struct {
 	Shards    []*safetensors.File // by name
 	Unindexed []string            // tensors that the index leaves out: not part of the model
 	Files     []string            // names of the other files, hidden ones left out, sorted
+	Notes     []string            // what is wrong with the index, though the shards are whole without it
 }
 
 // Open reads the directory, the index and every shard's header. Links are followed, as the Hugging
-// Face cache has them. What is broken or ambiguous is ErrBadCheckpoint or safetensors.ErrBadHeader.
+// Face cache has them. What is broken or ambiguous is ErrBadCheckpoint, safetensors.ErrBadHeader or of
+// package untrusted. The index is a hint: it says which files are the shards, and a shard that it lists
+// must be there. Where it is broken, or of other shards, that is noted.
 func Open(dir string) (*Checkpoint, error) {
 	names, err := list(dir)
 	if err != nil {
@@ -43,15 +65,20 @@ func Open(dir string) (*Checkpoint, error) {
 			c.Files = append(c.Files, name)
 		}
 	}
-	index, err := c.index()
-	if err != nil {
-		return nil, err
+	for _, name := range c.Files {
+		if err := c.checkFile(name); err != nil {
+			return nil, err
+		}
 	}
+	index, broken := c.index()
 	shards := index.shards()
 	if len(shards) == 0 {
 		if shards, err = loose(names); err != nil {
-			return nil, err
+			return nil, errors.Join(broken, err)
 		}
+	}
+	if broken != nil {
+		c.note("the index is left aside: %v", broken)
 	}
 	if err := c.openShards(shards, len(index) > 0); err != nil {
 		return nil, err
@@ -62,8 +89,8 @@ func Open(dir string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// list names the files of a directory, links to files included. A link that leads nowhere is
-// listed too: opening it gives the error.
+// list names the files of a directory, links to files included. A link that leads nowhere is listed,
+// and so is what has the name of a file that is read without being one, so that opening it tells.
 func list(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -71,13 +98,42 @@ func list(dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		stat, err := os.Stat(filepath.Join(dir, e.Name()))
-		isFile := err == nil && stat.Mode().IsRegular() || errors.Is(err, fs.ErrNotExist)
-		if isFile && !strings.HasPrefix(e.Name(), ".") {
+		if !strings.HasPrefix(e.Name(), ".") && (isFile(dir, e) || slices.Contains(readEndings(), filepath.Ext(e.Name()))) {
 			names = append(names, e.Name())
 		}
 	}
 	return names, nil
+}
+
+// readEndings are those of files that are read.
+func readEndings() []string { return []string{extension, ".json", ".jinja"} }
+
+func isFile(dir string, e fs.DirEntry) bool {
+	if e.Type()&fs.ModeSymlink == 0 {
+		return e.Type().IsRegular()
+	}
+	stat, err := os.Stat(filepath.Join(dir, e.Name()))
+	return err == nil && stat.Mode().IsRegular() || errors.Is(err, fs.ErrNotExist)
+}
+
+// checkFile refuses, before a byte of weights is read, a file that File will not read.
+func (c *Checkpoint) checkFile(name string) error {
+	if !slices.Contains(readEndings(), filepath.Ext(name)) {
+		return nil
+	}
+	path := filepath.Join(c.Dir, name)
+	stat, err := os.Stat(path)
+	if err != nil {
+		return nil // a link to nothing is told by whoever needs it
+	}
+	if err := untrusted.CheckRegular(path, stat); err != nil {
+		return err
+	}
+	return untrusted.CheckSize(path, stat.Size(), maxBytes(name))
+}
+
+func (c *Checkpoint) note(format string, args ...any) {
+	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
 }
 
 // index reads the index file; none is an empty index.
@@ -93,6 +149,10 @@ func (c *Checkpoint) index() (index, error) {
 }
 
 func (c *Checkpoint) openShards(names []string, indexed bool) error {
+	if len(names) > maxShards {
+		return fmt.Errorf("%d shards, more than %d: %w", len(names), maxShards, ErrBadCheckpoint)
+	}
+	tensors, header := 0, int64(0)
 	for _, name := range names {
 		f, err := safetensors.Open(filepath.Join(c.Dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -106,35 +166,61 @@ func (c *Checkpoint) openShards(names []string, indexed bool) error {
 			return err
 		}
 		c.Shards = append(c.Shards, f)
+		tensors, header = tensors+len(f.Header.Tensors), header+f.Header.DataStart
+		if tensors > safetensors.MaxTensors || header > maxHeader {
+			return fmt.Errorf("the shards up to %s have %d tensors in %d bytes of headers, more than %d in %d: %w",
+				name, tensors, header, safetensors.MaxTensors, maxHeader, ErrBadCheckpoint)
+		}
 	}
 	return nil
 }
 
-// reconcile holds the shards to the index, and every tensor to one shard.
+// reconcile holds every tensor to one shard, and notes where the index says otherwise. What a model
+// cannot do without is asked for where its config is known.
 func (c *Checkpoint) reconcile(index index) error {
 	home := map[string]string{}
+	var elsewhere, nowhere example
 	for _, f := range c.Shards {
 		for _, t := range f.Header.Tensors {
-			want, indexed := index[t.Name]
-			switch first, twice := home[t.Name]; {
-			case indexed && want != f.Name():
-				return fmt.Errorf("tensor %q is in %s, %s says %s: the shards are swapped or of two checkpoints: %w",
-					t.Name, f.Name(), indexName, want, ErrBadCheckpoint)
-			case twice:
+			if first, twice := home[t.Name]; twice {
 				return fmt.Errorf("tensor %q is in both %s and %s: %w", t.Name, first, f.Name(), ErrBadCheckpoint)
+			}
+			home[t.Name] = f.Name()
+			switch want, indexed := index[t.Name]; {
+			case indexed && want != f.Name():
+				elsewhere.add(t.Name)
 			case len(index) > 0 && !indexed:
 				c.Unindexed = append(c.Unindexed, t.Name)
 			}
-			home[t.Name] = f.Name()
 		}
 	}
-	for _, name := range index.tensors() {
+	for name := range index {
 		if _, ok := home[name]; !ok {
-			return fmt.Errorf("tensor %q is not in %s, where %s says it is: %w", name, index[name], indexName, ErrBadCheckpoint)
+			nowhere.add(name)
 		}
+	}
+	if elsewhere.count > 0 {
+		c.note("%s is of other shards: %d tensors are in another one than it says, such as %q in %s, not %s",
+			indexName, elsewhere.count, elsewhere.name, home[elsewhere.name], index[elsewhere.name])
+	}
+	if nowhere.count > 0 {
+		c.note("%s is of other shards: %d tensors that it lists are in none, such as %q", indexName, nowhere.count, nowhere.name)
 	}
 	slices.Sort(c.Unindexed)
 	return nil
+}
+
+// example is how many names there are, and the first of them in the alphabet.
+type example struct {
+	count int
+	name  string
+}
+
+func (e *example) add(name string) {
+	if e.count == 0 || name < e.name {
+		e.name = name
+	}
+	e.count++
 }
 
 // File reads one of the other files whole; an error that wraps fs.ErrNotExist if there is none. A
@@ -143,15 +229,7 @@ func (c *Checkpoint) File(name string) ([]byte, error) {
 	if name != filepath.Base(name) || !fs.ValidPath(name) {
 		return nil, fmt.Errorf("%q: %w", name, fs.ErrNotExist)
 	}
-	path := filepath.Join(c.Dir, name)
-	stat, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if stat.Size() > maxFile {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d: %w", path, stat.Size(), maxFile, ErrBadCheckpoint)
-	}
-	return os.ReadFile(path)
+	return untrusted.ReadFile(filepath.Join(c.Dir, name), maxBytes(name))
 }
 
 // Close unmaps the shards.

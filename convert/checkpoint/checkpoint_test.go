@@ -2,12 +2,15 @@ package checkpoint
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"qimport/convert/safetensors"
 	"qimport/quant"
@@ -108,15 +111,6 @@ func TestOpen(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	remap := func(old, new string) func(t *testing.T, dir string) {
-		return func(t *testing.T, dir string) {
-			b, err := os.ReadFile(filepath.Join(dir, indexName))
-			if err != nil {
-				t.Fatal(err)
-			}
-			text(t, dir, indexName, strings.Replace(string(b), old, new, 1))
-		}
-	}
 	for _, c := range []struct {
 		name   string
 		damage func(t *testing.T, dir string)
@@ -132,11 +126,6 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			os.Truncate(p, stat.Size()-1)
 		}, []string{"model-00001-of-00002.safetensors", `tensor "b"`, "byte", "cut short"}},
-		{"swapped shards", func(t *testing.T, dir string) {
-			shard(t, dir, "model-00001-of-00002.safetensors", "c")
-			shard(t, dir, "model-00002-of-00002.safetensors", "a", "b")
-		}, []string{`tensor "c"`, "model-00001-of-00002.safetensors", "swapped"}},
-		{"tensor missing", remap(`"a":`, `"d":"model-00002-of-00002.safetensors","a":`), []string{`tensor "d"`, "model-00002-of-00002.safetensors"}},
 		{"tensor in two shards", func(t *testing.T, dir string) {
 			shard(t, dir, "model-00002-of-00002.safetensors", "a", "c")
 		}, []string{`tensor "a"`, "model-00002-of-00002.safetensors"}},
@@ -144,13 +133,6 @@ func TestOpenRefuses(t *testing.T) {
 			shard(t, dir, "model-00001-of-00002.safetensors", "a", "b", "x")
 			shard(t, dir, "model-00002-of-00002.safetensors", "c", "x")
 		}, []string{`tensor "x"`, "both"}},
-		{"path with a folder", remap(`"model-00002-of-00002.safetensors"`, `"sub/model-00002-of-00002.safetensors"`), []string{`tensor "c"`, "bare name"}},
-		{"path upwards", remap(`"model-00002-of-00002.safetensors"`, `"../x.safetensors"`), []string{`tensor "c"`, "bare name"}},
-		{"not a safetensors file", remap(`"model-00002-of-00002.safetensors"`, `"config.json"`), []string{`tensor "c"`, "bare name"}},
-		{"tensor listed twice", remap(`"a":`, `"b":"model-00001-of-00002.safetensors","a":`), []string{`tensor "b"`, "twice"}},
-		{"shard a number", remap(`"model-00002-of-00002.safetensors"`, `7`), []string{`tensor "c"`}},
-		{"weight_map a list", func(t *testing.T, dir string) { text(t, dir, indexName, `{"weight_map":[]}`) }, []string{indexName, "object"}},
-		{"index no JSON", func(t *testing.T, dir string) { text(t, dir, indexName, `{`) }, []string{indexName}},
 		{"no shards", func(t *testing.T, dir string) {
 			for _, p := range []string{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", indexName} {
 				os.Remove(filepath.Join(dir, p))
@@ -201,6 +183,128 @@ func TestOpenRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestIndexIsAHint: an index that cannot be read, leads out of the directory or is of other shards is
+// noted, if the shards are whole and unambiguous without it; else it is an error, too.
+func TestIndexIsAHint(t *testing.T) {
+	remap := func(old, new string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			b, err := os.ReadFile(filepath.Join(dir, indexName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text(t, dir, indexName, strings.Replace(string(b), old, new, 1))
+		}
+	}
+	whole := func(content string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) { text(t, dir, indexName, content) }
+	}
+	for _, c := range []struct {
+		name   string
+		damage func(t *testing.T, dir string)
+		want   []string // parts of the note
+	}{
+		{"swapped shards", func(t *testing.T, dir string) {
+			shard(t, dir, "model-00001-of-00002.safetensors", "c")
+			shard(t, dir, "model-00002-of-00002.safetensors", "a", "b")
+		}, []string{"3 tensors", `"a" in model-00002-of-00002.safetensors, not model-00001-of-00002.safetensors`}},
+		{"tensor missing", remap(`"a":`, `"d":"model-00002-of-00002.safetensors","a":`), []string{"1 tensors that it lists are in none", `"d"`}},
+		{"path with a folder", remap(`"model-00002-of-00002.safetensors"`, `"sub/model-00002-of-00002.safetensors"`), []string{`tensor "c"`, "bare name"}},
+		{"path upwards", remap(`"model-00002-of-00002.safetensors"`, `"../x.safetensors"`), []string{`tensor "c"`, "bare name"}},
+		{"name that steers a terminal", remap(`"model-00002-of-00002.safetensors"`, `"\u001b[2J.safetensors"`), []string{`tensor "c"`, "bare name"}},
+		{"not a safetensors file", remap(`"model-00002-of-00002.safetensors"`, `"config.json"`), []string{`tensor "c"`, "bare name"}},
+		{"tensor listed twice", remap(`"a":`, `"b":"model-00001-of-00002.safetensors","a":`), []string{`tensor "b"`, "twice"}},
+		{"shard a number", remap(`"model-00002-of-00002.safetensors"`, `7`), []string{`tensor "c"`}},
+		{"weight_map a list", whole(`{"weight_map":[]}`), []string{indexName, "object"}},
+		{"weight_map cut short", whole(`{"weight_map":{"a":`), []string{indexName, "left aside"}},
+		{"no JSON", whole(`{`), []string{indexName}},
+		{"empty file", whole(``), []string{indexName}},
+		{"too large", func(t *testing.T, dir string) {
+			if err := os.Truncate(filepath.Join(dir, indexName), maxBytes(indexName)+1); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{indexName, "134217729 bytes, more than the 134217728"}},
+		{"a directory", func(t *testing.T, dir string) {
+			p := filepath.Join(dir, indexName)
+			if err := errors.Join(os.Remove(p), os.Mkdir(p, 0o755)); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{indexName + " is a directory, not a regular file"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			two(t, dir)
+			c.damage(t, dir)
+			got, err := Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				if len(got.Notes) != 1 || !strings.Contains(got.Notes[0], want) {
+					t.Errorf("%q do not say %q", got.Notes, want)
+				}
+			}
+			if len(got.Shards) != 2 {
+				t.Errorf("%d shards", len(got.Shards))
+			}
+			if err := os.Remove(filepath.Join(dir, "model-00002-of-00002.safetensors")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(dir); err == nil {
+				t.Error("opened without one of its shards")
+			}
+		})
+	}
+}
+
+// TestHostileIndex: an index of three million tensors, or of names as long as they may be, costs
+// seconds, and memory in proportion.
+func TestHostileIndex(t *testing.T) {
+	if testing.Short() {
+		t.Skip("an index of 128 MB")
+	}
+	for _, c := range []struct{ entry, want string }{
+		{`"t%d":"model.safetensors"`, "more than 1048576 tensors"},
+		{`"%0512d":"model.safetensors"`, "tensors that it lists are in none"},
+	} {
+		dir := t.TempDir()
+		shard(t, dir, "model.safetensors", "a")
+		b := []byte(`{"weight_map":{"a":"model.safetensors"`)
+		n := 0
+		for ; n < 3_000_000 && len(b) < int(maxBytes(indexName))-1000; n++ {
+			b = fmt.Appendf(append(b, ','), c.entry, n)
+		}
+		text(t, dir, indexName, string(b)+"}}")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		got, err := Open(dir)
+		took := time.Since(start)
+		runtime.ReadMemStats(&after)
+		if err != nil || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], c.want) {
+			t.Errorf("%v, %v", got, err)
+		}
+		made := after.TotalAlloc - before.TotalAlloc
+		t.Logf("%d tensors in %d MB: %.1f s, %d MB made on the way", n, len(b)>>20, took.Seconds(), made>>20)
+		if made > 12*uint64(len(b)) || took > time.Minute {
+			t.Errorf("%v and %d bytes for an index of %d", took, made, len(b))
+		}
+	}
+}
+
+// TestManyShards: more shards than any model has are refused before they are opened, and so are more
+// tensors than any has, over all shards together.
+func TestManyShards(t *testing.T) {
+	dir := t.TempDir()
+	b := []byte(`{"weight_map":{"a":"model.safetensors"`)
+	for i := range maxShards {
+		b = fmt.Appendf(b, `,"t%d":"model-%d.safetensors"`, i, i)
+	}
+	text(t, dir, indexName, string(b)+"}}")
+	if _, err := Open(dir); !errors.Is(err, ErrBadCheckpoint) || !strings.Contains(err.Error(), "10001 shards") {
+		t.Error(err)
 	}
 }
 

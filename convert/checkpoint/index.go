@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"qimport/convert/safetensors"
+	"qimport/internal/untrusted"
 )
 
 // index is the weight_map of model.safetensors.index.json: tensor name -> shard.
@@ -18,9 +21,6 @@ type index map[string]string
 func (x index) shards() []string {
 	return slices.Compact(slices.Sorted(maps.Values(x)))
 }
-
-// tensors are the names that the index lists, sorted.
-func (x index) tensors() []string { return slices.Sorted(maps.Keys(x)) }
 
 // parseIndex reads the file's weight_map; other keys are passed over. A shard must be a bare file
 // name, so that an index cannot lead out of its directory. Errors are ErrBadCheckpoint.
@@ -47,7 +47,7 @@ func parseWeightMap(b []byte) (index, error) {
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
 		return nil, fmt.Errorf("weight_map is not an object")
 	}
-	x := index{}
+	x, files := index{}, map[string]string{} // one string a file, however often it is named
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
@@ -65,7 +65,13 @@ func parseWeightMap(b []byte) (index, error) {
 		if !ok || !bareShard(shard) {
 			return nil, fmt.Errorf("tensor %q: %q is not the bare name of a %s file", name, fmt.Sprint(value), extension)
 		}
-		x[name] = shard
+		if len(x) == safetensors.MaxTensors {
+			return nil, fmt.Errorf("more than %d tensors", safetensors.MaxTensors)
+		}
+		if _, known := files[shard]; !known {
+			files[shard] = shard
+		}
+		x[name] = files[shard]
 	}
 	_, err := dec.Token()
 	if err == io.EOF {
@@ -75,5 +81,5 @@ func parseWeightMap(b []byte) (index, error) {
 }
 
 func bareShard(name string) bool {
-	return strings.HasSuffix(name, extension) && name == filepath.Base(name) && !strings.ContainsAny(name, "/\\\x00")
+	return strings.HasSuffix(name, extension) && name == filepath.Base(name) && untrusted.CheckName(name) == nil
 }

@@ -9,35 +9,54 @@ import (
 	"qimport/quant"
 )
 
+// take copies a span of the source, with the scales that it needs: only Go code reads the mapped
+// file, which may be cut short at any moment, and kernels, hashes and the disk see memory that stays.
+// The buffer goes back when nothing of the copy is needed any more.
+func (tw *tensorWriter) take(s span) (own quant.Tensor, buffer []byte, err error) {
+	src := tw.pieces[s.piece]
+	size := src.RowsSize(s.to - s.from)
+	buffer = tw.buffer(size)
+	err = tw.src.Guard(func() error {
+		own = src.CopyRows(buffer[:size], s.from, s.to)
+		return nil
+	})
+	if len(own.Data) == len(src.Data) && src.Format.Mode == quant.Plain {
+		own.Shape = src.Shape // all of it, with all its axes
+	}
+	tw.src.Release(rowsOf(src, s.from, s.to))
+	return own, buffer, err
+}
+
 // encode makes the chunk of a span.
 func (tw *tensorWriter) encode(s span) (chunk, error) {
-	src := tw.pieces[s.piece]
-	data := rowsOf(src, s.from, s.to)
-	c := chunk{first: s.first, read: data, source: s.bytes}
-	err := checkSpan(src, data, s)
+	c := chunk{first: s.first, source: s.bytes}
+	src, buffer, err := tw.take(s)
 	if err == nil {
-		n := (s.to - s.from) * quant.Columns(src.Shape)
-		err = tw.transform(&c, src, data, s, n)
+		err = checkSpan(src, s)
 	}
-	if copied := tw.plan.Transform == plan.Copy || tw.plan.Transform == plan.Expand || tw.plan.Transform == plan.Fold; !copied {
-		tw.src.Release(c.read)
-		c.read = nil
+	if err == nil {
+		err = tw.transform(&c, src)
+	}
+	if copied := tw.plan.Transform == plan.Copy || tw.plan.Transform == plan.Expand || tw.plan.Transform == plan.Fold; copied {
+		c.read = buffer
+	} else {
+		tw.giveBack(buffer)
 	}
 	return c, err
 }
 
-// transform makes the bytes of a chunk from the n elements of a span, which lie in data.
-func (tw *tensorWriter) transform(c *chunk, src quant.Tensor, data []byte, s span, n int) error {
-	target := tw.plan.Target
+// transform makes the bytes of a chunk from a span of the source.
+func (tw *tensorWriter) transform(c *chunk, src quant.Tensor) error {
+	target, data, n := tw.plan.Target, src.Data, quant.Elements(src.Shape)
 	switch tw.plan.Transform {
 	case plan.Copy:
 		c.bytes = data
 	case plan.Expand:
 		c.bytes = data
-		return src.ExpandScales(tw.output(c, n).Scales, s.from)
+		return src.ExpandScales(tw.output(c, n).Scales, 0)
 	case plan.Fold:
 		c.bytes = data
-		return src.FoldScales(tw.output(c, n).Scales, s.from)
+		return src.FoldScales(tw.output(c, n).Scales, 0)
 	case plan.ChannelsToFront:
 		channelsToFront(tw.output(c, n).Weight, src)
 	case plan.ChannelsToBack:
@@ -52,12 +71,12 @@ func (tw *tensorWriter) transform(c *chunk, src quant.Tensor, data []byte, s spa
 		}
 		return checkRange(c.bytes, target.Dtype)
 	case plan.Decode:
-		if err := tw.throughFloats(tw.output(c, n), src, s, n); err != nil {
+		if err := tw.throughFloats(tw.output(c, n), src, n); err != nil {
 			return err
 		}
 		return checkRange(c.bytes, target.Dtype)
 	case plan.Reencode:
-		return tw.throughFloats(tw.output(c, n), src, s, n)
+		return tw.throughFloats(tw.output(c, n), src, n)
 	}
 	return nil
 }
@@ -92,12 +111,12 @@ func (tw *tensorWriter) output(c *chunk, n int) quant.Packed {
 	return out
 }
 
-// throughFloats decodes the rows of a span and encodes them again.
-func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, s span, n int) error {
+// throughFloats decodes the n elements of a span and encodes them again.
+func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, n int) error {
 	buffer := tw.buffer(4 * n)
 	defer tw.giveBack(buffer)
 	values := quant.Values{Data: buffer[:4*n], Dtype: quant.F32}
-	if err := src.Decode(float32s(values.Data), s.from); err != nil {
+	if err := src.Decode(float32s(values.Data), 0); err != nil {
 		return err
 	}
 	if bad, err := quant.NonFinite(values.Data, values.Dtype); bad > 0 || err != nil {
@@ -122,17 +141,13 @@ func float32s(buffer []byte) []float32 {
 // checkSpan refuses weights and scales that are no numbers: a group that holds one would lose all its
 // values, and a model with one answers nothing but noise. The kernel that only counts is several times
 // as fast as the search for the place, which is left to the rare case.
-func checkSpan(src quant.Tensor, data []byte, s span) error {
-	t := quant.Tensor{Format: src.Format, Data: data, ScaleDtype: src.ScaleDtype}
-	if s.from == 0 {
-		t.Scales, t.Biases = src.Scales, src.Biases
-	}
+func checkSpan(src quant.Tensor, s span) error {
 	if f := src.Format; f.Mode == quant.Plain && f.Dtype.IsFloat() {
-		if bad, err := quant.NonFinite(data, f.Dtype); bad == 0 {
+		if bad, err := quant.NonFinite(src.Data, f.Dtype); bad == 0 {
 			return err
 		}
 	}
-	if err := quant.CheckFinite(t); err != nil {
+	if err := quant.CheckFinite(src); err != nil {
 		return fmt.Errorf("%w: in rows %d to %d, %w; the file is damaged, fetch it again", source.ErrSource, s.from, s.to-1, err)
 	}
 	return nil

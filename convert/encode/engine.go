@@ -14,6 +14,8 @@ import (
 type Pieces interface {
 	// LoadPiece lends piece i of a tensor; the bytes stay until the source is closed.
 	LoadPiece(t source.Tensor, i int) (quant.Tensor, error)
+	// Guard runs f, which reads lent bytes, and names the file that was cut short meanwhile.
+	Guard(f func() error) error
 	// Release says that lent bytes will not be needed soon.
 	Release(b []byte)
 }
@@ -58,11 +60,14 @@ func NewEngine(src Pieces, jobs int, meter *Meter) *Engine {
 	}
 }
 
+// workers is how many pieces are worked on at a time. More than a few for every core gain nothing, and
+// cost memory.
 func workers(jobs int) int {
+	cores := goruntime.GOMAXPROCS(0)
 	if jobs > 0 {
-		return jobs
+		return min(jobs, 4*cores)
 	}
-	return goruntime.GOMAXPROCS(0)
+	return cores
 }
 
 // AtOnce is how many tensors are best made at the same time: one more than there are workers, so

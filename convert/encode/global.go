@@ -59,15 +59,18 @@ func (tw *tensorWriter) largest(ctx context.Context) (float32, error) {
 
 // largestOf is the largest magnitude of a span. What is no number is left to checkSpan.
 func (tw *tensorWriter) largestOf(s span) (largest float32, err error) {
-	src := tw.pieces[s.piece]
-	n := (s.to - s.from) * quant.Columns(src.Shape)
+	src, data, err := tw.take(s)
+	defer tw.giveBack(data)
+	if err != nil {
+		return 0, err
+	}
+	n := quant.Elements(src.Shape)
 	buffer := tw.buffer(4 * n)
 	defer tw.giveBack(buffer)
 	values := float32s(buffer[:4*n])
-	if err := src.Decode(values, s.from); err != nil {
+	if err := src.Decode(values, 0); err != nil {
 		return 0, err
 	}
-	tw.src.Release(rowsOf(src, s.from, s.to))
 	for _, v := range values {
 		if v < 0 {
 			v = -v

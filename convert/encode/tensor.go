@@ -48,8 +48,8 @@ type chunk struct {
 	bytes  []byte       // elements
 	parts  quant.Packed // scales and biases, where they are made and not copied
 	first  int          // element of the whole tensor at which it begins
-	buffer []byte       // that all of them lie in, to be used again; nil if they are the source's
-	read   []byte       // of the source, to be released
+	buffer []byte       // that all of them lie in, to be used again
+	read   []byte       // the buffer that the elements lie in, where they are those of the source
 	source int64        // bytes of the source that it stands for
 }
 
@@ -124,7 +124,7 @@ func (tw *tensorWriter) takeChunk(ctx context.Context, result <-chan chunk) erro
 	if err := tw.writeParts(c); err != nil {
 		return err
 	}
-	tw.src.Release(c.read)
+	tw.giveBack(c.read)
 	tw.giveBack(c.buffer)
 	tw.meter.Advance(tw.label, c.source, false)
 	return nil
@@ -173,9 +173,27 @@ func (tw *tensorWriter) part(kind plan.ArrayKind, of func(quant.Tensor) []byte) 
 		return tw.out.Advance(tw.places[kind].Bytes)
 	}
 	for _, p := range tw.pieces {
-		if _, err := tw.out.Write(of(p)); err != nil {
+		if err := tw.copyOut(of(p)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// copyOut writes bytes of the source, a buffer at a time.
+func (tw *tensorWriter) copyOut(lent []byte) error {
+	buffer := tw.buffer(4 * tw.size.elements)
+	defer tw.giveBack(buffer)
+	for len(lent) > 0 {
+		var n int
+		if err := tw.src.Guard(func() error { n = copy(buffer, lent); return nil }); err != nil {
+			return err
+		}
+		if _, err := tw.out.Write(buffer[:n]); err != nil {
+			return err
+		}
+		tw.src.Release(lent[:n])
+		lent = lent[n:]
 	}
 	return nil
 }

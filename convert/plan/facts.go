@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -50,6 +51,11 @@ func scalesAreExact(src *source.Source, t source.Tensor) (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		lent := piece.Scales
+		if err := src.Guard(func() error { piece.Scales = bytes.Clone(lent); return nil }); err != nil {
+			return false, err
+		}
+		src.Release(lent)
 		exact := piece.FoldsGlobal()
 		if piece.Format.Mode == quant.FP8 {
 			exact = piece.ExpandsToMXFP8()

@@ -54,7 +54,7 @@ func (c *cursor) str() (string, error) {
 	at := c.i
 	c.skip()
 	raw := c.b[at:c.i]
-	if !bytes.ContainsRune(raw, '\\') {
+	if bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw[1 : len(raw)-1]), nil
 	}
 	if i := loneSurrogate(raw); i >= 0 {
@@ -134,7 +134,10 @@ func (c *cursor) quoted() {
 
 // bare passes over a number, true, false or null.
 func (c *cursor) bare() {
-	for c.i < len(c.b) && !bytes.ContainsRune([]byte(",]} \t\r\n"), rune(c.b[c.i])) {
-		c.i++
+	for ; c.i < len(c.b); c.i++ {
+		switch c.b[c.i] {
+		case ',', ']', '}', ' ', '\t', '\r', '\n':
+			return
+		}
 	}
 }

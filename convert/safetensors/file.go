@@ -11,6 +11,8 @@ import (
 
 	"github.com/edsrzf/mmap-go"
 	"github.com/nlpodyssey/safetensors"
+
+	"qimport/internal/untrusted"
 )
 
 // File is one safetensors file: its header, and its data once somebody asks for it. No file
@@ -27,18 +29,11 @@ type File struct {
 
 // Open reads and checks the header. Errors name the file; those of its content are ErrBadHeader.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, stat, err := untrusted.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	stat, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !stat.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file: %w", path, ErrBadHeader)
-	}
 	h, err := readHeader(f, stat.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
@@ -49,7 +44,7 @@ func Open(path string) (*File, error) {
 func readHeader(r io.ReaderAt, size int64) (Header, error) {
 	first := make([]byte, min(8, size))
 	if _, err := r.ReadAt(first, 0); err != nil {
-		return Header{}, err
+		return Header{}, shrunk(err)
 	}
 	n, err := HeaderLength(first, size)
 	if err != nil {
@@ -57,9 +52,17 @@ func readHeader(r io.ReaderAt, size int64) (Header, error) {
 	}
 	b := make([]byte, 8+n)
 	if _, err := r.ReadAt(b, 0); err != nil {
-		return Header{}, err
+		return Header{}, shrunk(err)
 	}
 	return ParseHeader(b, size)
+}
+
+// shrunk says of an end that comes before the size that the file had that it was cut short.
+func shrunk(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("it was cut while it was read: %w", ErrTruncated)
+	}
+	return err
 }
 
 // Name is the file's base name.
@@ -69,7 +72,8 @@ func (f *File) Name() string { return filepath.Base(f.Path) }
 func (f *File) Size() int64 { return f.stat.Size() }
 
 // Bytes lends the data of a tensor, mapped until Close. The file must still be the one whose header
-// was read: one that was replaced or written to meanwhile is an error.
+// was read: one that was replaced or written to meanwhile is an error. It may still be cut short
+// while the bytes are read, so that they are to be read under Guard.
 func (f *File) Bytes(name string) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -87,19 +91,15 @@ func (f *File) Bytes(name string) ([]byte, error) {
 
 // open maps the file and hands it to the library.
 func (f *File) open() error {
-	file, err := os.Open(f.Path)
+	file, stat, err := untrusted.Open(f.Path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	stat, err := file.Stat()
-	if err != nil {
-		return err
-	}
 	if err := f.same(stat); err != nil {
 		return err
 	}
-	m, err := mmap.Map(file, mmap.RDONLY, 0)
+	m, err := mmap.MapRegion(file, int(stat.Size()), mmap.RDONLY, 0, 0) // however long it is by now
 	if err != nil {
 		return fmt.Errorf("map %s: %w", f.Path, err)
 	}
@@ -125,6 +125,30 @@ func (f *File) same(now os.FileInfo) error {
 		return fmt.Errorf("%s was changed while it was read: %w", f.Path, ErrBadHeader)
 	}
 	return nil
+}
+
+// Guard runs f, which reads bytes that files have lent. Where one of them was cut short since it was
+// mapped, so that there is nothing to read, the error names it and is ErrTruncated. Native code would
+// end the process there: f gives it copies.
+func Guard(files []*File, f func() error) error {
+	err := untrusted.Guard(f)
+	var fault *untrusted.Fault
+	if !errors.As(err, &fault) {
+		return err
+	}
+	for _, file := range files {
+		if file.maps(fault.Addr) {
+			return fmt.Errorf("%s was cut while it was read: %w", file.Name(), ErrTruncated)
+		}
+	}
+	return err
+}
+
+// maps says whether an address is of this file's map.
+func (f *File) maps(at uintptr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.m) > 0 && at >= address(f.m) && at-address(f.m) < uintptr(len(f.m))
 }
 
 func address(b []byte) uintptr { return uintptr(unsafe.Pointer(&b[0])) }

@@ -15,6 +15,13 @@ import (
 // maxHeader is the reference reader's limit on N, in bytes.
 const maxHeader = 100_000_000
 
+// MaxTensors is the most tensors of one file, and of one model. The largest known checkpoint, of 397
+// billion parameters with every expert and its scales apart, has 400,000.
+const MaxTensors = 1 << 20
+
+// maxRank is the most dimensions of a tensor; the largest known has 5.
+const maxRank = 16
+
 // ErrBadHeader marks every rejection of a file.
 var ErrBadHeader = errors.New("not a sound safetensors file")
 

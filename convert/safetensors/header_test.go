@@ -95,6 +95,7 @@ func TestParseHeaderRefuses(t *testing.T) {
 		{"invalid UTF-8", file("{\"a\xff\":{}}", 0), "byte 11: invalid UTF-8"},
 		{"lone surrogate", file(`{"\ud800":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1), "half of a surrogate pair"},
 		{"low surrogate first", file(`{"\udc00\ud800":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1), "half of a surrogate pair"},
+		{"too many dimensions", file(`{"a":{"dtype":"U8","shape":[0`+strings.Repeat(",1", 16)+`],"data_offsets":[0,0]}}`, 0), "more than 16 dimensions"},
 		{"deep nesting", file(strings.Repeat("[", 20000)+strings.Repeat("]", 20000), 0), "invalid JSON"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -34,6 +34,9 @@ func scanHeader(text []byte, h *Header) error {
 		if err != nil {
 			return fmt.Errorf("tensor %.200q: %w", name, err)
 		}
+		if len(h.Tensors) == MaxTensors {
+			return bad(at, "more than %d tensors", MaxTensors)
+		}
 		t.Name = name
 		h.Tensors = append(h.Tensors, t)
 		return nil
@@ -41,6 +44,9 @@ func scanHeader(text []byte, h *Header) error {
 }
 
 func checkText(text []byte) error {
+	if utf8.Valid(text) && json.Valid(text) {
+		return nil
+	}
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
 		if r == utf8.RuneError && size == 1 {
@@ -151,6 +157,9 @@ func (c *cursor) sizes() ([]int, error) {
 		n, err := strconv.ParseUint(string(c.b[at:c.i]), 10, 64)
 		if err != nil || n > math.MaxInt64 {
 			return nil, bad(at, "%.40s is no size", c.b[at:c.i])
+		}
+		if len(list) == maxRank {
+			return nil, bad(at, "more than %d dimensions", maxRank)
 		}
 		list = append(list, int(n))
 	}

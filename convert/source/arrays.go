@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"qimport/convert/safetensors"
+	"qimport/internal/untrusted"
 	"qimport/quant"
 )
 
@@ -21,8 +22,8 @@ func readArrays(files []*safetensors.File, skip []string) (arrays, error) {
 			if _, ignored := slices.BinarySearch(skip, t.Name); ignored {
 				continue
 			}
-			if err := checkName(t.Name); err != nil {
-				return nil, fmt.Errorf("%s: %w", f.Name(), err)
+			if err := untrusted.CheckName(t.Name); err != nil {
+				return nil, fmt.Errorf("%s: tensor %.60q: %w", f.Name(), t.Name, err)
 			}
 			if other, twice := all[t.Name]; twice {
 				return nil, fmt.Errorf("tensor %s is in both %s and %s", t.Name, files[other.Shard].Name(), f.Name())
@@ -31,22 +32,6 @@ func readArrays(files []*safetensors.File, skip []string) (arrays, error) {
 		}
 	}
 	return all, nil
-}
-
-// checkName refuses names that would harm where they end up: in headers, manifests and on terminals.
-func checkName(name string) error {
-	if len(name) > 512 {
-		return fmt.Errorf("a tensor's name has %d bytes, more than 512: %.60q…", len(name), name)
-	}
-	for _, r := range name {
-		if r <= ' ' || r == 0x7f || r == '/' || r == '\\' {
-			return fmt.Errorf("tensor %q: a name cannot have %q in it", name, r)
-		}
-	}
-	if name == "" {
-		return fmt.Errorf("a tensor has an empty name")
-	}
-	return nil
 }
 
 // bundle is the arrays of one logical tensor, by the words that the makers of checkpoints have for

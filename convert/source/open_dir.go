@@ -65,6 +65,7 @@ func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 		return Inventory{}, err
 	}
 	inv.Origin, inv.Files = c.Dir, c.Files
+	inv.Notes = append(inv.Notes, c.Notes...)
 	inv.noteLeftOut(len(c.Unindexed), dropped, cl.inferred)
 	inv.Chat, err = files.Read(c)
 	return inv, err

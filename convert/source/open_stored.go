@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 
 	"qimport/arch"
 	"qimport/arch/files"
 	"qimport/convert/safetensors"
+	"qimport/internal/untrusted"
 	"qimport/manifest"
 )
 
@@ -29,6 +29,7 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 	beside := storedFiles{path: path, layers: map[string]manifest.Layer{}}
 	var blobs []*safetensors.File
 	seen := map[manifest.Digest]bool{}
+	tensors := 0
 	for _, l := range m.Layers {
 		if l.MediaType != manifest.MediaTypeTensor {
 			beside.add(l)
@@ -43,6 +44,9 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 			return nil, err
 		}
 		blobs = append(blobs, f)
+		if tensors += len(f.Header.Tensors); tensors > safetensors.MaxTensors {
+			return nil, fmt.Errorf("the blobs up to that of %s have %d tensors, more than %d", l.Name, tensors, safetensors.MaxTensors)
+		}
 	}
 	raw, err := beside.File(files.Config)
 	if err != nil {
@@ -103,6 +107,9 @@ func readStored(config arch.Config, blobs []*safetensors.File) (Inventory, error
 	return inv, err
 }
 
+// maxStoredFile bounds a file of a stored model: no checkpoint may have a larger one.
+const maxStoredFile = 256 << 20
+
 // storedFiles is the layers of a manifest that are not tensors.
 type storedFiles struct {
 	path   func(manifest.Digest) string
@@ -145,7 +152,7 @@ func (f storedFiles) File(name string) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("the stored model has no %s: %w", name, fs.ErrNotExist)
 	}
-	b, err := os.ReadFile(f.path(l.Digest))
+	b, err := untrusted.ReadFile(f.path(l.Digest), maxStoredFile)
 	if err != nil {
 		return nil, err
 	}

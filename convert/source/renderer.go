@@ -2,11 +2,13 @@ package source
 
 import (
 	"fmt"
-	"os"
-
 	"qimport/arch/files"
+	"qimport/internal/untrusted"
 	"qimport/manifest"
 )
+
+// maxStoredConfig bounds the config of a manifest; Ollama's have some hundred bytes.
+const maxStoredConfig = 1 << 20
 
 // standIn gives a chat template to a model that is stored without one: Ollama keeps the JSON files
 // of a checkpoint alone, and names in the manifest's config the part of itself that writes the
@@ -15,7 +17,7 @@ func (f *storedFiles) standIn(m manifest.Manifest, inv *Inventory) error {
 	if m.Config.Digest.IsZero() {
 		return nil
 	}
-	b, err := os.ReadFile(f.path(m.Config.Digest))
+	b, err := untrusted.ReadFile(f.path(m.Config.Digest), maxStoredConfig)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ var ErrSource = errors.New("source refused")
 
 // Source is a model's logical tensors and files, from a checkpoint directory (OpenDir) or from a
 // stored model (OpenStored). It is safe for use by several goroutines; bytes that it lends are
-// mapped memory and stay until Close.
+// mapped memory and stay until Close. They are to be read under Guard, by Go code: the file behind
+// them may be cut short at any moment.
 type Source struct {
 	inv    Inventory
 	shards []*safetensors.File // as Inventory.Shards
@@ -60,9 +62,15 @@ func (s *Source) Load(name string) (quant.Tensor, error) {
 			whole.Scales = make([]byte, 0, len(one.Scales)*len(t.Pieces))
 			whole.Biases = make([]byte, 0, len(one.Biases)*len(t.Pieces))
 		}
-		whole.Data = append(whole.Data, one.Data...)
-		whole.Scales = append(whole.Scales, one.Scales...)
-		whole.Biases = append(whole.Biases, one.Biases...)
+		err = s.Guard(func() error {
+			whole.Data = append(whole.Data, one.Data...)
+			whole.Scales = append(whole.Scales, one.Scales...)
+			whole.Biases = append(whole.Biases, one.Biases...)
+			return nil
+		})
+		if err != nil {
+			return quant.Tensor{}, err
+		}
 		whole.Global = append(whole.Global, one.Global...)
 		for _, b := range [][]byte{one.Data, one.Scales, one.Biases} {
 			s.Release(b)
@@ -71,8 +79,12 @@ func (s *Source) Load(name string) (quant.Tensor, error) {
 	return whole, nil
 }
 
+// small is up to how many bytes an array is copied rather than lent: a norm's, or what scales a whole
+// tensor.
+const small = 32 << 10
+
 // LoadPiece lends piece i of a tensor of this source's inventory: the tensor itself or, of a
-// Stacked one, expert i with shape t.Shape[1:]. A global scale comes as the factor that quant.Tensor
+// Stacked one, expert i with shape t.Shape[1:]. Small arrays are copies. A global scale comes as the factor that quant.Tensor
 // takes, whatever the source's convention; one that is no positive number is ErrSource.
 func (s *Source) LoadPiece(t Tensor, i int) (quant.Tensor, error) {
 	q := quant.Tensor{Shape: t.Shape, Format: t.Format, ScaleDtype: t.ScaleDtype}
@@ -89,13 +101,20 @@ func (s *Source) LoadPiece(t Tensor, i int) (quant.Tensor, error) {
 			continue
 		}
 		b, err := s.shards[part.from.Shard].Bytes(part.from.Name)
+		if err == nil && len(b) <= small {
+			lent := b
+			err = s.Guard(func() error { b = bytes.Clone(lent); return nil })
+		}
 		if err != nil {
 			return quant.Tensor{}, fmt.Errorf("%w: tensor %s: %w", ErrSource, t.Name, err)
 		}
 		*part.to = b
 	}
-	var err error
-	if q.Global, err = readGlobal(t.Global, global); err != nil {
+	err := s.Guard(func() (err error) {
+		q.Global, err = readGlobal(t.Global, global)
+		return err
+	})
+	if err != nil {
 		return quant.Tensor{}, fmt.Errorf("%w: %s: tensor %s: %w", ErrSource, s.inv.Shards[p.Global.Shard].Name, p.Global.Name, err)
 	}
 	return q, nil
@@ -119,6 +138,10 @@ func readGlobal(kind Global, b []byte) ([]float32, error) {
 	}
 	return factors, nil
 }
+
+// Guard runs f, which reads bytes that Load or LoadPiece have lent; where a file was cut short
+// meanwhile, the error names it and is safetensors.ErrTruncated. f must hand copies to native code.
+func (s *Source) Guard(f func() error) error { return safetensors.Guard(s.shards, f) }
 
 // Release tells the kernel that mapped bytes lent by Load or LoadPiece will not be needed soon, so
 // that they stop counting as memory in use. They stay valid and are read from disk again on use.

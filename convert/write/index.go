@@ -16,6 +16,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 
+	"qimport/internal/untrusted"
 	"qimport/manifest"
 )
 
@@ -39,11 +40,25 @@ type Found struct {
 	Size   int64
 }
 
+// maxIndex bounds the index in bytes, which Save keeps far below.
+const maxIndex = 256 << 20
+
+// readIndex is the index's text; none, or what is no index by its kind or size, is empty.
+func readIndex(path string) ([]byte, error) {
+	content, err := untrusted.ReadFile(path, maxIndex)
+	for _, none := range []error{fs.ErrNotExist, untrusted.ErrNotRegular, untrusted.ErrTooLarge} {
+		if errors.Is(err, none) {
+			return nil, nil
+		}
+	}
+	return content, err
+}
+
 // OpenIndex reads the index at path; none, or a damaged one, is an empty one.
 func OpenIndex(path string) (*Index, error) {
 	x := &Index{path: path, at: map[blobKey]Found{}}
-	content, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	content, err := readIndex(path)
+	if err != nil {
 		return nil, err
 	}
 	for line := range bytes.Lines(content) {
@@ -85,8 +100,8 @@ func (x *Index) Save() error {
 		return fmt.Errorf("the index of blobs %s: %w", x.path, err)
 	}
 	defer lock.Close()
-	old, err := os.ReadFile(x.path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	old, err := readIndex(x.path)
+	if err != nil {
 		return err
 	}
 	if err := renameio.WriteFile(x.path, x.merged(old), 0o644); err != nil {

@@ -31,8 +31,9 @@ type memory struct {
 func (m memory) LoadPiece(t source.Tensor, i int) (quant.Tensor, error) {
 	return m.tensors[t.Name][i], nil
 }
-func (m memory) Release([]byte)   {}
-func (m memory) Unchanged() error { return nil }
+func (m memory) Guard(f func() error) error { return f() }
+func (m memory) Release([]byte)             {}
+func (m memory) Unchanged() error           { return nil }
 
 func (m memory) File(name string) ([]byte, error) {
 	if b, ok := m.files[name]; ok {

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sync/errgroup"
 
+	"qimport/internal/untrusted"
 	"qimport/quant"
 )
 
@@ -16,7 +18,8 @@ import (
 const fillRows = 64
 
 // fill writes all rows of the matrix, of rowBytes bytes each, into dst: runs of rows at a time, on
-// all cores. write is given the loaded tensor and which of its rows to write.
+// all cores. write is given the loaded tensor and which of its rows to write. The tensor's bytes may
+// be of a file that is cut short meanwhile, so that write must not give them to native code.
 func (m Matrix) fill(dst []byte, rowBytes int, write func(dst []byte, t quant.Tensor, from, n int) error) error {
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))
@@ -33,7 +36,9 @@ func (m Matrix) fill(dst []byte, rowBytes int, write func(dst []byte, t quant.Te
 		for at := 0; at < r.N; at += fillRows {
 			n := min(fillRows, r.N-at)
 			to := dst[:n*rowBytes]
-			work.Go(func() error { return write(to, t, r.From+at, n) })
+			work.Go(func() error {
+				return untrusted.Guard(func() error { return write(to, t, r.From+at, n) })
+			})
 			dst = dst[n*rowBytes:]
 		}
 	}
@@ -45,8 +50,11 @@ func (m Matrix) fill(dst []byte, rowBytes int, write func(dst []byte, t quant.Te
 
 // fillPlain writes the matrix as plain elements of dtype.
 func (m Matrix) fillPlain(dst []byte, dtype quant.Dtype) error {
+	spare := sync.Pool{New: func() any { return new([]byte) }}
 	return m.fill(dst, m.In*dtype.Size(), func(dst []byte, t quant.Tensor, from, n int) error {
-		return plainRows(dst, t, dtype, from, n)
+		buf := spare.Get().(*[]byte)
+		defer spare.Put(buf)
+		return plainRows(dst, t, dtype, from, n, buf)
 	})
 }
 
@@ -57,16 +65,19 @@ func (m Matrix) fillPart(dst []byte, rowBytes int, which func(quant.Tensor) []by
 	})
 }
 
-// plainRows writes n rows as plain elements: copied if they are that already, else decoded.
-func plainRows(dst []byte, t quant.Tensor, dtype quant.Dtype, from, n int) error {
+// plainRows writes n rows as plain elements: copied if they are that already, else decoded from a
+// copy, for which spare is used and grown.
+func plainRows(dst []byte, t quant.Tensor, dtype quant.Dtype, from, n int, spare *[]byte) error {
 	if t.Format == quant.PlainFormat(dtype) {
 		return copyRows(dst, t.Data, quant.Columns(t.Shape)*dtype.Size(), from, n)
 	}
+	*spare = slices.Grow((*spare)[:0], t.RowsSize(n))
+	own := t.CopyRows((*spare)[:t.RowsSize(n)], from, from+n)
 	if dtype == quant.F32 {
-		return t.Decode(floats(dst), from)
+		return own.Decode(floats(dst), 0)
 	}
 	buf := make([]float32, len(dst)/dtype.Size())
-	if err := t.Decode(buf, from); err != nil {
+	if err := own.Decode(buf, 0); err != nil {
 		return err
 	}
 	return quant.FromFloat32(dst, dtype, buf)

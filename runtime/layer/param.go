@@ -3,6 +3,7 @@ package layer
 import (
 	"fmt"
 
+	"qimport/internal/untrusted"
 	"qimport/quant"
 	"qimport/runtime/mlx"
 )
@@ -40,7 +41,16 @@ func (t *Stored) decode(dst []float32) error {
 	if err != nil {
 		return err
 	}
-	if err := loaded.Decode(dst, 0); err != nil {
+	rows := len(dst) / max(quant.Columns(loaded.Shape), 1)
+	own := make([]byte, loaded.RowsSize(rows))
+	err = untrusted.Guard(func() error {
+		loaded = loaded.CopyRows(own, 0, rows)
+		return nil
+	})
+	if err == nil {
+		err = loaded.Decode(dst, 0)
+	}
+	if err != nil {
 		return fmt.Errorf("tensor %s: %w", t.Name, err)
 	}
 	return nil

@@ -15,11 +15,12 @@ type elements struct {
 	pieces int
 	global bool // a global scale multiplies it
 	load   func(i int) (t quant.Tensor, start int, err error)
+	guard  func(f func() error) error // runs f, which reads what load lent
 }
 
 // elementsOf reads a tensor piece by piece; nothing is copied together.
 func elementsOf(s *source.Source, t source.Tensor) elements {
-	e := elements{shape: t.Shape, format: t.Format, bytes: t.Bytes(), pieces: len(t.Pieces), global: t.Global != source.NoGlobal}
+	e := elements{shape: t.Shape, format: t.Format, bytes: t.Bytes(), pieces: len(t.Pieces), global: t.Global != source.NoGlobal, guard: s.Guard}
 	e.load = func(i int) (quant.Tensor, int, error) {
 		piece, err := s.LoadPiece(t, i)
 		return piece, 0, err
@@ -55,7 +56,8 @@ type elementReader struct {
 	elements
 	piece  quant.Tensor // the one that number says
 	start  int
-	number int // from 1; 0 before the first
+	number int    // from 1; 0 before the first
+	own    []byte // copy of the rows that are decoded
 	buf    []float32
 	from   int // place of buf[0] in the tensor
 }
@@ -87,5 +89,13 @@ func (r *elementReader) decode(at int) error {
 		r.buf = make([]float32, rows*cols)
 	}
 	r.buf, r.from = r.buf[:rows*cols], at/size*size+row*cols
-	return r.piece.Decode(r.buf, r.start/cols+row)
+	row += r.start / cols
+	if n := r.piece.RowsSize(rows); cap(r.own) < n {
+		r.own = make([]byte, n)
+	}
+	var own quant.Tensor
+	if err := r.guard(func() error { own = r.piece.CopyRows(r.own[:cap(r.own)], row, row+rows); return nil }); err != nil {
+		return err
+	}
+	return own.Decode(r.buf, 0)
 }

@@ -19,7 +19,8 @@ func f32Tensor(shape []int, values []float32) quant.Tensor {
 func whole(t quant.Tensor) elements {
 	bytes := len(t.Data) + len(t.Scales) + len(t.Biases)
 	return elements{shape: t.Shape, format: t.Format, bytes: int64(bytes), pieces: 1,
-		load: func(int) (quant.Tensor, int, error) { return t, 0, nil }}
+		load:  func(int) (quant.Tensor, int, error) { return t, 0, nil },
+		guard: func(f func() error) error { return f() }}
 }
 
 func bellShaped(n int) []float32 {

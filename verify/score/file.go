@@ -153,19 +153,38 @@ func (s *File) open() error {
 	if ids.Dtype != quant.I32 || len(ids.Shape) != 1 || rows.Dtype != quant.F32 || len(rows.Shape) != 2 {
 		return errUnfit
 	}
-	raw, err := s.file.Bytes(idsName)
+	read, err := s.ids(idsName)
 	if err != nil {
 		return err
 	}
-	if s.Texts, err = s.cut(decodeIDs(raw), found[lengthsName]); err != nil {
+	if s.Texts, err = s.cut(read, found[lengthsName]); err != nil {
 		return err
 	}
-	if rows.Shape[0] != s.Texts.Positions() {
+	if rows.Shape[0] != s.Texts.Positions() || rows.Shape[1] > maxVocab {
 		return errUnfit
 	}
 	s.Vocab, s.buf = rows.Shape[1], make([]float32, rows.Shape[1])
 	s.rows, err = s.file.Bytes(logProbsName)
 	return err
+}
+
+// maxVocab bounds what a row without a byte behind it can make us allocate; the largest known
+// vocabulary has 250,000 tokens.
+const maxVocab = 1 << 24
+
+// ids reads an array of numbers whole.
+func (s *File) ids(name string) (ids []int, err error) {
+	raw, err := s.file.Bytes(name)
+	if err != nil {
+		return nil, err
+	}
+	err = s.guard(func() { ids = decodeIDs(raw) })
+	return ids, err
+}
+
+// guard runs f, which reads the mapped file.
+func (s *File) guard(f func()) error {
+	return safetensors.Guard([]*safetensors.File{s.file}, func() error { f(); return nil })
 }
 
 // errUnfit is of a file with other arrays than scores have, or of other sizes.
@@ -179,12 +198,12 @@ func (s *File) cut(ids []int, lengths safetensors.Tensor) (Texts, error) {
 	if lengths.Dtype != quant.I32 || len(lengths.Shape) != 1 {
 		return nil, errUnfit
 	}
-	raw, err := s.file.Bytes(lengthsName)
+	all, err := s.ids(lengthsName)
 	if err != nil {
 		return nil, err
 	}
 	var read Texts
-	for _, n := range decodeIDs(raw) {
+	for _, n := range all {
 		if n < 2 || n > len(ids) {
 			return nil, errUnfit
 		}
@@ -198,12 +217,14 @@ func (s *File) cut(ids []int, lengths safetensors.Tensor) (Texts, error) {
 
 // Row is the log-probabilities of position i, counted through all texts; the slice is good until the
 // next call.
-func (s *File) Row(i int) []float32 {
+func (s *File) Row(i int) ([]float32, error) {
 	raw := s.rows[4*s.Vocab*i:][:4*s.Vocab]
-	for j := range s.buf {
-		s.buf[j] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*j:]))
-	}
-	return s.buf
+	err := s.guard(func() {
+		for j := range s.buf {
+			s.buf[j] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*j:]))
+		}
+	})
+	return s.buf, err
 }
 
 func (s *File) Close() error { return s.file.Close() }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,8 +39,8 @@ func TestScoresRoundTrip(t *testing.T) {
 	if !s.Texts.Equal(Texts{ids}) || s.Vocab != 3 || s.Metadata["model"] != "tiny" {
 		t.Errorf("ids %v, vocabulary %d, metadata %v", s.Texts, s.Vocab, s.Metadata)
 	}
-	near(t, "normalized", float64(s.Row(1)[0]), -math.Log(3), 1e-6)
-	near(t, "differences stay", float64(s.Row(0)[2]-s.Row(0)[0]), 2, 1e-6)
+	near(t, "normalized", float64(mustRow(t, s, 1)[0]), -math.Log(3), 1e-6)
+	near(t, "differences stay", float64(mustRow(t, s, 0)[2]-mustRow(t, s, 0)[0]), 2, 1e-6)
 }
 
 // Rows of several texts come as a batch makes them, and are found text by text.
@@ -80,7 +81,7 @@ func TestScoresOfSeveralTexts(t *testing.T) {
 		t.Errorf("read back %v", s.Texts)
 	}
 	for i := range 4 {
-		near(t, "difference", float64(s.Row(i)[1]-s.Row(i)[0]), float64(i), 1e-6)
+		near(t, "difference", float64(mustRow(t, s, i)[1]-mustRow(t, s, i)[0]), float64(i), 1e-6)
 	}
 }
 
@@ -180,4 +181,13 @@ func TestOpenScoresRefuses(t *testing.T) {
 	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
+}
+
+func mustRow(t *testing.T, s *File, i int) []float32 {
+	t.Helper()
+	row, err := s.Row(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(row)
 }

@@ -1,0 +1,113 @@
+// Package yamldoc owns the border for YAML: files of it are read within a size, a depth and a number
+// of values after aliases are followed, so that none takes more than a moment.
+//
+// It must not know what keys mean.
+package yamldoc
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"qimport/internal/untrusted"
+)
+
+// ErrBudget marks YAML that is too deep, or becomes too much when its aliases are followed. What has
+// too many bytes is untrusted.ErrTooLarge.
+var ErrBudget = errors.New("more than a file of this kind can rightly hold")
+
+const (
+	maxDepth  = 64        // lists and mappings within each other; the parser's time grows with the square
+	maxValues = 1_000_000 // with every alias followed
+)
+
+// Read reads a YAML document of at most max bytes. what names it in errors.
+func Read(r io.Reader, what string, max int64) (ast.Node, error) {
+	text, err := untrusted.ReadAll(r, what, max)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(text)
+}
+
+// Parse parses one YAML document; nil for one that is empty.
+func Parse(text []byte) (ast.Node, error) {
+	if err := checkDepth(lexer.Tokenize(string(text))); err != nil {
+		return nil, err
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, fmt.Errorf("it is not YAML: %w", err)
+	}
+	if len(file.Docs) > 1 {
+		return nil, fmt.Errorf("it holds %d documents, not one", len(file.Docs))
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return nil, nil
+	}
+	w := weigher{anchors: map[string]int{}}
+	ast.Walk(&w, file.Docs[0].Body)
+	if w.total > maxValues {
+		return nil, fmt.Errorf("it holds more than %d values when its aliases are followed: %w", maxValues, ErrBudget)
+	}
+	return file.Docs[0].Body, nil
+}
+
+// checkDepth counts what is open: brackets, and entries of lists that begin on one line.
+func checkDepth(tokens token.Tokens) error {
+	flow, dashes, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			dashes, line = 0, t.Position.Line
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			flow++
+		case token.SequenceEndType, token.MappingEndType:
+			flow--
+		case token.SequenceEntryType, token.MappingKeyType:
+			dashes++
+		}
+		if flow > maxDepth || dashes > maxDepth {
+			return fmt.Errorf("line %d: lists and mappings are more than %d deep: %w", line, maxDepth, ErrBudget)
+		}
+	}
+	return nil
+}
+
+// weigher adds up the values of a document. An alias weighs what its anchor does, which stands before
+// it.
+type weigher struct {
+	total   int
+	anchors map[string]int
+}
+
+func (w *weigher) Visit(n ast.Node) ast.Visitor {
+	if w.total > maxValues {
+		return nil
+	}
+	w.total++
+	switch n := n.(type) {
+	case *ast.AnchorNode:
+		inner := weigher{anchors: maps.Clone(w.anchors)}
+		ast.Walk(&inner, n.Value)
+		if n.Name != nil {
+			inner.anchors[n.Name.String()] = inner.total
+		}
+		w.anchors = inner.anchors
+		w.total += inner.total
+		return nil
+	case *ast.AliasNode:
+		if n.Value != nil {
+			w.total += w.anchors[n.Value.String()]
+		}
+		return nil
+	}
+	return w
+}

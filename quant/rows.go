@@ -1,0 +1,73 @@
+package quant
+
+// RowsSize is how many bytes CopyRows takes for that many rows.
+func (t Tensor) RowsSize(n int) int {
+	rows := t.rows()
+	if rows == 0 {
+		return 0
+	}
+	size := (len(t.Data) + len(t.Biases)) / rows * n
+	if t.Format.Mode == FP8 {
+		return size + t.blocks().across*t.ScaleDtype.Size()*n
+	}
+	return size + len(t.Scales)/rows*n
+}
+
+// rows is how many lines of the last dimension there are.
+func (t Tensor) rows() int { return Elements(t.Shape) / max(Columns(t.Shape), 1) }
+
+// CopyRows copies rows [from, to), counted over all leading dimensions, with their scales, into dst,
+// which has RowsSize bytes. The copy is a tensor [to-from, columns] of the same values; scales that
+// blocks of rows shared are there once for each row. Only Go code reads t: borrowed bytes that may
+// become unreadable are copied so before a kernel works on them.
+func (t Tensor) CopyRows(dst []byte, from, to int) Tensor {
+	n, rows := to-from, t.rows()
+	out := Tensor{Shape: []int{n, Columns(t.Shape)}, Format: t.Format, ScaleDtype: t.ScaleDtype}
+	if rows == 0 {
+		return out
+	}
+	take := func(part []byte) []byte {
+		size := len(part) / rows
+		own := dst[: size*n : size*n]
+		copy(own, part[size*from:size*to])
+		dst = dst[size*n:]
+		return own
+	}
+	out.Data, out.Biases = take(t.Data), take(t.Biases)
+	if t.Format.Mode == FP8 {
+		out.Format.BlockRows = 1
+		out.Scales = t.copyBlockScales(dst, from, to)
+		return out
+	}
+	out.Scales, out.Global = take(t.Scales), t.globals(from, to)
+	return out
+}
+
+// copyBlockScales copies the scales of the blocks that each row runs through.
+func (t Tensor) copyBlockScales(dst []byte, from, to int) []byte {
+	b, at := t.blocks(), 0
+	size := b.across * t.ScaleDtype.Size()
+	for row := from; row < to; row++ {
+		at += copy(dst[at:at+size], t.Scales[b.scales(row)*t.ScaleDtype.Size():])
+	}
+	return dst[:at]
+}
+
+// globals are the global scales of rows [from, to): one if they share it, else one a row.
+func (t Tensor) globals(from, to int) []float32 {
+	switch {
+	case len(t.Global) < 2:
+		return t.Global
+	case from == to:
+		return nil
+	}
+	perExpert := t.rows() / len(t.Global)
+	if first := from / perExpert; first == (to-1)/perExpert {
+		return t.Global[first : first+1]
+	}
+	var all []float32
+	for row := from; row < to; row++ {
+		all = append(all, t.Global[row/perExpert])
+	}
+	return all
+}
