@@ -3,7 +3,6 @@ package qimport
 import (
 	"cmp"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -77,7 +76,7 @@ func readConfig(store *manifest.Store, m manifest.Manifest) manifest.Config {
 	if m.Config.Digest.IsZero() {
 		return manifest.Config{}
 	}
-	b, err := os.ReadFile(store.Blob(m.Config.Digest))
+	b, err := manifest.ReadBlob(store.Blob(m.Config.Digest), m.Config)
 	if err != nil {
 		return manifest.Config{}
 	}

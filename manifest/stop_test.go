@@ -151,7 +151,7 @@ func TestFlushBeforeName(t *testing.T) {
 		{"rename qimport-staging/two/sha256-", "sync folder qimport-staging/two"},
 		{"sync folder qimport-staging/two", "write qimport-staging/two/journal"},
 		{"write qimport-staging/two/journal", "sync qimport-staging/two/journal"},
-		{"rename blobs/", "sync folder blobs"},
+		{"link blobs/", "sync folder blobs"},
 		{"sync folder blobs", "rename manifests/registry.ollama.ai/library/m/latest"},
 		{"rename manifests/registry.ollama.ai/library/m/latest", "sync folder manifests/registry.ollama.ai/library/m"},
 		{"sync folder manifests/registry.ollama.ai/library/m", "remove qimport-staging/two/journal"},
@@ -160,7 +160,7 @@ func TestFlushBeforeName(t *testing.T) {
 			t.Errorf("%q comes after %q", c.before, c.after)
 		}
 	}
-	if last("sync qimport-staging/two") >= first("rename blobs/") {
+	if last("sync qimport-staging/two") >= first("link blobs/") {
 		t.Error("a blob is moved before all are flushed")
 	}
 	if i := first("sync qimport-staging/two"); steps[i+1] != "sync folder qimport-staging/two" {

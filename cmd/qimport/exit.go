@@ -60,8 +60,8 @@ func outcomes() []outcome {
 		{safetensors.ErrTruncated, exitFailed, "fetch that file again; what is finished is kept"},
 		{checkpoint.ErrBadCheckpoint, exitFailed, "compare the directory with the published one; a download may have stopped halfway"},
 		{source.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
-		{manifest.ErrDamaged, exitFailed, "import the models named again; qimport import writes only what is missing"},
-		{fs.ErrPermission, exitFailed, "the store belongs to another user (Ollama's own, often): change its owner, or choose --store"},
+		{manifest.ErrDamaged, exitFailed, "qimport check --repair SOURCE makes it anew from what it was imported from; so does importing the models named again"},
+		{fs.ErrPermission, exitFailed, "the store may belong to another user (Ollama's own, often): run it as that user, or choose --store"},
 	}
 }
 

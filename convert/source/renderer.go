@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"qimport/manifest"
 )
@@ -17,7 +16,7 @@ func (f *storedFiles) withTemplate(m manifest.Manifest) (note string, err error)
 	if own, err := f.hasTemplate(); own || err != nil || m.Config.Digest.IsZero() {
 		return "", err
 	}
-	b, err := os.ReadFile(f.path(m.Config.Digest))
+	b, err := manifest.ReadBlob(f.path(m.Config.Digest), m.Config)
 	if err != nil {
 		return "", err
 	}
