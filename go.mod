@@ -9,7 +9,7 @@ require (
 	github.com/edsrzf/mmap-go v1.2.0 // shards as mapped memory
 	github.com/gobwas/glob v1.1.0 // patterns of tensor names
 	github.com/goccy/go-yaml v1.19.2 // recipes, batches, cases; errors with line numbers
-	github.com/gofrs/flock v0.13.2 // indirect; one import a staging folder
+	github.com/gofrs/flock v0.13.2 // indirect
 	github.com/gomlx/go-huggingface v0.3.1 // the Hugging Face cache
 	github.com/google/go-cmp v0.7.0 // differences in tests
 	github.com/google/renameio/v2 v2.0.2 // small files, replaced whole
