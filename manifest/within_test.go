@@ -101,7 +101,9 @@ func everything(t *testing.T, s *Store, step func(what string)) {
 			}
 		}},
 		{"import", func() { importModel(s, "y", "evil/m", versionTwo) }},
-		{"copy", func() { s.Copy(ctx, Name{DefaultHost, DefaultNamespace, "good", "latest"}, Name{DefaultHost, "evil", "m", "new"}) }},
+		{"copy", func() {
+			s.Copy(ctx, Name{DefaultHost, DefaultNamespace, "good", "latest"}, Name{DefaultHost, "evil", "m", "new"})
+		}},
 		{"report", func() { s.PutReport(DigestOf([]byte("x")), []byte("{}")); s.Report(DigestOf([]byte("x"))) }},
 		{"index", func() { s.ReadIndex(); s.UpdateIndex(func([]byte) []byte { return []byte("new") }) }},
 		{"rm", func() { s.Remove(ctx, Name{DefaultHost, "evil", "m", "latest"}) }},
