@@ -208,3 +208,18 @@ func FuzzIndexLine(f *testing.F) {
 		}
 	})
 }
+
+// FuzzIndex: whatever the file holds, reading it ends, and what is read can be written back.
+func FuzzIndex(f *testing.F) {
+	line := indexLine(blobKey{1}, Found{manifest.DigestOf(nil), 7})
+	for _, s := range []string{"", line, line + line[:30], "\x00\n" + line, "a b c\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		at := parseIndex(content)
+		x := Index{at: at}
+		if again := parseIndex(x.merged(content)); len(again) != len(at) {
+			t.Fatalf("%d keys read back as %d", len(at), len(again))
+		}
+	})
+}
