@@ -4,6 +4,7 @@
 # make demo      the main job on the two models that the repository ships (demo.sh)
 # make test      all tests; what needs the fixtures runs where QIMPORT_FIXTURES names their folder
 # make race      the quick tests (-short) under the race detector
+# make soak      imports beside removals, gc and Ollama, for MINUTES (5)
 # make bench     imports and runs beside their limits and peers: minutes, and 12 GB of scratch space
 # make check     format, vet, staticcheck, with and without cgo;  make vuln: known vulnerabilities
 # make ci        all that a change must pass (.ci/run)
@@ -30,7 +31,7 @@ TESTFLAGS ?=
 # A folder whose name begins with a dot is not among ./...
 packages := ./... ./.ci/skips
 
-.PHONY: build setup demo test race bench check vuln ci env clean
+.PHONY: build setup demo test race soak bench check vuln ci env clean
 
 build: $(mlx)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/qimport ./cmd/qimport
@@ -49,6 +50,11 @@ test: $(mlx)
 
 race: $(mlx)
 	$(GO) test $(TESTFLAGS) -race -short -timeout 30m $(packages)
+
+MINUTES ?= 5
+
+soak: $(mlx)
+	QIMPORT_SOAK_MINUTES=$(MINUTES) $(GO) test . -run '^TestSoak$$' -count=1 -v -timeout $$(($(MINUTES) + 10))m
 
 bench: build
 	$(GO) run ./bench import

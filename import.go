@@ -54,11 +54,10 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 		return ImportResult{Name: name}, err
 	}
 	defer s.Keep()
+	s.keepOverlay(ctx, store, name, o.Watch)
 	result := s.result(name, start)
-	if o.KeepUnchanged {
-		if same, err := unchanged(store, &result, o.Checks.Level); same || err != nil {
-			return result, s.endUnchanged(err)
-		}
+	if o.KeepUnchanged && unchanged(ctx, store, s, &result, o) {
+		return result, s.Discard()
 	}
 	if err := judgeStage(ctx, src, p, s, o, reports, &result); err != nil { // the model runs, and answers
 		return result, err

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"qimport/convert/source"
-	"qimport/internal/untrusted"
 	"qimport/manifest"
 	"qimport/quant"
 )
@@ -72,15 +71,12 @@ func TypeOf(inv source.Inventory) string {
 	return strings.Join(names, ", ")
 }
 
-// maxConfigBlob bounds the config of a manifest, in bytes; Ollama's have some hundred.
-const maxConfigBlob = 1 << 20
-
 // readConfig reads a model's config blob; a list does not fail for one that cannot be read.
 func readConfig(store *manifest.Store, m manifest.Manifest) manifest.Config {
 	if m.Config.Digest.IsZero() {
 		return manifest.Config{}
 	}
-	b, err := untrusted.ReadFile(store.Blob(m.Config.Digest), maxConfigBlob)
+	b, err := manifest.ReadBlob(store.Blob(m.Config.Digest), m.Config)
 	if err != nil {
 		return manifest.Config{}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"qimport/convert/encode"
 	"qimport/convert/plan"
+	"qimport/convert/write"
 	"qimport/manifest"
 	"qimport/quant/recipe"
 )
@@ -41,8 +42,27 @@ func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned,
 	}
 	totals := p.Totals()
 	out := Planned{Plan: p, PeakMemory: encode.PeakMemory(totals.Tensors, o.Jobs)}
-	out.Space, out.NoSpace = store.Preflight(totals.BytesWritten)
+	bytes, err := stillToWrite(store, p)
+	if err != nil {
+		return Planned{}, err
+	}
+	out.Space, out.NoSpace = store.Preflight(bytes)
 	return out, nil
+}
+
+// stillToWrite is the bytes of blobs that neither an interrupted import nor the store has.
+func stillToWrite(store *manifest.Store, p plan.Plan) (int64, error) {
+	fingerprint, err := write.Fingerprint(p)
+	if err != nil {
+		return 0, err
+	}
+	index, err := write.OpenIndex(store)
+	if err != nil {
+		return 0, err
+	}
+	staged := store.Staged(fingerprint)
+	done := func(blob string) bool { _, ok := staged[blob]; return ok }
+	return write.Remaining(p, index, done, store.Has)
 }
 
 // makePlan decides what becomes of every tensor of a source.

@@ -34,6 +34,9 @@ func judgeStage(ctx context.Context, src Source, p plan.Plan, s staged, o Import
 		return err
 	}
 	if !verdict.Passed {
+		if err := s.Doubt(s.manifest.Blobs()); err != nil {
+			notef(o.Watch, "note: %v", err)
+		}
 		return fmt.Errorf("%w: %s was not moved; what was written waits for another try", ErrRefused, result.Name)
 	}
 	return nil

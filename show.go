@@ -53,8 +53,9 @@ func Show(store *manifest.Store, name manifest.Name) (Shown, error) {
 	for _, t := range inv.Tensors {
 		s.Tensors = append(s.Tensors, ShownTensor{t.Name, t.Shape, t.Format.String(), t.Bytes()})
 	}
-	if s.Verification, err = KeptVerdict(store, e.Digest); err != nil {
-		return s, err
+	var note string
+	if s.Verification, note = readVerdict(store, e.Digest); note != "" {
+		s.Notes = append(s.Notes, note)
 	}
 	if r := s.Verification; r != nil {
 		s.Stale = r.Stale(e.Digest.String(), r.Level)

@@ -29,14 +29,6 @@ func (s staged) result(name manifest.Name, start time.Time) ImportResult {
 	}
 }
 
-// endUnchanged gives up a stage that was not needed.
-func (s staged) endUnchanged(err error) error {
-	if err != nil {
-		return err
-	}
-	return s.Discard()
-}
-
 // writeStage carries the plan out. What an earlier run has finished is not written again.
 func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.Plan, o ImportOptions) (staged, error) {
 	if o.Checks.Level != verifyNone && !slices.Contains(p.Files, files.Tokenizer) {
@@ -45,42 +37,59 @@ func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.P
 	for _, warning := range p.Warnings {
 		notef(o.Watch, "warning: %s", warning)
 	}
-	stage, err := openStage(store, p)
+	stage, index, err := openStage(ctx, store, p, o.Watch)
 	if err != nil {
 		return staged{}, err
 	}
 	s := staged{Stage: stage}
-	if s.manifest, s.stats, err = writeBlobs(ctx, store, stage, src, p, o); err != nil {
+	if s.manifest, s.stats, err = writeBlobs(ctx, stage, index, src, p, o); err != nil {
 		return s, errors.Join(err, stage.Keep())
 	}
 	return s, nil
 }
 
-// openStage opens the staging folder of a plan, and checks that the store can take what an earlier
-// run has not written yet.
-func openStage(store *manifest.Store, p plan.Plan) (*manifest.Stage, error) {
-	if _, err := store.Preflight(0); err != nil {
-		return nil, err
+// openStage opens the staging folder of a plan, and the index of what the store has already, and checks
+// that the store can take what is in neither. While another import of the same source and plan is
+// running, it waits, and then finds what that one has made.
+func openStage(ctx context.Context, store *manifest.Store, p plan.Plan, w Watcher) (*manifest.Stage, *write.Index, error) {
+	space, err := store.Preflight(0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if space.Advice != "" {
+		notef(w, "note: %s", space.Advice)
 	}
 	fingerprint, err := write.Fingerprint(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	stage, err := store.Stage(fingerprint)
+	stage, err := store.AwaitStage(ctx, fingerprint, func() {
+		notef(w, "another qimport is importing the very same into %s; waiting for it", store.Root())
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if _, err := store.Preflight(write.Remaining(p, stage)); err != nil {
-		return nil, errors.Join(err, stage.Keep())
+	index, err := write.OpenIndex(store)
+	if err == nil {
+		err = checkSpace(store, p, index, stage)
 	}
-	return stage, nil
+	if err != nil {
+		return nil, nil, errors.Join(err, stage.Keep())
+	}
+	return stage, index, nil
 }
 
-func writeBlobs(ctx context.Context, store *manifest.Store, stage *manifest.Stage, src Source, p plan.Plan, o ImportOptions) (manifest.Manifest, write.Stats, error) {
-	index, err := write.OpenIndex(store.IndexPath())
-	if err != nil {
-		return manifest.Manifest{}, write.Stats{}, err
+// checkSpace asks for the room that what is not there yet will take.
+func checkSpace(store *manifest.Store, p plan.Plan, index *write.Index, stage *manifest.Stage) error {
+	done := func(blob string) bool { _, ok := stage.Done(blob); return ok }
+	bytes, err := write.Remaining(p, index, done, stage.Reusable)
+	if err == nil {
+		_, err = store.Preflight(bytes)
 	}
+	return err
+}
+
+func writeBlobs(ctx context.Context, stage *manifest.Stage, index *write.Index, src Source, p plan.Plan, o ImportOptions) (manifest.Manifest, write.Stats, error) {
 	progress := begin(o.Watch, "import")
 	defer progress.End()
 	m, stats, err := write.Blobs(ctx, p, src.Source, stage, write.Options{Jobs: o.Jobs, Index: index, Progress: encoding(progress)})

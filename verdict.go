@@ -1,7 +1,9 @@
 package qimport
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"qimport/manifest"
@@ -18,7 +20,20 @@ func KeptVerdict(store *manifest.Store, d manifest.Digest) (*report.Report, erro
 		return nil, err
 	}
 	r, err := report.Parse(b)
-	return &r, err
+	if err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// readVerdict is KeptVerdict for who can do without: one that cannot be read is none, and a note says
+// so.
+func readVerdict(store *manifest.Store, d manifest.Digest) (kept *report.Report, note string) {
+	kept, err := KeptVerdict(store, d)
+	if err != nil {
+		return nil, fmt.Sprintf("the verdict kept on %s cannot be read, and is ignored: %v; qimport verify makes it anew", d.Short(), err)
+	}
+	return kept, ""
 }
 
 // keepVerdict keeps a verdict beside the manifest that it judges.
@@ -30,23 +45,23 @@ func keepVerdict(store *manifest.Store, d manifest.Digest, r *report.Report) err
 	return store.PutReport(d, b)
 }
 
-// unchanged says whether the name points at what was just written already, with a verdict that
-// answers for it at that level, and fills the result in. What was written before is not read again,
-// so that asking is cheap.
-func unchanged(store *manifest.Store, result *ImportResult, level report.Level) (bool, error) {
-	e, err := store.Lookup(result.Name)
-	if errors.Is(err, manifest.ErrNotFound) {
-		return false, nil
+// unchanged says whether the name points at what was just written already, all of it in the store and
+// whole, with a verdict that answers for it at that level, and fills the result in. What was written
+// before is not read again where there is evidence for it, so that asking is cheap.
+func unchanged(ctx context.Context, store *manifest.Store, s staged, result *ImportResult, o ImportOptions) bool {
+	e, err := store.Lookup(result.Name) // what cannot be read is replaced
+	if err != nil || e.Digest != result.Manifest || !s.Published(ctx, s.manifest) {
+		return false
 	}
-	if err != nil || e.Digest != result.Manifest {
-		return false, err
+	kept, note := readVerdict(store, e.Digest)
+	if note != "" {
+		notef(o.Watch, "note: %s", note)
 	}
-	kept, err := KeptVerdict(store, e.Digest)
-	if level != verifyNone && (err != nil || kept == nil || !kept.Passed || kept.Stale(e.Digest.String(), level) != "") {
-		return false, nil // one that cannot be read is made anew
+	if o.Checks.Level != verifyNone && (kept == nil || !kept.Passed || kept.Stale(e.Digest.String(), o.Checks.Level) != "") {
+		return false
 	}
 	result.Unchanged, result.Published, result.Verification = true, true, kept
-	return true, err
+	return true
 }
 
 // saysMore says whether a verdict of before still holds and went further than the new one.

@@ -35,10 +35,7 @@ func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (
 	if err != nil {
 		return report.Report{}, err
 	}
-	kept, err := m.keptVerdict()
-	if err != nil {
-		return report.Report{}, err
-	}
+	kept := m.keptVerdict(o.Watch)
 	if kept != nil {
 		m.Provenance = kept.Provenance
 	}
@@ -72,11 +69,15 @@ func judge(ctx context.Context, target verify.Target, o verify.Options, w Watche
 }
 
 // keptVerdict is what the store keeps of a stored model; nil for none, and for a directory.
-func (m Model) keptVerdict() (*report.Report, error) {
+func (m Model) keptVerdict(w Watcher) *report.Report {
 	if m.store == nil {
-		return nil, nil
+		return nil
 	}
-	return KeptVerdict(m.store, m.Manifest)
+	kept, note := readVerdict(m.store, m.Manifest)
+	if note != "" {
+		notef(w, "note: %s", note)
+	}
+	return kept
 }
 
 // keepVerdict keeps the verdict on a stored model. A store that may only be read is verified as well,

@@ -63,15 +63,16 @@ func (w *BlobWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Finish ends the blob and is its layer. Where the store has a blob of this digest and size, that
-// one is kept and ours is dropped. The bytes are on the disk after the next Flush.
+// Finish ends the blob and is its layer. Where the store has a blob of this digest and size, and
+// evidence for it, that one is kept and ours is dropped; one without evidence is replaced by ours,
+// whose bytes are right, when it is published. The bytes are on the disk after the next Flush.
 func (w *BlobWriter) Finish(mediaType, name string) (Layer, error) {
 	if w.err != nil {
 		return Layer{}, errors.Join(w.err, w.Abort())
 	}
 	l := Layer{MediaType: mediaType, Size: w.size, Name: name}
 	w.sum.Sum(l.Digest.sum[:0])
-	if w.stage.Reuse(w.key, l) {
+	if w.stage.reuseProven(w.key, l) {
 		w.reused = true
 		return l, w.Abort()
 	}
@@ -80,14 +81,27 @@ func (w *BlobWriter) Finish(mediaType, name string) (Layer, error) {
 		return Layer{}, errors.Join(err, w.Abort())
 	}
 	temp := w.file.Name()
-	if err := w.close(); err != nil {
+	info, err := w.file.Stat()
+	if err := errors.Join(err, w.close()); err != nil {
 		return Layer{}, errors.Join(err, f.remove(temp))
 	}
-	if err := f.rename(temp, w.stage.stagedPath(l.Digest)); err != nil {
+	if err := w.stage.take(temp, info, l); err != nil {
 		return Layer{}, errors.Join(err, f.remove(temp))
 	}
 	w.stage.finish(w.key, l, true)
 	return l, nil
+}
+
+// take gives a file that was just hashed its place in the staging folder.
+func (st *Stage) take(temp string, info os.FileInfo, l Layer) error {
+	if err := st.store.files.rename(temp, st.stagedPath(l.Digest)); err != nil {
+		return err
+	}
+	now, err := st.store.files.lstat(st.stagedPath(l.Digest))
+	if err == nil && stateOf(info).sameBytes(stateOf(now)) { // else another with the same bytes came after us
+		st.proofs.set(l.Digest, stateOf(now))
+	}
+	return err
 }
 
 // Reused reports, after Finish, whether the bytes were there already, so that none were added.

@@ -139,7 +139,7 @@ func (s *Store) blobsToCheck(entries []Entry, r *CheckResult) ([]blobCheck, erro
 			}
 		}
 	}
-	err := eachFile(s.blobsDir(), func(_ string, info os.FileInfo) error {
+	err := s.eachFile(s.blobsDir(), func(_ string, info os.FileInfo) error {
 		if d, ok := blobOf(info.Name()); ok {
 			if _, named := index[d]; !named {
 				blobs = append(blobs, blobCheck{digest: d, size: info.Size()})
@@ -181,15 +181,17 @@ func hashAll(ctx context.Context, blobs []blobCheck, path func(Digest) string, p
 
 // checkBlob reads one blob and says what is wrong with it, or "".
 func checkBlob(ctx context.Context, path string, b blobCheck, count func(int64)) string {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	file, info, err := openRegular(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return "is missing"
-	}
-	if err != nil {
+	case errors.Is(err, errNotFile):
+		return "is no file: " + err.Error()
+	case err != nil:
 		return "cannot be read: " + err.Error()
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Size() != b.size {
+	if info.Size() != b.size {
 		return fmt.Sprintf("has %d bytes instead of %d", info.Size(), b.size)
 	}
 	sum, err := HashReader(ctx, file, b.size, count)

@@ -6,14 +6,17 @@
 //	manifests/<host>/<namespace>/<model>/<tag>         one manifest a name
 //	qimport-staging/<fingerprint>/                     blobs of an import that is not yet published
 //	qimport-reports/sha256-<manifest digest>.json      what was found out about a stored model
-//	qimport-index                                      a cache of the importer (IndexPath)
+//	qimport-index                                      a cache of the importer (ReadIndex)
+//	qimport-hashed                                     in which state each blob's file was when it was last known
 //
-// The last three are ours; Ollama looks at the first two only.
+// The last four are ours; Ollama looks at the first two only. The store and its top folders may be
+// links; below them none is followed (within.go).
 //
 // One order holds for every change: blobs are written and hashed in the staging folder, flushed to
-// the disk, renamed into blobs/, and only then one rename moves the name to the new manifest. A
-// process that dies anywhere leaves every name on a whole model, and the next import with the same
-// fingerprint goes on with what is in its staging folder.
+// the disk, linked into blobs/, and only then one rename moves the name to the new manifest; the links
+// in staging are given up when the name has been seen whole. A process that dies anywhere leaves every
+// name on a whole model, and the next import with the same fingerprint goes on with what is in its
+// staging folder. A blob is believed to be whole for a reason (proof.go), not for its name and size.
 //
 // The package must not know what a tensor means, or what is inside a blob. It imports no other
 // package of this module.

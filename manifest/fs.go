@@ -3,18 +3,20 @@ package manifest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 )
 
 // files makes every change to the disk that this package makes, one step at a time, so that a test
-// can stop it at any step. Its errors say what to do about a full disk or a lack of permission.
+// can stop it at any step, and none outside the store (see at). Its errors say what to do about a
+// full disk or a lack of permission.
 type files struct {
-	root   string                        // of the store, for errors
+	root   string                        // of the store
 	before func(op step, p string) error // nil, but in tests: an error stops the step from being made
 }
 
@@ -44,18 +46,78 @@ func (f files) do(op step, path string, change func() error) error {
 	return explain(f.root, change())
 }
 
+// mkdir makes a folder, and those above it. Within a store that exists, a folder is as open to others
+// as the one it is made in, whatever the umask: Ollama often runs as a user of its own.
 func (f files) mkdir(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if info, err := f.lstat(path); err == nil && info.IsDir() {
 		return nil
 	}
-	return f.do(stepMkdir, path, func() error { return os.MkdirAll(path, 0o755) })
+	return f.do(stepMkdir, path, func() error {
+		if _, err := os.Stat(f.root); errors.Is(err, fs.ErrNotExist) {
+			if err := os.MkdirAll(f.root, 0o755); err != nil {
+				return err
+			}
+		}
+		return f.mkdirBelow(path)
+	})
+}
+
+func (f files) mkdirBelow(path string) error {
+	if path == f.root {
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if err := f.mkdirBelow(parent); err != nil {
+		return err
+	}
+	above, err := f.lstat(parent)
+	if err != nil {
+		return err
+	}
+	if filepath.Dir(path) == f.root { // a top folder, which may be a link
+		return f.mkdirIn(f.root, path, filepath.Base(path), above.Mode().Perm())
+	}
+	return f.at(path, func(r *os.Root, rel string) error { return mkdirOne(r, path, rel, above.Mode().Perm()) })
+}
+
+func (f files) mkdirIn(top, path, rel string, mode fs.FileMode) error {
+	r, err := os.OpenRoot(top)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	err = named(path, mkdirOne(r, path, rel, mode))
+	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+		return nil
+	}
+	return err
+}
+
+// mkdirOne makes one folder; that it is there is no error.
+func mkdirOne(r *os.Root, path, rel string, mode fs.FileMode) error {
+	err := r.Mkdir(rel, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return isFolder(r, path, rel)
+	}
+	if err == nil {
+		_ = r.Chmod(rel, mode|0o700) // as far as it can be
+	}
+	return err
 }
 
 // temp creates a file of a new name in dir.
 func (f files) temp(dir string) (file *os.File, err error) {
 	err = f.do(stepCreate, filepath.Join(dir, tempPrefix), func() error {
-		file, err = os.CreateTemp(dir, tempPrefix+"*")
-		return err
+		for {
+			path := filepath.Join(dir, freeName(tempPrefix, rand.Uint64()))
+			err := f.at(path, func(r *os.Root, rel string) error {
+				file, err = r.OpenFile(rel, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+				return err
+			})
+			if !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
 	})
 	return file, err
 }
@@ -92,7 +154,7 @@ func (f files) readable(file *os.File) error {
 
 // append adds bytes to the end of the file at path, made if need be, and flushes it to the disk.
 func (f files) append(path string, p []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	file, err := f.openToWrite(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
 	if err != nil {
 		return explain(f.root, err)
 	}
@@ -103,47 +165,113 @@ func (f files) append(path string, p []byte) error {
 	return errors.Join(err, file.Close())
 }
 
+// openToWrite opens or makes a file, and refuses what is none.
+func (f files) openToWrite(path string, flags int) (file *os.File, err error) {
+	err = f.at(path, func(r *os.Root, rel string) error {
+		if info, err := r.Lstat(rel); err == nil {
+			if err := checkRegular(path, info); err != nil {
+				return err
+			}
+		}
+		if file, err = r.OpenFile(rel, flags|unix.O_NONBLOCK, 0o644); err != nil {
+			return err
+		}
+		info, err := file.Stat()
+		if err == nil {
+			err = checkRegular(path, info)
+		}
+		if err != nil {
+			file.Close()
+		}
+		return err
+	})
+	return file, err
+}
+
 // replace gives path new content in one rename. The new file waits in tempDir, on the same file
 // system, until it is on the disk.
 func (f files) replace(path, tempDir string, content []byte) error {
-	var pending *renameio.PendingFile
-	err := f.do(stepCreate, filepath.Join(tempDir, filepath.Base(path)), func() (err error) {
-		pending, err = renameio.NewPendingFile(path, renameio.WithTempDir(tempDir), renameio.WithStaticPermissions(0o644))
+	if err := f.replaceBy(path, tempDir, content, true); err != nil {
 		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := f.write(pending.File, content); err != nil {
-		return errors.Join(err, f.do(stepRemove, pending.Name(), pending.Cleanup))
-	}
-	if err := f.do(stepRename, path, pending.CloseAtomicallyReplace); err != nil {
-		return errors.Join(err, f.do(stepRemove, pending.Name(), pending.Cleanup))
 	}
 	return f.syncDir(filepath.Dir(path))
 }
 
-func (f files) rename(from, to string) error {
-	return f.do(stepRename, to, func() error { return os.Rename(from, to) })
+// replaceHint is replace for what a machine without power may take back.
+func (f files) replaceHint(path, tempDir string, content []byte) error {
+	return f.replaceBy(path, tempDir, content, false)
 }
 
+func (f files) replaceBy(path, tempDir string, content []byte, flush bool) error {
+	file, err := f.temp(tempDir)
+	if err != nil {
+		return err
+	}
+	temp := file.Name()
+	if err := errors.Join(f.fill(file, content, flush), file.Close()); err != nil {
+		return errors.Join(err, f.remove(temp))
+	}
+	if err := f.rename(temp, path); err != nil {
+		return errors.Join(err, f.remove(temp))
+	}
+	return nil
+}
+
+// fill writes a file that everyone may read.
+func (f files) fill(file *os.File, content []byte, flush bool) error {
+	if err := f.write(file, content); err != nil {
+		return err
+	}
+	if err := f.readable(file); err != nil || !flush {
+		return err
+	}
+	return f.do(stepSync, file.Name(), file.Sync)
+}
+
+func (f files) rename(from, to string) error {
+	return f.do(stepRename, to, func() error { return f.twice("rename", from, to, unix.Renameat) })
+}
+
+// link gives a file a second name, which must be free.
 func (f files) link(from, to string) error {
-	return f.do(stepLink, to, func() error { return os.Link(from, to) })
+	return f.do(stepLink, to, func() error {
+		return f.twice("link", from, to, func(fromDir int, from string, toDir int, to string) error {
+			return unix.Linkat(fromDir, from, toDir, to, 0)
+		})
+	})
 }
 
 // touch sets the time of change to now, for which the right to write is enough.
 func (f files) touch(path string) error {
 	return f.do(stepTouch, path, func() error {
-		if err := unix.Utimes(path, nil); err != nil {
-			return &fs.PathError{Op: "touch", Path: path, Err: err}
-		}
-		return nil
+		return f.folder(path, func(dir int, base string) error {
+			if err := touchAt(dir, base); err != nil {
+				return &fs.PathError{Op: "touch", Path: path, Err: err}
+			}
+			return nil
+		})
 	})
 }
 
-// remove deletes a file or an empty folder; that it is gone already is no error.
+// remove deletes a file, a link or an empty folder; that it is gone already is no error.
 func (f files) remove(path string) error {
-	err := f.do(stepRemove, path, func() error { return os.Remove(path) })
+	return f.removeBy(path, (*os.Root).Remove)
+}
+
+// removeAll deletes whatever is at path, and what a link there points to not.
+func (f files) removeAll(path string) error {
+	return f.removeBy(path, (*os.Root).RemoveAll)
+}
+
+func (f files) removeBy(path string, remove func(r *os.Root, rel string) error) error {
+	err := f.do(stepRemove, path, func() error {
+		return f.at(path, func(r *os.Root, rel string) error {
+			if rel == "." {
+				return fmt.Errorf("%s is a folder of the store itself", path)
+			}
+			return remove(r, rel)
+		})
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -152,16 +280,27 @@ func (f files) remove(path string) error {
 
 // syncFiles flushes the files of those names in dir to the disk, all together.
 func (f files) syncFiles(ctx context.Context, dir string, names []string) error {
-	return f.do(stepSync, dir, func() error { return syncBatch(ctx, dir, names) })
+	return f.do(stepSync, dir, func() error {
+		return f.at(dir, func(r *os.Root, rel string) error {
+			r, err := r.OpenRoot(rel)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			return syncBatch(ctx, r, names)
+		})
+	})
 }
 
 // syncDir flushes the names in a folder to the disk.
 func (f files) syncDir(dir string) error {
 	return f.do(stepSyncDir, dir, func() error {
-		d, err := os.Open(dir)
-		if err != nil {
-			return err
-		}
-		return errors.Join(d.Sync(), d.Close())
+		return f.at(dir, func(r *os.Root, rel string) error {
+			d, err := r.Open(rel)
+			if err != nil {
+				return err
+			}
+			return errors.Join(d.Sync(), d.Close())
+		})
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,35 +90,39 @@ func (s *Store) planGC(o GCOptions) (GCResult, error) {
 	return r, s.planReports(&r, o, entries)
 }
 
-// planBlobs looks for blobs that are neither named nor staged. Other files in the folder are
-// Ollama's downloads.
+// planBlobs looks for blobs that are neither named nor staged. What has a blob's name and is none is
+// named, for the user to look at. Other files in the folder are Ollama's downloads.
 func (s *Store) planBlobs(r *GCResult, o GCOptions, named, staged map[Digest]bool) error {
-	return eachFile(s.blobsDir(), func(path string, info os.FileInfo) error {
+	return s.eachFile(s.blobsDir(), func(path string, info os.FileInfo) error {
 		d, ok := blobOf(info.Name())
-		if !ok || !info.Mode().IsRegular() || named[d] {
+		if !ok || named[d] {
 			return nil
 		}
 		why := tooYoung(info, o)
 		if staged[d] {
 			why = "an import that is not finished uses it"
 		}
+		if !info.Mode().IsRegular() {
+			why = "it is " + kindOf(info.Mode()) + ", which is none of qimport's or Ollama's"
+		}
 		r.add(Garbage{path, info.Size(), why})
 		return nil
 	})
 }
 
-// planStaging looks at the imports that are not finished and at files left beside them, and returns
-// the blobs that must stay for the former.
+// planStaging looks at the imports that are not finished and at what lies beside them, and returns
+// the blobs that must stay for the former. A link is what lies beside: it goes, and what it points to
+// is none of ours.
 func (s *Store) planStaging(r *GCResult, o GCOptions) (map[Digest]bool, error) {
 	staged := map[Digest]bool{}
-	err := eachFile(s.stagingDir(), func(path string, info os.FileInfo) error {
+	err := s.eachFile(s.stagingDir(), func(path string, info os.FileInfo) error {
 		if !info.IsDir() {
 			if path != s.lockPath() {
 				r.add(Garbage{path, info.Size(), tooYoung(info, o)})
 			}
 			return nil
 		}
-		blobs, bytes, err := stagedBlobs(path)
+		blobs, bytes, err := s.stagedBlobs(path)
 		if err != nil {
 			return err
 		}
@@ -142,15 +145,15 @@ func (s *Store) planStaging(r *GCResult, o GCOptions) (map[Digest]bool, error) {
 }
 
 // stagedBlobs is every blob that an unfinished import counts on, and the bytes in its folder.
-func stagedBlobs(dir string) (blobs []Digest, bytes int64, err error) {
-	lines, err := readJournal(filepath.Join(dir, journalName))
-	if err != nil {
+func (s *Store) stagedBlobs(dir string) (blobs []Digest, bytes int64, err error) {
+	lines, _, err := s.files.readJournal(filepath.Join(dir, journalName))
+	if err != nil && !errors.Is(err, errNotFile) {
 		return nil, 0, err
 	}
 	for _, l := range lines {
 		blobs = append(blobs, l.Digest)
 	}
-	err = eachFile(dir, func(_ string, info os.FileInfo) error {
+	err = s.eachFile(dir, func(_ string, info os.FileInfo) error {
 		if d, ok := blobOf(info.Name()); ok {
 			blobs = append(blobs, d)
 		}
@@ -163,7 +166,7 @@ func stagedBlobs(dir string) (blobs []Digest, bytes int64, err error) {
 // running reports whether a process holds the lock of a staging folder.
 func (s *Store) running(dir string) bool {
 	path := filepath.Join(dir, lockName)
-	if _, err := os.Stat(path); err != nil {
+	if info, err := s.files.lstat(path); err != nil || !info.Mode().IsRegular() {
 		return false
 	}
 	lock, err := s.files.acquire(context.Background(), path, true, lockRetry)
@@ -179,18 +182,26 @@ func (s *Store) planReports(r *GCResult, o GCOptions, entries []Entry) error {
 	for _, e := range entries {
 		named[s.reportPath(e.Digest)] = true
 	}
-	return eachFile(s.reportsDir(), func(path string, info os.FileInfo) error {
-		if !named[path] && info.Mode().IsRegular() {
+	return s.eachFile(s.reportsDir(), func(path string, info os.FileInfo) error {
+		switch {
+		case info.IsDir():
+			r.add(Garbage{path, info.Size(), "it is a folder, which is none of qimport's"})
+		case !named[path] || !info.Mode().IsRegular():
 			r.add(Garbage{path, info.Size(), tooYoung(info, o)})
 		}
 		return nil
 	})
 }
 
-// collect removes a file, or the staging folder of an interrupted import.
+// collect removes a file or a link, or the staging folder of an interrupted import.
 func (s *Store) collect(path string) error {
-	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+	if info, err := s.files.lstat(path); err != nil || !info.IsDir() {
 		return s.files.remove(path)
+	}
+	if info, err := s.files.lstat(filepath.Join(path, lockName)); err == nil && !info.Mode().IsRegular() {
+		if err := s.files.removeAll(filepath.Join(path, lockName)); err != nil {
+			return err
+		}
 	}
 	lock, err := s.files.acquire(context.Background(), filepath.Join(path, lockName), true, lockRetry)
 	if err != nil {
@@ -200,21 +211,14 @@ func (s *Store) collect(path string) error {
 }
 
 // eachFile calls visit for everything in a folder, sorted by name; a folder that does not exist is
-// empty, and what vanishes meanwhile is skipped.
-func eachFile(dir string, visit func(path string, info os.FileInfo) error) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return explain(dir, err)
+// empty, and what vanishes meanwhile is skipped. Links are not followed.
+func (s *Store) eachFile(dir string, visit func(path string, info os.FileInfo) error) error {
+	infos, err := s.files.list(dir)
+	if err != nil {
+		return explain(s.root, err)
 	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = visit(filepath.Join(dir, e.Name()), info)
-		}
-		if err != nil {
+	for _, info := range infos {
+		if err := visit(filepath.Join(dir, info.Name()), info); err != nil {
 			return err
 		}
 	}

@@ -96,7 +96,7 @@ func TestGCAndUnfinishedImports(t *testing.T) {
 	orphan(t, s, "old", testModel{"config": "{}", "w": "reused"})
 	st := openStage(t, s, "fp")
 	stagePut(t, st, "new", "new")
-	if !st.Reuse("w", Layer{MediaTypeTensor, DigestOf([]byte("reused")), 6, "w"}) {
+	if !st.Reuse(context.Background(), "w", Layer{MediaTypeTensor, DigestOf([]byte("reused")), 6, "w"}) {
 		t.Fatal("not reused")
 	}
 	if err := st.Flush(context.Background()); err != nil {

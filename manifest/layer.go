@@ -1,6 +1,12 @@
 package manifest
 
-import "strings"
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Media types of a manifest, of its config blob, and of the layers of a safetensors model.
 const (
@@ -28,4 +34,40 @@ func (l Layer) label() string {
 		return l.Name
 	}
 	return l.MediaType[strings.LastIndexByte(l.MediaType, '.')+1:]
+}
+
+// Limits of what a manifest may say, far above what any model needs: a file system's longest path has
+// four of these names, and the largest checkpoint of today a thousandth of these bytes.
+const (
+	maxLayers     = 100_000
+	maxLayerName  = 1024
+	maxLayerBytes = 1 << 50
+)
+
+// validate says what is wrong with a layer in itself, or nil. A name becomes a file's name where a
+// model is taken out of the store, and stands in messages: so it stays below the folder that it is
+// put in, and does not command a terminal. Ollama's names are those of tensors and of files, these
+// also in a folder (draft/config.json).
+func (l Layer) validate() error {
+	switch {
+	case l.Size < 0 || l.Size > maxLayerBytes:
+		return fmt.Errorf("has %d bytes", l.Size)
+	case len(l.MediaType) > maxLayerName || !printable(l.MediaType):
+		return fmt.Errorf("has the media type %.80q", l.MediaType)
+	case l.Name != "" && !isLocal(l.Name):
+		return fmt.Errorf("has the name %.80q, which is none for a tensor or a file", l.Name)
+	}
+	return nil
+}
+
+// isLocal reports whether a name is one of a file, or of one in folders below.
+func isLocal(name string) bool {
+	return len(name) <= maxLayerName && printable(name) && !strings.ContainsRune(name, '\\') &&
+		!path.IsAbs(name) && path.Clean(name) == name && name != "." && name != ".." && !strings.HasPrefix(name, "../")
+}
+
+// printable reports whether s shows as what it is: no control characters, none that turn the
+// direction of writing, no broken UTF-8.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }

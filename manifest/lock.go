@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
 )
 
 // ErrLocked marks work that another process is doing at this moment.
@@ -23,10 +23,15 @@ const (
 	lockTries = 1000
 )
 
-// acquire locks the file at path, which is made if need be, with its folder. The lock is the
-// kernel's: it vanishes with the process. It is waited for until ctx ends or, where wait is not 0,
-// for that long; then the error is ErrLocked.
-func (f files) acquire(ctx context.Context, path string, exclusive bool, wait time.Duration) (*flock.Flock, error) {
+// lock is a lock of the kernel's on a file: it vanishes with the process.
+type lock struct{ file *os.File }
+
+// Close gives the lock back.
+func (l *lock) Close() error { return l.file.Close() }
+
+// acquire locks the file at path, which is made if need be, with its folder. It is waited for until
+// ctx ends or, where wait is not 0, for that long; then the error is ErrLocked.
+func (f files) acquire(ctx context.Context, path string, exclusive bool, wait time.Duration) (*lock, error) {
 	waiting := ctx
 	if wait > 0 {
 		var cancel context.CancelFunc
@@ -41,27 +46,62 @@ func (f files) acquire(ctx context.Context, path string, exclusive bool, wait ti
 			}
 			return nil, err
 		}
-		l := flock.New(path, flock.SetPermissions(0o644))
-		lock := l.TryRLockContext
-		if exclusive {
-			lock = l.TryLockContext
-		}
-		_, err = lock(waiting, lockRetry)
+		l, err := f.lockFile(waiting, path, exclusive)
 		switch {
-		case err == nil && sameFile(l, path):
+		case err == nil && f.sameFile(l, path):
 			return l, nil
-		case err == nil, errors.Is(err, os.ErrNotExist):
+		case err == nil:
 			l.Close() // the folder was removed between our opening the file and locking it
+		case errors.Is(err, os.ErrNotExist) && try < lockTries: // or before
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			return nil, errors.Join(ErrLocked, l.Close())
+			return nil, ErrLocked
 		default:
-			return nil, errors.Join(explain(f.root, err), l.Close())
+			return nil, explain(f.root, err)
+		}
+	}
+}
+
+// lockFile opens and locks the file at path.
+func (f files) lockFile(ctx context.Context, path string, exclusive bool) (*lock, error) {
+	file, err := f.openToWrite(path, os.O_RDWR|os.O_CREATE)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+		file, _, err = f.open(path) // of another user: to read is enough to lock, but on some network file systems
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(ctx, file, exclusive); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &lock{file}, nil
+}
+
+// flock waits for the kernel's lock on a file until ctx ends.
+func flock(ctx context.Context, file *os.File, exclusive bool) error {
+	how := unix.LOCK_SH | unix.LOCK_NB
+	if exclusive {
+		how = unix.LOCK_EX | unix.LOCK_NB
+	}
+	for {
+		err := unix.Flock(int(file.Fd()), how)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+			continue
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return os.NewSyscallError("flock", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lockRetry):
 		}
 	}
 }
 
 // removedMeanwhile reports whether making a folder failed because another process removed it, or one
-// above it, in between: os.MkdirAll then finds it existing and a moment later gone.
+// above it, in between.
 func removedMeanwhile(err error) bool {
 	var at *fs.PathError
 	if !errors.As(err, &at) || !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
@@ -72,11 +112,11 @@ func removedMeanwhile(err error) bool {
 }
 
 // sameFile reports whether the locked file still is the one at path.
-func sameFile(l *flock.Flock, path string) bool {
-	locked, err := l.Stat()
+func (f files) sameFile(l *lock, path string) bool {
+	locked, err := l.file.Stat()
 	if err != nil {
 		return false
 	}
-	info, err := os.Stat(path)
+	info, err := f.lstat(path)
 	return err == nil && os.SameFile(locked, info)
 }

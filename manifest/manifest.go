@@ -55,15 +55,25 @@ func (m Manifest) Validate() error {
 	if m.SchemaVersion != 2 {
 		return fmt.Errorf("%w: schemaVersion is %d, not 2", ErrBadManifest, m.SchemaVersion)
 	}
-	if m.Config.Size < 0 {
-		return fmt.Errorf("%w: the config has %d bytes", ErrBadManifest, m.Config.Size)
+	if len(m.MediaType) > maxLayerName || !printable(m.MediaType) {
+		return fmt.Errorf("%w: its media type is %.80q", ErrBadManifest, m.MediaType)
 	}
+	if len(m.Layers) > maxLayers {
+		return fmt.Errorf("%w: %d layers, more than %d", ErrBadManifest, len(m.Layers), maxLayers)
+	}
+	if err := m.Config.validate(); err != nil {
+		return fmt.Errorf("%w: the config %w", ErrBadManifest, err)
+	}
+	total := m.Config.Size
 	for i, l := range m.Layers {
 		if l.Digest.IsZero() {
-			return fmt.Errorf("%w: layer %d (%s %s) has no digest", ErrBadManifest, i, l.MediaType, l.Name)
+			return fmt.Errorf("%w: layer %d (%.80q) has no digest", ErrBadManifest, i, l.Name)
 		}
-		if l.Size < 0 {
-			return fmt.Errorf("%w: layer %d (%s) has %d bytes", ErrBadManifest, i, l.Digest, l.Size)
+		if err := l.validate(); err != nil {
+			return fmt.Errorf("%w: layer %d (%s) %w", ErrBadManifest, i, l.Digest, err)
+		}
+		if total += l.Size; total > maxLayerBytes {
+			return fmt.Errorf("%w: its layers have more than %d bytes together", ErrBadManifest, int64(maxLayerBytes))
 		}
 	}
 	return nil

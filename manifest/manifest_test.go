@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -84,6 +86,8 @@ func TestParseRefuses(t *testing.T) {
 		"fractional size":  layer(digest, "1.5"),
 		"too large a size": layer(digest, "9223372036854775808"),
 		"negative config":  `{"schemaVersion":2,"config":{"size":-1}}`,
+		"too many layers":  `{"schemaVersion":2,"layers":[` + strings.Repeat(`{"digest":"`+digest+`"},`, maxLayers) + `{"digest":"` + digest + `"}]}`,
+		"too many bytes":   `{"schemaVersion":2,"layers":[` + strings.Repeat(`{"digest":"`+digest+`","size":1125899906842624},`, 2) + `{"digest":"` + digest + `"}]}`,
 		"deep":             strings.Repeat("[", 100000),
 		"too long":         layer(digest, "1") + strings.Repeat(" ", MaxManifestBytes),
 	} {
@@ -93,6 +97,40 @@ func TestParseRefuses(t *testing.T) {
 	}
 	if m, err := Parse([]byte(layer(digest, "1") + "\n\t ")); err != nil || len(m.Layers) != 1 {
 		t.Errorf("trailing white space: %v", err)
+	}
+}
+
+// TestLayerNames: what leads out of a folder, or deceives who reads it, is no manifest; what Ollama
+// writes is one.
+func TestLayerNames(t *testing.T) {
+	with := func(name string) Manifest {
+		return New(Layer{}, []Layer{{MediaTypeJSON, DigestOf(nil), 0, name}})
+	}
+	for _, name := range []string{
+		"", "config.json", "model.layers.0.mlp.experts", "model.language_model.layers.0.linear_attn.A_log", "lm_head.weight",
+		"draft/config.json", "draft.model.norm.weight", "text_encoder/model.layers.0.weight", "..a", "a..b", "名前.json", "a b",
+	} {
+		if m, err := Parse(with(name).Encode()); err != nil || m.Layers[0].Name != name {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{
+		".", "..", "../victim/settings.json", "a/../../b", "a/..", "/etc/passwd", "a//b", "a/", "./a", `..\b`, `C:\b`,
+		"a\nb", "a\x00b", "a\x1b[2Jb", "a\u202egnp.exe", "a\u2066b", "a\u200bb", "a\x7f", "a\u0085b", strings.Repeat("n", maxLayerName+1),
+	} {
+		if _, err := Parse(with(name).Encode()); !errors.Is(err, ErrBadManifest) {
+			t.Errorf("%q: %v, want ErrBadManifest", name, err)
+		}
+		m := with("")
+		m.Config.Name = name
+		if err := m.Validate(); !errors.Is(err, ErrBadManifest) {
+			t.Errorf("config %q: %v, want ErrBadManifest", name, err)
+		}
+		m = with("")
+		m.Layers[0].MediaType = "x\x1b"
+		if err := m.Validate(); !errors.Is(err, ErrBadManifest) {
+			t.Errorf("a media type with a control character: %v", err)
+		}
 	}
 }
 
@@ -111,6 +149,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(content)
 	f.Add([]byte(`{"schemaVersion":2,"config":{"digest":""},"layers":[{"digest":"sha256-` + strings.Repeat("A", 64) + `","name":"<&>"}]}`))
+	for _, name := range []string{"config.json", "draft/config.json", "../victim/settings.json", "/etc/passwd", "a\\u202eb", "model.layers.0.mlp.experts"} {
+		f.Add([]byte(`{"schemaVersion":2,"config":{"digest":""},"layers":[{"mediaType":"` + MediaTypeJSON + `","digest":"` + DigestOf(nil).String() + `","size":7,"name":"` + name + `"}]}`))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Parse(b)
 		if err != nil {
@@ -118,6 +159,14 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("rejected without saying so: %v", err)
 			}
 			return
+		}
+		for _, l := range append(m.Layers, m.Config) {
+			if l.Size < 0 || l.Name != "" && !filepath.IsLocal(l.Name) || strings.ContainsFunc(l.Name, unicode.IsControl) {
+				t.Fatalf("accepted the layer %q of %d bytes", l.Name, l.Size)
+			}
+		}
+		if m.Bytes() < 0 {
+			t.Fatalf("it has %d bytes", m.Bytes())
 		}
 		again, err := Parse(m.Encode())
 		if err != nil {

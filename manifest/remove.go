@@ -3,8 +3,10 @@ package manifest
 import (
 	"context"
 	"errors"
-	"os"
+	"io/fs"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // Removed says what Remove did.
@@ -24,11 +26,16 @@ func (s *Store) Remove(ctx context.Context, n Name) (Removed, error) {
 	}
 	defer lock.Close()
 	e, err := s.Lookup(n)
-	if errors.Is(err, ErrBadManifest) {
-		return Removed{Name: n, Note: "its blobs stay, since its manifest could not be read"}, s.unpoint(n)
-	}
-	if err != nil {
+	if errors.Is(err, ErrNotFound) {
 		return Removed{}, err
+	}
+	if err != nil { // damaged, or no file at all: it goes all the same, as GC asks for it
+		if other, ok := s.otherCase(n); ok {
+			if _, err := s.files.lstat(s.manifestPath(n)); errors.Is(err, fs.ErrNotExist) {
+				n = other
+			}
+		}
+		return Removed{Name: n, Note: "its blobs stay, since its manifest could not be read"}, s.unpoint(n)
 	}
 	if err := s.unpoint(e.Name); err != nil {
 		return Removed{}, err
@@ -72,14 +79,14 @@ func (s *Store) unpoint(n Name) error {
 		return err
 	}
 	dir := filepath.Dir(path)
-	if err := s.files.syncDir(dir); err != nil {
+	if err := s.files.syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // removed by Ollama
 		return err
 	}
 	for range 3 { // model, namespace, host
-		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		if left, err := s.files.list(dir); err != nil || len(left) > 0 {
 			break
 		}
-		if err := s.files.remove(dir); err != nil {
+		if err := s.files.remove(dir); err != nil && !errors.Is(err, unix.ENOTEMPTY) { // another has just come
 			return err
 		}
 		dir = filepath.Dir(dir)

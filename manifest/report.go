@@ -1,7 +1,7 @@
 package manifest
 
 import (
-	"os"
+	"fmt"
 	"path/filepath"
 )
 
@@ -19,8 +19,15 @@ func (s *Store) PutReport(manifest Digest, report []byte) error {
 
 // Report is what PutReport kept of that manifest; fs.ErrNotExist where there is nothing.
 func (s *Store) Report(manifest Digest) ([]byte, error) {
-	return os.ReadFile(s.reportPath(manifest))
+	b, _, err := s.files.read(s.reportPath(manifest), maxReport)
+	if err == nil && len(b) > maxReport {
+		err = fmt.Errorf("%s has more than %d bytes", s.reportPath(manifest), maxReport)
+	}
+	return b, err
 }
+
+// maxReport is the largest report that is read.
+const maxReport = 64 << 20
 
 func (s *Store) reportPath(manifest Digest) string {
 	return filepath.Join(s.reportsDir(), manifest.FileName()+".json")

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/dustin/go-humanize"
@@ -76,15 +77,37 @@ func nearestFolder(dir string) (string, os.FileInfo, error) {
 	return "", nil, err
 }
 
-// ownerAdvice is for root writing into another user's store: that user could not remove the files.
+// ownerAdvice is what the store's owner, or Ollama, could not do with what this user writes.
 func (s *Store) ownerAdvice(info os.FileInfo) string {
+	if _, err := os.Stat(s.root); errors.Is(err, fs.ErrNotExist) {
+		if mask := umask(); mask&0o055 != 0 {
+			return fmt.Sprintf("the umask %04o keeps other users out of the new store %s: an Ollama that runs as a user of its own reads it after: chmod 755 %s, and the folders in it", mask, s.root, s.root)
+		}
+		return ""
+	}
 	st := info.Sys().(*syscall.Stat_t)
-	if os.Geteuid() != 0 || st.Uid == 0 {
+	if os.Geteuid() == int(st.Uid) {
 		return ""
 	}
 	owner := ownerOf(st)
-	return fmt.Sprintf("the new files will belong to root, the store to %s: run it as that user, or afterwards: sudo chown -R %s %s",
-		owner, owner, s.root)
+	return fmt.Sprintf("the new files will belong to %s, the store to %s, who can read but perhaps not remove them: run it as that user, or afterwards: sudo chown -R %s %s",
+		me(), owner, owner, s.root)
+}
+
+// umask is what the permissions of new files lack, where the system tells: to ask for it otherwise
+// is to change it for a moment.
+func umask() fs.FileMode {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "\nUmask:\t")
+	mask, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.ParseUint(mask, 8, 32)
+	if err != nil {
+		return 0
+	}
+	return fs.FileMode(n)
 }
 
 // explain adds to an error of the file system what to do about it.
@@ -104,8 +127,12 @@ func permissionAdvice(root string) string {
 	if err != nil || errors.Is(unix.Access(root, unix.W_OK), unix.EROFS) {
 		return "the store " + root + " cannot be read or written by this user: choose another with --store"
 	}
-	return fmt.Sprintf("the store %s belongs to %s: run this as that user, or take the store over with: sudo chown -R %s %s",
-		root, ownerOf(info.Sys().(*syscall.Stat_t)), me(), root)
+	st := info.Sys().(*syscall.Stat_t)
+	if os.Geteuid() == int(st.Uid) {
+		return fmt.Sprintf("the store %s belongs to this user, but something in it does not, or its permissions are too narrow: sudo chown -R %s %s; chmod -R u+rwX %s", root, me(), root, root)
+	}
+	return fmt.Sprintf("the store %s belongs to %s: run this as that user, or choose another with --store; to take it over, if no Ollama runs as that user: sudo chown -R %s %s",
+		root, ownerOf(st), me(), root)
 }
 
 // ownerOf is "user:group" of a file, as numbers where they have no names.

@@ -1,15 +1,18 @@
 package manifest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"sync"
+	"time"
 
-	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,8 +30,10 @@ var fingerprintForm = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,127}$`)
 type Stage struct {
 	store *Store
 	dir   string
-	lock  *flock.Flock // nil when the Stage has ended
+	lock  *lock // nil when the Stage has ended
 
+	proofs   *proofs    // of blobs, here and in the store
+	holding  sync.Mutex // one blob of the store is linked at a time
 	flushing sync.Mutex // one Flush at a time
 	mu       sync.Mutex // guards what follows
 	layers   map[string]Layer
@@ -41,62 +46,123 @@ type Stage struct {
 // which a key stands for different blobs must have different fingerprints. One has 1 to 128 letters,
 // digits, - and _. While another process has the folder open, the error is ErrLocked.
 func (s *Store) Stage(fingerprint string) (*Stage, error) {
+	st, err := s.stage(context.Background(), fingerprint, lockWait)
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("%w: another qimport is importing the very same into %s; wait for it, or stop it", ErrLocked, s.root)
+	}
+	return st, err
+}
+
+// AwaitStage is Stage, but waits for the other process until ctx ends. waiting is told when it must.
+func (s *Store) AwaitStage(ctx context.Context, fingerprint string, waiting func()) (*Stage, error) {
+	st, err := s.stage(ctx, fingerprint, lockWait)
+	if errors.Is(err, ErrLocked) {
+		waiting()
+		st, err = s.stage(ctx, fingerprint, 0)
+	}
+	return st, err
+}
+
+func (s *Store) stage(ctx context.Context, fingerprint string, wait time.Duration) (*Stage, error) {
 	if !fingerprintForm.MatchString(fingerprint) {
 		return nil, fmt.Errorf("fingerprint %q cannot name a folder", fingerprint)
 	}
 	dir := filepath.Join(s.stagingDir(), fingerprint)
-	lock, err := s.files.acquire(context.Background(), filepath.Join(dir, lockName), true, lockWait)
-	if errors.Is(err, ErrLocked) {
-		return nil, fmt.Errorf("%w: another qimport is importing the very same into %s; wait for it, or stop it", ErrLocked, s.root)
-	}
+	lock, err := s.files.acquire(ctx, filepath.Join(dir, lockName), true, wait)
 	if err != nil {
 		return nil, err
 	}
-	st := &Stage{store: s, dir: dir, lock: lock, layers: map[string]Layer{}, inDir: map[Digest]bool{}}
-	if err := st.resume(); err != nil {
+	st := &Stage{store: s, dir: dir, lock: lock, proofs: s.readProofs(), layers: map[string]Layer{}, inDir: map[Digest]bool{}}
+	if err := st.resume(ctx); err != nil {
 		return nil, errors.Join(err, st.Keep())
 	}
 	return st, nil
 }
 
-// resume takes over what the journal vouches for and is still there, and removes all else.
-func (st *Stage) resume() error {
-	lines, err := readJournal(st.journalPath())
-	if err != nil {
+// Staged is what an interrupted import of that fingerprint has finished, by key, as its journal says.
+// Nothing is opened or changed.
+func (s *Store) Staged(fingerprint string) map[string]Layer {
+	if !fingerprintForm.MatchString(fingerprint) {
+		return nil
+	}
+	lines, _, _ := s.files.readJournal(filepath.Join(s.stagingDir(), fingerprint, journalName)) // none to be had is none
+	staged := map[string]Layer{}
+	for _, l := range lines {
+		staged[l.Key] = l.Layer
+	}
+	return staged
+}
+
+// resume takes over what the journal vouches for and is still there, whole, and removes all else.
+func (st *Stage) resume(ctx context.Context) error {
+	f := st.store.files
+	lines, content, err := f.readJournal(st.journalPath())
+	if err != nil && !errors.Is(err, errNotFile) {
 		return explain(st.store.root, err)
 	}
-	keep := map[string]bool{lockName: true, journalName: true}
+	whole, err := st.whole(ctx, lines)
+	if err != nil {
+		return err
+	}
+	keep := map[string]bool{lockName: true, journalName: content != nil}
 	for _, l := range lines {
-		staged := hasSize(st.stagedPath(l.Digest), l.Size)
-		if staged || st.store.has(l.Digest, l.Size) {
-			st.layers[l.Key] = l.Layer
+		where, ok := whole[l.Digest]
+		if !ok {
+			continue
 		}
-		if staged {
+		st.layers[l.Key] = l.Layer
+		if where == st.stagedPath(l.Digest) {
 			st.inDir[l.Digest] = true
 			keep[l.Digest.FileName()] = true
 		}
 	}
-	entries, err := os.ReadDir(st.dir)
+	infos, err := f.list(st.dir)
 	if err != nil {
 		return explain(st.store.root, err)
 	}
-	for _, e := range entries {
-		if !keep[e.Name()] {
-			if err := st.store.files.remove(filepath.Join(st.dir, e.Name())); err != nil {
+	for _, info := range infos {
+		if !keep[info.Name()] {
+			if err := f.removeAll(filepath.Join(st.dir, info.Name())); err != nil {
 				return err
 			}
 		}
 	}
-	return st.repairJournal(lines)
+	if text := encodeJournal(lines); content != nil && !bytes.Equal(content, text) { // cut by a crash: the next line starts on its own
+		return f.replace(st.journalPath(), st.dir, text)
+	}
+	return nil
 }
 
-// repairJournal rewrites a journal that a crash has cut, so that the next line starts on its own.
-func (st *Stage) repairJournal(lines []journalLine) error {
-	content, err := os.ReadFile(st.journalPath())
-	if err != nil || string(content) == string(encodeJournal(lines)) {
-		return nil
+// whole is where the blobs of journal lines lie, of those that are whole. What has no evidence is
+// read, over all cores.
+func (st *Stage) whole(ctx context.Context, lines []journalLine) (map[Digest]string, error) {
+	where := map[Digest]string{}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	seen := map[Digest]bool{}
+	for _, l := range lines {
+		if seen[l.Digest] {
+			continue
+		}
+		seen[l.Digest] = true
+		g.Go(func() error {
+			staged := st.stagedPath(l.Digest)
+			path := staged
+			if _, err := st.store.files.lstat(staged); err != nil {
+				path = st.store.Blob(l.Digest)
+			} else {
+				st.proofs.set(l.Digest, l.State)
+			}
+			if st.store.files.trusts(ctx, st.proofs, path, l.Layer) {
+				mu.Lock()
+				where[l.Digest] = path
+				mu.Unlock()
+			}
+			return ctx.Err()
+		})
 	}
-	return st.store.files.replace(st.journalPath(), st.dir, encodeJournal(lines))
+	return where, g.Wait()
 }
 
 func (st *Stage) journalPath() string        { return filepath.Join(st.dir, journalName) }
@@ -127,9 +193,18 @@ func (st *Stage) staged(d Digest) bool {
 }
 
 // Reuse finishes a key with a blob that is there already, in the store or in this Stage, with that
-// digest and size. It reports whether there is one; it does not read it, as Check would.
-func (st *Stage) Reuse(key string, l Layer) bool {
-	here := st.staged(l.Digest) && hasSize(st.stagedPath(l.Digest), l.Size)
+// digest and size, and reports whether there is one. Without evidence for it, it is read first, until
+// ctx ends: a damaged one is none.
+func (st *Stage) Reuse(ctx context.Context, key string, l Layer) bool {
+	if !st.staged(l.Digest) && !st.store.files.trusts(ctx, st.proofs, st.store.Blob(l.Digest), l) {
+		return false
+	}
+	return st.reuseProven(key, l)
+}
+
+// reuseProven is Reuse of what there is evidence for.
+func (st *Stage) reuseProven(key string, l Layer) bool {
+	here := st.staged(l.Digest) && st.store.files.hasSize(st.stagedPath(l.Digest), l.Size)
 	if !here && !st.hold(l) {
 		return false
 	}
@@ -138,18 +213,46 @@ func (st *Stage) Reuse(key string, l Layer) bool {
 }
 
 // hold keeps a blob of the store from vanishing while the import runs, and reports whether the store
-// has it: others may remove what no manifest names, but not the second link in the staging folder.
-// Where there are no links, the new time of change protects it for an hour, and Publish looks again.
+// has it, with evidence that it is whole: others may remove what no manifest names, but not the second
+// link in the staging folder. Where there are no links, the new time of change protects it for an
+// hour, and Publish looks again.
 func (st *Stage) hold(l Layer) bool {
-	if !st.store.has(l.Digest, l.Size) {
+	st.holding.Lock()
+	defer st.holding.Unlock()
+	if st.staged(l.Digest) { // meanwhile, for another key
+		return st.store.has(l.Digest, l.Size)
+	}
+	f, blob := st.store.files, st.store.Blob(l.Digest)
+	info, err := f.lstat(blob)
+	if err != nil || info.Size() != l.Size || !st.proofs.holds(l.Digest, info) {
 		return false
 	}
-	f := st.store.files
-	_ = f.touch(st.store.Blob(l.Digest)) // protects from Ollama's pruning; not ours to change if it fails
-	if err := f.link(st.store.Blob(l.Digest), st.stagedPath(l.Digest)); err == nil {
+	var linked error
+	_ = f.keeping(st.proofs, l.Digest, blob, blob, func() error {
+		_ = f.touch(blob) // protects from Ollama's pruning; not ours to change if it fails
+		linked = f.link(blob, st.stagedPath(l.Digest))
+		return nil
+	})
+	if linked == nil {
 		st.mu.Lock()
 		st.inDir[l.Digest] = true
 		st.mu.Unlock()
+	}
+	return true
+}
+
+// Reusable reports whether Reuse would find a blob of that digest and size, which it may have to read
+// then.
+func (st *Stage) Reusable(l Layer) bool { return st.staged(l.Digest) || st.store.has(l.Digest, l.Size) }
+
+// Published reports whether the store has every blob of m, whole, so that publishing it would move at
+// most the name.
+func (st *Stage) Published(ctx context.Context, m Manifest) bool {
+	f := st.store.files
+	for _, l := range m.Blobs() {
+		if !f.trusts(ctx, st.proofs, st.store.Blob(l.Digest), l) {
+			return false
+		}
 	}
 	return true
 }
@@ -162,7 +265,7 @@ func (st *Stage) finish(key string, l Layer, staged bool) {
 	if staged {
 		st.inDir[l.Digest] = true
 	}
-	st.pending = append(st.pending, journalLine{key, l})
+	st.pending = append(st.pending, journalLine{Key: key, Layer: l})
 }
 
 // Flush brings all blobs that are finished to the disk, in one batch, and then says so in the
@@ -190,7 +293,8 @@ func (st *Stage) Flush(ctx context.Context) error {
 func (st *Stage) flush(ctx context.Context, batch []journalLine) error {
 	var names []string
 	st.mu.Lock()
-	for _, l := range batch {
+	for i, l := range batch {
+		batch[i].State, _ = st.proofs.get(l.Digest)
 		if st.inDir[l.Digest] {
 			names = append(names, l.Digest.FileName())
 		}
@@ -228,13 +332,13 @@ func (st *Stage) Discard() error {
 // removeStaging removes a staging folder, the lock last. The caller holds the lock, until then: who
 // finds the folder without it may take it up at once.
 func (f files) removeStaging(dir string) error {
-	entries, err := os.ReadDir(dir)
+	infos, err := f.list(dir)
 	if err != nil {
 		return explain(f.root, err)
 	}
-	for _, e := range entries {
-		if e.Name() != lockName {
-			if err := f.remove(filepath.Join(dir, e.Name())); err != nil {
+	for _, info := range infos {
+		if info.Name() != lockName {
+			if err := f.removeAll(filepath.Join(dir, info.Name())); err != nil {
 				return err
 			}
 		}
@@ -246,4 +350,31 @@ func (f files) removeStaging(dir string) error {
 		return err
 	}
 	return nil
+}
+
+// Doubt forgets all evidence for these blobs, here and in the store, after which they are read before
+// they are used again: something was found wrong that the evidence had not shown.
+func (st *Stage) Doubt(blobs []Layer) error {
+	st.flushing.Lock()
+	defer st.flushing.Unlock()
+	doubted := map[Digest]bool{}
+	for _, l := range blobs {
+		doubted[l.Digest] = true
+		st.proofs.drop(l.Digest)
+	}
+	err := st.store.update(proofsName, maxProofs, func(old []byte) []byte {
+		at := parseProofs(old)
+		maps.DeleteFunc(at, func(d Digest, _ state) bool { return doubted[d] })
+		return st.store.encodeProofs(at)
+	})
+	lines, _, readErr := st.store.files.readJournal(st.journalPath())
+	if len(lines) == 0 {
+		return errors.Join(err, readErr)
+	}
+	for i, l := range lines {
+		if doubted[l.Digest] {
+			lines[i].State = state{}
+		}
+	}
+	return errors.Join(err, readErr, st.store.files.replace(st.journalPath(), st.dir, encodeJournal(lines)))
 }

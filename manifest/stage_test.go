@@ -161,10 +161,10 @@ func TestReusedBlobSurvivesOthersPruning(t *testing.T) {
 
 	st := openStage(t, s, "fp")
 	w := Layer{MediaTypeTensor, DigestOf([]byte("weights")), 7, "w"}
-	if !st.Reuse("w", w) {
+	if !st.Reuse(context.Background(), "w", w) {
 		t.Fatal("the blob is there, but cannot be reused")
 	}
-	if st.Reuse("w2", Layer{MediaTypeTensor, w.Digest, 8, "w2"}) || st.Reuse("x", Layer{MediaTypeTensor, DigestOf(nil), 0, "x"}) {
+	if st.Reuse(context.Background(), "w2", Layer{MediaTypeTensor, w.Digest, 8, "w2"}) || st.Reuse(context.Background(), "x", Layer{MediaTypeTensor, DigestOf(nil), 0, "x"}) {
 		t.Error("reused what is not there")
 	}
 	if _, err := s.Remove(ctx, mustName(t, "a")); err != nil {

@@ -117,6 +117,115 @@ func TestRemoveStoppedAnywhere(t *testing.T) {
 	}
 }
 
+// stoppedAnywhere stops work over a fresh store after every number of steps, until it comes through,
+// and hands the store on after each. It demands that there are that many steps at least.
+func stoppedAnywhere(t *testing.T, least int, prepare func(s *Store), work func(s *Store) error, after func(s *Store, stopped bool)) {
+	t.Helper()
+	for steps := 0; ; steps++ {
+		s, taken := openStore(t, t.TempDir()), 0
+		prepare(s)
+		s.files.before = stopAfter(steps, &taken)
+		err := work(s)
+		s.files.before = nil
+		if err != nil && !errors.Is(err, errStopped) {
+			t.Fatalf("step %d: %v", steps, err)
+		}
+		stopped := taken >= steps && err != nil
+		after(s, stopped)
+		if t.Failed() {
+			t.Fatalf("stopped at step %d: %v", steps, err)
+		}
+		if taken < steps {
+			if steps <= least {
+				t.Fatalf("it has %d steps only: some do not go through files", steps-1)
+			}
+			return
+		}
+	}
+}
+
+func TestCollectStoppedAnywhere(t *testing.T) {
+	stoppedAnywhere(t, 8, func(s *Store) {
+		put(t, s, "m", versionOne)
+		orphan(t, s, "old", versionTwo)
+		st := openStage(t, s, "interrupted")
+		stagePut(t, st, "k", "content")
+		if err := errors.Join(st.Flush(context.Background()), st.Keep(), s.PutReport(DigestOf(nil), []byte("{}"))); err != nil {
+			t.Fatal(err)
+		}
+	}, func(s *Store) error {
+		_, err := s.GC(context.Background(), GCOptions{Interrupted: true})
+		return err
+	}, func(s *Store, _ bool) {
+		checkStore(t, s)
+		if _, err := s.GC(context.Background(), GCOptions{Interrupted: true}); err != nil {
+			t.Error(err)
+		}
+		if r := checkStore(t, s); r.Manifests != 1 || r.Blobs != len(versionOne) || r.Unnamed != 0 {
+			t.Errorf("%+v", r)
+		}
+		if n := countFiles(t, s.stagingDir()) + countFiles(t, s.reportsDir()); n != 1 {
+			t.Errorf("%d things are left, want the lock", n)
+		}
+	})
+}
+
+func TestCopyStoppedAnywhere(t *testing.T) {
+	stoppedAnywhere(t, 6, func(s *Store) { put(t, s, "m", versionOne) }, func(s *Store) error {
+		return s.Copy(context.Background(), mustName(t, "m"), mustName(t, "you/copy"))
+	}, func(s *Store, stopped bool) {
+		r := checkStore(t, s)
+		if e, err := s.Lookup(mustName(t, "you/copy")); err != nil && (!errors.Is(err, ErrNotFound) || !stopped) || err == nil && r.Manifests != 2 {
+			t.Errorf("%v, %v", e.Name, err)
+		}
+		if err := s.Copy(context.Background(), mustName(t, "m"), mustName(t, "you/copy")); err != nil {
+			t.Errorf("again: %v", err)
+		}
+	})
+}
+
+// TestPlaceStoppedAnywhere: a repair puts right blobs in the place of damaged ones, and of none.
+func TestPlaceStoppedAnywhere(t *testing.T) {
+	var wanted []Layer
+	repair := func(s *Store) error {
+		st, err := s.Stage("repair")
+		if err != nil {
+			return err
+		}
+		defer st.Discard()
+		if err := st.Doubt(wanted); err != nil {
+			return err
+		}
+		for i, content := range []string{"stays the same", "of one"} {
+			if _, err := st.Put(fmt.Sprint(i), MediaTypeTensor, "x", []byte(content)); err != nil {
+				return err
+			}
+		}
+		return st.Place(context.Background(), wanted)
+	}
+	stoppedAnywhere(t, 15, func(s *Store) {
+		put(t, s, "m", versionOne)
+		m, err := s.Manifest(mustName(t, "m"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted = m.Layers
+		flip(t, s.Blob(wanted[0].Digest))
+		if err := os.Remove(s.Blob(wanted[1].Digest)); err != nil {
+			t.Fatal(err)
+		}
+	}, repair, func(s *Store, _ bool) {
+		if err := repair(s); err != nil {
+			t.Errorf("again: %v", err)
+		}
+		checkStore(t, s)
+		gc(t, s, GCOptions{})
+		if n := countFiles(t, s.stagingDir()); n != 1 {
+			t.Errorf("%d things are left in staging, want the lock", n)
+		}
+	})
+}
+
 // TestFlushBeforeName looks at the order of steps, since a stopped test loses nothing that was
 // written but not flushed, as a machine without power would.
 func TestFlushBeforeName(t *testing.T) {
@@ -151,7 +260,7 @@ func TestFlushBeforeName(t *testing.T) {
 		{"rename qimport-staging/two/sha256-", "sync folder qimport-staging/two"},
 		{"sync folder qimport-staging/two", "write qimport-staging/two/journal"},
 		{"write qimport-staging/two/journal", "sync qimport-staging/two/journal"},
-		{"rename blobs/", "sync folder blobs"},
+		{"link blobs/", "sync folder blobs"},
 		{"sync folder blobs", "rename manifests/registry.ollama.ai/library/m/latest"},
 		{"rename manifests/registry.ollama.ai/library/m/latest", "sync folder manifests/registry.ollama.ai/library/m"},
 		{"sync folder manifests/registry.ollama.ai/library/m", "remove qimport-staging/two/journal"},
@@ -160,7 +269,7 @@ func TestFlushBeforeName(t *testing.T) {
 			t.Errorf("%q comes after %q", c.before, c.after)
 		}
 	}
-	if last("sync qimport-staging/two") >= first("rename blobs/") {
+	if last("sync qimport-staging/two") >= first("link blobs/") {
 		t.Error("a blob is moved before all are flushed")
 	}
 	if i := first("sync qimport-staging/two"); steps[i+1] != "sync folder qimport-staging/two" {

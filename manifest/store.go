@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // ErrNotFound marks a name that the store does not have.
@@ -23,6 +20,7 @@ var ErrNotFound = errors.New("no such model")
 type Store struct {
 	root  string
 	files files
+	tick  time.Duration // clockTick, but in tests
 }
 
 // Entry is one name of the store and what it points at.
@@ -54,7 +52,7 @@ func Open(root string) (*Store, error) {
 	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("the store %s is a file, not a folder", abs)
 	}
-	return &Store{root: abs, files: files{root: abs}}, nil
+	return &Store{root: abs, files: files{root: abs}, tick: clockTick}, nil
 }
 
 // Root is the absolute path of the store.
@@ -63,17 +61,40 @@ func (s *Store) Root() string { return s.root }
 // Blob is where the blob of that digest lies, if the store has it.
 func (s *Store) Blob(d Digest) string { return filepath.Join(s.blobsDir(), d.FileName()) }
 
-// IndexPath is where the importer may keep its cache of which source bytes made which blob. It is
-// the importer's to lock and to replace, and may vanish.
-func (s *Store) IndexPath() string { return filepath.Join(s.root, "qimport-index") }
+// IndexPath is where the importer's cache of which source bytes made which blob lies, which ReadIndex
+// and UpdateIndex are for. It may be removed at any time.
+func (s *Store) IndexPath() string { return filepath.Join(s.root, indexName) }
+
+const (
+	indexName = "qimport-index"
+	maxIndex  = 256 << 20
+)
+
+// ReadIndex is what the importer keeps beside the store; nothing where there is nothing, or no file.
+func (s *Store) ReadIndex() ([]byte, error) {
+	b, _, err := s.files.read(s.IndexPath(), maxIndex)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotFile) {
+		return nil, nil
+	}
+	return b, explain(s.root, err)
+}
+
+// UpdateIndex replaces it by what change makes of it, one process at a time.
+func (s *Store) UpdateIndex(change func(old []byte) []byte) error {
+	return s.update(indexName, maxIndex, change)
+}
 
 func (s *Store) blobsDir() string              { return filepath.Join(s.root, "blobs") }
 func (s *Store) manifestsDir() string          { return filepath.Join(s.root, "manifests") }
 func (s *Store) stagingDir() string            { return filepath.Join(s.root, "qimport-staging") }
 func (s *Store) reportsDir() string            { return filepath.Join(s.root, "qimport-reports") }
 func (s *Store) manifestPath(n Name) string    { return filepath.Join(s.manifestsDir(), n.path()) }
-func (s *Store) has(d Digest, size int64) bool { return hasSize(s.Blob(d), size) }
+func (s *Store) has(d Digest, size int64) bool { return s.files.hasSize(s.Blob(d), size) }
 func (s *Store) lockPath() string              { return filepath.Join(s.stagingDir(), ".lock") }
+
+// Has reports whether the store has a blob of that layer's digest and size. What is in it is for Check
+// to say.
+func (s *Store) Has(l Layer) bool { return s.has(l.Digest, l.Size) }
 
 // Manifest reads what a name points at. The error is ErrNotFound or ErrBadManifest.
 func (s *Store) Manifest(n Name) (Manifest, error) {
@@ -108,7 +129,7 @@ func (s *Store) otherCase(n Name) (Name, bool) {
 // read is the entry of exactly this name.
 func (s *Store) read(n Name) (Entry, error) {
 	path := s.manifestPath(n)
-	content, info, err := readBounded(path, MaxManifestBytes)
+	content, info, err := s.files.read(path, MaxManifestBytes)
 	if err != nil {
 		return Entry{}, explain(s.root, err)
 	}
@@ -117,21 +138,6 @@ func (s *Store) read(n Name) (Entry, error) {
 		return Entry{}, fmt.Errorf("%s: %s: %w", n, path, err)
 	}
 	return Entry{Name: n, Manifest: m, Digest: DigestOf(content), Modified: info.ModTime()}, nil
-}
-
-// readBounded reads a file and one byte over max at most.
-func readBounded(path string, max int64) ([]byte, os.FileInfo, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	content, err := io.ReadAll(io.LimitReader(file, max+1))
-	return content, info, err
 }
 
 // List is every model of the store, sorted by name. What cannot be read is in the error, all of it;
@@ -160,13 +166,13 @@ func (s *Store) entries() ([]Entry, []error) {
 // names is every name of the store, sorted. A file where only names can be, but whose path is none,
 // is among the errors.
 func (s *Store) names() ([]Name, []error) {
-	paths, bad := filesAtDepth(s.manifestsDir(), 4)
+	paths, bad := s.filesAtDepth("", 4)
 	var names []Name
 	for _, p := range paths {
 		parts := strings.Split(p, string(filepath.Separator))
 		n := Name{parts[0], parts[1], parts[2], parts[3]}
 		if err := n.Validate(); err != nil {
-			bad = append(bad, fmt.Errorf("%s: %w; move the file away", filepath.Join(s.manifestsDir(), p), err))
+			bad = append(bad, fmt.Errorf("%q: %w; move the file away", filepath.Join(s.manifestsDir(), p), err))
 			continue
 		}
 		names = append(names, n)
@@ -175,39 +181,33 @@ func (s *Store) names() ([]Name, []error) {
 	return names, bad
 }
 
-// filesAtDepth is the relative path of every file that lies depth levels below dir; none where dir
-// does not exist. Links are followed, as Ollama does.
-func filesAtDepth(dir string, depth int) (paths []string, bad []error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		bad = append(bad, err)
+// filesAtDepth is the path, relative to the manifests, of every file that lies depth levels below
+// dir; none where dir does not exist. What is neither a file nor a folder is among the errors: what a
+// link points to is not known to be there, or the same, a moment later.
+func (s *Store) filesAtDepth(dir string, depth int) (paths []string, bad []error) {
+	infos, err := s.files.list(filepath.Join(s.manifestsDir(), dir))
+	if err != nil {
+		bad = append(bad, explain(s.root, err))
 	}
-	for _, e := range entries {
-		info, err := os.Stat(filepath.Join(dir, e.Name()))
+	for _, info := range infos {
+		path := filepath.Join(dir, info.Name())
 		switch {
-		case err != nil:
-			bad = append(bad, err)
-		case depth == 1 && !info.IsDir():
-			paths = append(paths, e.Name())
-		case depth > 1 && info.IsDir():
-			below, badBelow := filesAtDepth(filepath.Join(dir, e.Name()), depth-1)
-			bad = append(bad, badBelow...)
-			for _, p := range below {
-				paths = append(paths, filepath.Join(e.Name(), p))
-			}
+		case info.IsDir() && depth > 1:
+			below, badBelow := s.filesAtDepth(path, depth-1)
+			paths, bad = append(paths, below...), append(bad, badBelow...)
+		case !info.Mode().IsRegular() && !info.IsDir():
+			bad = append(bad, checkRegular(filepath.Join(s.manifestsDir(), path), info))
+		case depth == 1 && info.IsDir():
+			bad = append(bad, checkRegular(filepath.Join(s.manifestsDir(), path), info))
+		case depth == 1:
+			paths = append(paths, path)
 		}
 	}
 	return paths, bad
 }
 
-// hasSize reports whether path is a file of that size.
-func hasSize(path string, size int64) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && info.Size() == size
-}
-
 // lock keeps blobs from being removed (shared) or from being put in place (exclusive) by other
 // processes of ours, until the returned lock is closed.
-func (s *Store) lock(ctx context.Context, exclusive bool) (*flock.Flock, error) {
+func (s *Store) lock(ctx context.Context, exclusive bool) (*lock, error) {
 	return s.files.acquire(ctx, s.lockPath(), exclusive, 0)
 }

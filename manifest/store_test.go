@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // testModel is what tests import: blobs by key, all but the config being layers.
@@ -74,6 +76,7 @@ func openStore(t *testing.T, root string) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.tick = 0 // tests run into no clock, and would wait hundreds of times
 	return s
 }
 
@@ -254,6 +257,37 @@ func TestRemoveBesideABadManifest(t *testing.T) {
 	}
 	if entries, err := s.List(); err != nil || len(entries) > 0 {
 		t.Errorf("left: %v, %v", entries, err)
+	}
+}
+
+// TestRemoveWhatIsBad: a damaged manifest goes, also by its name in another case, and with it a link or
+// a pipe in its place.
+func TestRemoveWhatIsBad(t *testing.T) {
+	ctx := context.Background()
+	s := openStore(t, t.TempDir())
+	for name, spoil := range map[string]func(path string) error{
+		"torn": func(path string) error { return os.Truncate(path, 30) },
+		"link": func(path string) error { return errors.Join(os.Remove(path), os.Symlink("/etc/passwd", path)) },
+		"pipe": func(path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o644)) },
+	} {
+		put(t, s, "You/"+name, testModel{"config": "{}"})
+		n := mustName(t, "You/"+name)
+		if err := spoil(s.manifestPath(n)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Remove(ctx, mustName(t, "you/"+name))
+		if name != "torn" { // they have no name in any case
+			r, err = s.Remove(ctx, n)
+		}
+		if err != nil || r.Name != n || r.Note == "" {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		if _, err := os.Lstat(s.manifestPath(n)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
+	if _, err := s.GC(ctx, GCOptions{}); err != nil {
+		t.Errorf("gc after that: %v", err)
 	}
 }
 

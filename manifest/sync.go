@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -15,7 +14,7 @@ import (
 const syncParallel = 16
 
 // syncEach flushes every file by itself.
-func syncEach(ctx context.Context, dir string, names []string) error {
+func syncEach(ctx context.Context, dir *os.Root, names []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(syncParallel)
 	for _, name := range names {
@@ -23,7 +22,7 @@ func syncEach(ctx context.Context, dir string, names []string) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			file, err := os.Open(filepath.Join(dir, name))
+			file, err := dir.Open(name)
 			if err != nil {
 				return err
 			}

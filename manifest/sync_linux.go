@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,11 +17,11 @@ const manyFiles = 64
 
 // syncBatch flushes the files of those names in dir. The kernel reports a failed write from either
 // call (syncfs: since Linux 5.8).
-func syncBatch(ctx context.Context, dir string, names []string) error {
+func syncBatch(ctx context.Context, dir *os.Root, names []string) error {
 	if len(names) < manyFiles {
 		return syncEach(ctx, dir, names)
 	}
-	d, err := os.Open(dir)
+	d, err := dir.Open(".")
 	if err != nil {
 		return err
 	}
@@ -33,3 +35,12 @@ func startWriteback(file *os.File, offset, bytes int64) {
 }
 
 func flush(file *os.File) error { return file.Sync() }
+
+// touchAt sets the time of change of a file in a folder to now.
+func touchAt(dir int, base string) error {
+	now := unix.Timespec{Nsec: unix.UTIME_NOW}
+	return unix.UtimesNanoAt(dir, base, []unix.Timespec{now, now}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// changed is when anything about a file last changed, in nanoseconds.
+func changed(st *syscall.Stat_t) int64 { return time.Unix(st.Ctim.Unix()).UnixNano() }

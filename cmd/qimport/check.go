@@ -6,17 +6,21 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"qimport"
 	"qimport/manifest"
 )
 
 func checkCommand(s stdio) *cli.Command {
 	return command(s, "check", "", "read the whole store and compare every blob with its digest", `
-Names all damage, and the models that cannot be relied upon for it. Nothing is changed.
+Names all damage, and the models that cannot be relied upon for it. Nothing is changed, unless
+--repair names the source that damaged models were imported from: then their blobs are made anew,
+to the very digest, in whatever format it takes.
 
 Examples:
   qimport check
+  qimport check --repair ./Qwen3.5-0.8B
   qimport check --json | jq '.damage[].names'`,
-		0, 0, nil, check)
+		0, 0, []cli.Flag{&cli.StringFlag{Name: "repair", Usage: "make damaged and missing blobs anew from `SOURCE`"}}, check)
 }
 
 // damaged is one thing that check found wrong, as scripts read it.
@@ -31,9 +35,13 @@ func check(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	bar := c.progress("check")
-	r, err := store.Check(ctx, bar.Bytes)
-	bar.End()
+	var r qimport.RepairResult
+	if source := c.String("repair"); source != "" {
+		r, err = qimport.Repair(ctx, store, qimport.RepairOptions{Source: source, Watch: c.stdio})
+	} else {
+		r.Found, err = qimport.Check(ctx, store, c.stdio)
+		r.Left = r.Found.Damage
+	}
 	if err != nil {
 		return err
 	}
@@ -43,18 +51,27 @@ func check(ctx context.Context, c call) error {
 		Blobs     int       `json:"blobs"`
 		Bytes     int64     `json:"bytes"`
 		Unnamed   int       `json:"unnamed"`
-		Damage    []damaged `json:"damage"`
-	}{1, r.Manifests, r.Blobs, r.Bytes, r.Unnamed, []damaged{}}
-	for _, d := range r.Damage {
-		document.Damage = append(document.Damage, damaged{d.Path, append([]manifest.Name{}, d.Names...), d.Problem})
-	}
+		Damage    []damaged `json:"damage"`   // that is there still
+		Repaired  []damaged `json:"repaired"` // that was there
+	}{1, r.Found.Manifests, r.Found.Blobs, r.Found.Bytes, r.Found.Unnamed, damagedOf(r.Left), damagedOf(r.Repaired)}
 	err = c.print(document, func(w io.Writer) error {
-		fprintln(w, "%s, %s, %s read; %s without a name; %d found damaged", plural(r.Manifests, "model"), plural(r.Blobs, "blob"),
-			size(r.Bytes), plural(r.Unnamed, "blob"), len(r.Damage))
+		fprintln(w, "%s, %s, %s read; %s without a name; %d found damaged", plural(r.Found.Manifests, "model"), plural(r.Found.Blobs, "blob"),
+			size(r.Found.Bytes), plural(r.Found.Unnamed, "blob"), len(r.Found.Damage))
+		if len(r.Repaired) > 0 {
+			fprintln(w, "%s repaired", plural(len(r.Repaired), "blob"))
+		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	return r.Err()
+}
+
+func damagedOf(all []manifest.Damage) []damaged {
+	out := []damaged{}
+	for _, d := range all {
+		out = append(out, damaged{d.Path, append([]manifest.Name{}, d.Names...), d.Problem})
+	}
+	return out
 }

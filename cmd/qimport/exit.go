@@ -62,9 +62,9 @@ func outcomes() []outcome {
 		{checkpoint.ErrBadCheckpoint, exitFailed, "compare the directory with the published one; a download may have stopped halfway"},
 		{arch.ErrUnsupported, exitFailed, "nothing was written; qimport imports only what its own runtime can run and prove"},
 		{source.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
-		{manifest.ErrDamaged, exitFailed, "import the models named again; qimport import writes only what is missing"},
+		{manifest.ErrDamaged, exitFailed, "qimport check --repair SOURCE makes it anew from what it was imported from; so does importing the models named again"},
 		{qimport.ErrReport, exitFailed, "name another place with --report"},
-		{fs.ErrPermission, exitFailed, "the store belongs to another user (Ollama's own, often): change its owner, or choose --store"},
+		{fs.ErrPermission, exitFailed, "the store may belong to another user (Ollama's own, often): run it as that user, or choose --store"},
 	}
 }
 

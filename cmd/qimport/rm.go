@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -31,7 +32,7 @@ func rm(ctx context.Context, c call) error {
 		return err
 	}
 	for _, name := range names { // all of them, before the first is removed
-		if _, err := store.Lookup(name); err != nil {
+		if _, err := store.Lookup(name); errors.Is(err, manifest.ErrNotFound) { // a damaged one can be removed
 			return err
 		}
 	}

@@ -32,7 +32,8 @@ func runCommand(s stdio) *cli.Command {
 	}, runtimeFlags()...)
 	return command(s, "run", "NAME|DIR [PROMPT]", "ask a model", `
 Without PROMPT: a conversation where stdin is a terminal (an empty line or ctrl-D ends it), else
-the prompt is what stdin holds.
+the prompt is what stdin holds. What a Modelfile laid over the model (SYSTEM, PARAMETER) holds,
+where no flag says otherwise.
 
 Examples:
   qimport run small:nvfp4 'What is 2+2?'
@@ -76,6 +77,11 @@ func runModel(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
+	overlay, err := found.Overlay()
+	if err != nil {
+		return err
+	}
+	request = overlaid(request, overlay, c.IsSet)
 	model, err := qimport.Load(ctx, found, options)
 	if err != nil {
 		return err
@@ -119,6 +125,36 @@ func (c call) generation() (runtime.GenerateOptions, error) {
 		o.Messages = []chat.Message{{Role: "system", Content: c.String("system")}}
 	}
 	return o, nil
+}
+
+// overlaid is a request with what a Modelfile laid over the model, where no flag says otherwise.
+func overlaid(o runtime.GenerateOptions, over qimport.Overlay, set func(flag string) bool) runtime.GenerateOptions {
+	p := over.Parameters
+	fill(&o.Sampling.Temperature, p.Temperature, set("temperature"))
+	fill(&o.Sampling.TopK, p.TopK, set("top-k"))
+	fill(&o.Sampling.TopP, p.TopP, set("top-p"))
+	fill(&o.Sampling.MinP, p.MinP, set("min-p"))
+	fill(&o.Sampling.RepetitionPenalty, p.RepeatPenalty, set("repetition-penalty"))
+	if p.NumPredict != nil && *p.NumPredict > 0 {
+		fill(&o.MaxTokens, p.NumPredict, set("max-tokens"))
+	}
+	if p.Seed != nil && *p.Seed >= 0 && !set("seed") {
+		o.Sampling.Seed = uint64(*p.Seed)
+	}
+	if !set("stop") {
+		o.Stop = append(o.Stop, p.Stop...)
+	}
+	if over.System != "" && !set("system") && !set("raw") {
+		o.Messages = append([]chat.Message{{Role: "system", Content: over.System}}, o.Messages...)
+	}
+	return o
+}
+
+// fill gives a setting the value that it has none of its own for.
+func fill[T any](to *T, value *T, set bool) {
+	if value != nil && !set {
+		*to = *value
+	}
 }
 
 // maxPrompt bounds a prompt from stdin, in bytes: more than a context has room for.

@@ -11,7 +11,6 @@ import (
 	"qimport/convert/plan"
 	"qimport/convert/source"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -41,15 +40,17 @@ func Directory(ctx context.Context, src *source.Source, dir string, opts Options
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, err
 	}
-	temp, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+"-")
+	removeLeftovers(parent)
+	temp, err := newUnfinished(parent)
 	if err != nil {
 		return nil, err
 	}
-	if err := plan.write(ctx, src, temp, opts); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(temp))
+	defer temp.close()
+	if err := plan.write(ctx, src, temp.path, opts); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(temp.path))
 	}
-	if err := publishDir(temp, dir); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(temp))
+	if err := publishDir(temp.path, dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(temp.path))
 	}
 	return plan.notes, nil
 }
@@ -102,12 +103,32 @@ func (x exportPlan) write(ctx context.Context, src *source.Source, dir string, o
 	if err := src.Unchanged(); err != nil {
 		return err
 	}
-	for name, content := range x.files {
-		if err := renameio.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+	return writeFiles(dir, x.files)
+}
+
+// writeFiles puts the other files beside the shards. Wherever their names come from, none leads out
+// of the directory.
+func writeFiles(dir string, files map[string][]byte) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for name, content := range files {
+		if err := writeFile(root, name, content); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func writeFile(root *os.Root, name string, content []byte) error {
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 // write makes one shard: the header, then all tensors, each to its place.

@@ -128,6 +128,62 @@ func TestExportRefusesAFullDirectory(t *testing.T) {
 	}
 }
 
+// TestExportRemovesLeftovers: of a killed export, and of none that runs; a link with such a name is not
+// followed.
+func TestExportRemovesLeftovers(t *testing.T) {
+	parent, elsewhere := t.TempDir(), t.TempDir()
+	dead, link := filepath.Join(parent, unfinishedPrefix+"1"), filepath.Join(parent, unfinishedPrefix+"2")
+	for _, err := range []error{
+		os.Mkdir(dead, 0o755), os.WriteFile(filepath.Join(dead, "model.safetensors"), []byte("half"), 0o644),
+		os.Symlink(elsewhere, filepath.Join(dead, "away")), os.Symlink(elsewhere, link),
+		os.WriteFile(filepath.Join(elsewhere, "mine"), nil, 0o644),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	running, err := newUnfinished(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.close()
+	src, err := source.OpenDir("../../testdata/qwen3.5-bf16")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	if _, err := Directory(t.Context(), src, filepath.Join(parent, "model"), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(dead); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a killed export left: %v", err)
+	}
+	for _, path := range []string{running.path, link, filepath.Join(elsewhere, "mine"), filepath.Join(parent, "model", "config.json")} {
+		if _, err := os.Lstat(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestExportStaysInItsDirectory: whatever the files of a model are called, and whatever lies there.
+func TestExportStaysInItsDirectory(t *testing.T) {
+	parent := t.TempDir()
+	dir, victim := filepath.Join(parent, "model"), filepath.Join(parent, "settings.json")
+	for _, err := range []error{os.Mkdir(dir, 0o755), os.WriteFile(victim, []byte("mine"), 0o644), os.Symlink(victim, filepath.Join(dir, "link.json"))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"../settings.json", victim, "link.json", "a/b.json", ""} {
+		if err := writeFiles(dir, map[string][]byte{name: []byte("theirs")}); err == nil {
+			t.Errorf("%q is written", name)
+		}
+	}
+	if b, err := os.ReadFile(victim); err != nil || string(b) != "mine" {
+		t.Errorf("the file beside it holds %q, %v", b, err)
+	}
+}
+
 func TestExportConfigSaysEveryPath(t *testing.T) {
 	raw := `{"architectures":["A"],"big":12345678901234567890,"quantization_config":{"quant_method":"fp8"},"text_config":{"quantization":{},"layers":2}}`
 	linear := func(name string, f quant.Format, role arch.Role) plan.Tensor {

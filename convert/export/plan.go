@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -64,7 +65,11 @@ func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
 	slices.SortFunc(tensors, func(a, b plan.Tensor) int { return strings.Compare(a.Name, b.Name) })
 	x.notes = append(x.notes, noteGlobalScales(tensors)...)
 	x.shards = cutShards(tensors)
-	x.files, err = exportFiles(src, x.shards)
+	var left []string
+	x.files, left, err = exportFiles(src, x.shards)
+	if len(left) > 0 {
+		x.notes = append(x.notes, fmt.Sprintf("files in folders of their own are left out, for which mlx-community has no place: %s", strings.Join(left, ", ")))
+	}
 	return x, err
 }
 
@@ -137,23 +142,28 @@ func (x *exportPlan) split(t plan.Tensor) ([]plan.Tensor, error) {
 }
 
 // exportFiles are the files beside the shards: config and index made anew, all others as they are.
-func exportFiles(src *source.Source, shards []exportShard) (map[string][]byte, error) {
-	content := map[string][]byte{}
+// Those in folders are left out.
+func exportFiles(src *source.Source, shards []exportShard) (content map[string][]byte, left []string, err error) {
+	content = map[string][]byte{}
 	for _, name := range source.CarriedFiles(src.Files()) {
+		if filepath.Base(name) != name {
+			left = append(left, name)
+			continue
+		}
 		b, err := src.File(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		content[name] = b
 	}
 	delete(content, "hf_quant_config.json") // said in config.json from now on
 	config, err := exportConfig(content[files.Config], shards)
 	if err != nil {
-		return nil, fmt.Errorf("config.json: %w", err)
+		return nil, nil, fmt.Errorf("config.json: %w", err)
 	}
 	content[files.Config] = config
 	content["model.safetensors.index.json"], err = exportIndex(shards)
-	return content, err
+	return content, left, err
 }
 
 // noteGlobalScales says how many tensors grow because mlx-lm has no place for their global scale.

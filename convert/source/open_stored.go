@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
 	"qimport/arch"
 	"qimport/arch/files"
 	"qimport/convert/safetensors"
-	"qimport/internal/untrusted"
 	"qimport/manifest"
 )
 
@@ -25,9 +25,14 @@ func OpenStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 	return s, nil
 }
 
-func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source, error) {
+func openStored(m manifest.Manifest, path func(manifest.Digest) string) (_ *Source, err error) {
 	beside := storedFiles{path: path, layers: map[string]manifest.Layer{}}
 	var blobs []*safetensors.File
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, (&Source{shards: blobs}).Close())
+		}
+	}()
 	seen := map[manifest.Digest]bool{}
 	tensors := 0
 	for _, l := range m.Layers {
@@ -70,19 +75,19 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (*Source
 	}
 	inv.Origin, inv.Files = m.Digest().String(), beside.names()
 	s := &Source{inv: inv, shards: blobs, file: beside.File}
-	if err := s.check(); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+	return s, s.check()
 }
 
 func openBlob(path string, l manifest.Layer) (*safetensors.File, error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() { // a pipe would be waited for
+		return nil, fmt.Errorf("blob of %s: %s is not a file", l.Name, path)
+	}
 	f, err := safetensors.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("blob of %s: %w", l.Name, err)
 	}
 	if f.Size() != l.Size {
-		return nil, fmt.Errorf("blob of %s: %s has %d bytes, the manifest says %d", l.Name, f.Name(), f.Size(), l.Size)
+		return nil, errors.Join(fmt.Errorf("blob of %s: %s has %d bytes, the manifest says %d", l.Name, f.Name(), f.Size(), l.Size), f.Close())
 	}
 	return f, nil
 }
@@ -106,9 +111,6 @@ func readStored(config arch.Config, blobs []*safetensors.File) (Inventory, error
 	inv.noteLeftOut(0, 0, cl.inferred)
 	return inv, err
 }
-
-// maxStoredFile bounds a file of a stored model: no checkpoint may have a larger one.
-const maxStoredFile = 256 << 20
 
 // storedFiles is the layers of a manifest that are not tensors.
 type storedFiles struct {
@@ -152,12 +154,9 @@ func (f storedFiles) File(name string) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("the stored model has no %s: %w", name, fs.ErrNotExist)
 	}
-	b, err := untrusted.ReadFile(f.path(l.Digest), maxStoredFile)
+	b, err := manifest.ReadBlob(f.path(l.Digest), l)
 	if err != nil {
-		return nil, err
-	}
-	if int64(len(b)) != l.Size {
-		return nil, fmt.Errorf("blob of %s has %d bytes, the manifest says %d: %w", name, len(b), l.Size, ErrSource)
+		return nil, fmt.Errorf("blob of %s: %w: %w", name, ErrSource, err)
 	}
 	return b, nil
 }

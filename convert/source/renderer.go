@@ -2,13 +2,10 @@ package source
 
 import (
 	"fmt"
+
 	"qimport/arch/files"
-	"qimport/internal/untrusted"
 	"qimport/manifest"
 )
-
-// maxStoredConfig bounds the config of a manifest; Ollama's have some hundred bytes.
-const maxStoredConfig = 1 << 20
 
 // standIn gives a chat template to a model that is stored without one: Ollama keeps the JSON files
 // of a checkpoint alone, and names in the manifest's config the part of itself that writes the
@@ -17,7 +14,7 @@ func (f *storedFiles) standIn(m manifest.Manifest, inv *Inventory) error {
 	if m.Config.Digest.IsZero() {
 		return nil
 	}
-	b, err := untrusted.ReadFile(f.path(m.Config.Digest), maxStoredConfig)
+	b, err := manifest.ReadBlob(f.path(m.Config.Digest), m.Config)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 // blob writes one blob, unless it is there already.
 func (w *writer) blob(ctx context.Context, b plan.Blob, key blobKey) (manifest.Layer, error) {
-	if l, ok := w.present(b, key); ok {
+	if l, ok := w.present(ctx, b, key); ok {
 		w.count(l, true)
 		for _, t := range b.Tensors {
 			w.meter.Advance(b.Name, t.From.Bytes(), true)
@@ -35,20 +35,24 @@ func (w *writer) blob(ctx context.Context, b plan.Blob, key blobKey) (manifest.L
 }
 
 // present finds the blob in the stage, where an earlier run left it, or by the index in the store.
-// The index only says which digest to look for.
-func (w *writer) present(b plan.Blob, key blobKey) (manifest.Layer, bool) {
+// The index only says which digest to look for; that the blob holds what it should is for the store
+// to be sure of.
+func (w *writer) present(ctx context.Context, b plan.Blob, key blobKey) (manifest.Layer, bool) {
 	if l, ok := w.stage.Done(b.Name); ok {
 		return l, true
 	}
-	if w.index == nil {
+	l, ok := w.index.layer(b, key)
+	return l, ok && w.stage.Reuse(ctx, b.Name, l)
+}
+
+// layer is the layer of a blob that an earlier import made, if the index knows one.
+func (x *Index) layer(b plan.Blob, key blobKey) (manifest.Layer, bool) {
+	if x == nil {
 		return manifest.Layer{}, false
 	}
-	found, ok := w.index.Find(key)
-	if !ok || found.Size != b.Bytes {
-		return manifest.Layer{}, false
-	}
+	found, ok := x.Find(key)
 	l := manifest.Layer{MediaType: manifest.MediaTypeTensor, Digest: found.Digest, Size: found.Size, Name: b.Name}
-	return l, w.stage.Reuse(b.Name, l)
+	return l, ok && found.Size == b.Bytes
 }
 
 // fill writes header and data of a blob.
@@ -89,4 +93,15 @@ func (w *writer) addTensors(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stats.Tensors += n
+}
+
+// Blob writes one blob of a plan by itself, whatever there is already: the encoding of Blobs, for who
+// knows which digest is to come of it. It ends out.
+func Blob(ctx context.Context, b plan.Blob, src Weights, out *manifest.BlobWriter, jobs int) (manifest.Layer, error) {
+	w := &writer{src: src, engine: encode.NewEngine(src, jobs, encode.NewMeter(b.Bytes, nil))}
+	l, err := w.fill(ctx, b, out)
+	if err != nil {
+		err = errors.Join(err, out.Abort())
+	}
+	return l, err
 }

@@ -4,19 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
-
-	"qimport/internal/untrusted"
 	"qimport/manifest"
 )
 
@@ -25,13 +17,18 @@ import (
 const maxIndexed = 500_000
 
 // Index remembers which blob earlier imports made of which bytes of which file. It only says
-// where to look: whoever asks checks that the blob is there and has its size, and blobs are named by
-// what is in them. It may be removed at any time.
+// where to look: the store says whether the blob is there and whole. It may be removed at any time.
 type Index struct {
-	path string
-	mu   sync.Mutex
-	at   map[blobKey]Found
-	add  []blobKey // of this run, in order
+	store Kept
+	mu    sync.Mutex
+	at    map[blobKey]Found
+	add   []blobKey // of this run, in order
+}
+
+// Kept is where an index lies. A *manifest.Store is one.
+type Kept interface {
+	ReadIndex() ([]byte, error)
+	UpdateIndex(change func(old []byte) []byte) error
 }
 
 // Found is the blob that the index knows for a key.
@@ -40,33 +37,21 @@ type Found struct {
 	Size   int64
 }
 
-// maxIndex bounds the index in bytes, which Save keeps far below.
-const maxIndex = 256 << 20
-
-// readIndex is the index's text; none, or what is no index by its kind or size, is empty.
-func readIndex(path string) ([]byte, error) {
-	content, err := untrusted.ReadFile(path, maxIndex)
-	for _, none := range []error{fs.ErrNotExist, untrusted.ErrNotRegular, untrusted.ErrTooLarge} {
-		if errors.Is(err, none) {
-			return nil, nil
-		}
-	}
-	return content, err
+// OpenIndex reads the index of a store; none, or a damaged one, is an empty one.
+func OpenIndex(store Kept) (*Index, error) {
+	content, err := store.ReadIndex()
+	return &Index{store: store, at: parseIndex(content)}, err
 }
 
-// OpenIndex reads the index at path; none, or a damaged one, is an empty one.
-func OpenIndex(path string) (*Index, error) {
-	x := &Index{path: path, at: map[blobKey]Found{}}
-	content, err := readIndex(path)
-	if err != nil {
-		return nil, err
-	}
+// parseIndex reads the lines of an index. What is no line of one is skipped.
+func parseIndex(content []byte) map[blobKey]Found {
+	at := map[blobKey]Found{}
 	for line := range bytes.Lines(content) {
 		if key, found, ok := parseIndexLine(string(line)); ok {
-			x.at[key] = found
+			at[key] = found
 		}
 	}
-	return x, nil
+	return at
 }
 
 // Find is the blob of a key, if the index knows one.
@@ -92,20 +77,8 @@ func (x *Index) Save() error {
 	if len(x.add) == 0 {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(x.path), 0o755); err != nil {
-		return err
-	}
-	lock := flock.New(x.path + ".lock")
-	if err := lock.Lock(); err != nil {
-		return fmt.Errorf("the index of blobs %s: %w", x.path, err)
-	}
-	defer lock.Close()
-	old, err := readIndex(x.path)
-	if err != nil {
-		return err
-	}
-	if err := renameio.WriteFile(x.path, x.merged(old), 0o644); err != nil {
-		return fmt.Errorf("the index of blobs %s: %w", x.path, err)
+	if err := x.store.UpdateIndex(x.merged); err != nil {
+		return fmt.Errorf("the index of blobs: %w", err)
 	}
 	x.add = nil
 	return nil

@@ -58,15 +58,24 @@ func Fingerprint(plan plan.Plan) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)[:16]), nil
 }
 
-// Remaining is the bytes of blobs that the stage of a plan has not got from an earlier run.
-func Remaining(plan plan.Plan, stage *manifest.Stage) int64 {
+// Remaining is the bytes of blobs that are neither staged by an earlier run nor, as the index says,
+// in the store. Nothing is read for that: a damaged blob is found, and counted, too late. index may be
+// nil; staged says which blobs are staged, and has which of the store's could be used.
+func Remaining(plan plan.Plan, index *Index, staged func(blob string) bool, has func(manifest.Layer) bool) (int64, error) {
+	keys, err := blobKeys(plan)
+	if err != nil {
+		return 0, err
+	}
 	var n int64
-	for _, b := range plan.Blobs {
-		if _, done := stage.Done(b.Name); !done {
+	for i, b := range plan.Blobs {
+		if staged(b.Name) {
+			continue
+		}
+		if l, ok := index.layer(b, keys[i]); !ok || !has(l) {
 			n += b.Bytes
 		}
 	}
-	return n
+	return n, nil
 }
 
 // blobKeys are the keys of a plan's blobs, in their order.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -41,8 +40,9 @@ func TestWriteGoesOn(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || stats.BytesWritten == 0 || stats.BytesWritten >= whole.stats.BytesWritten {
 		t.Fatalf("stopped with %v after %d of %d bytes", err, stats.BytesWritten, whole.stats.BytesWritten)
 	}
-	if got, want := Remaining(plan, stage), plan.Totals().BytesWritten-stats.BytesWritten; got != want {
-		t.Errorf("%d bytes remain, want %d", got, want)
+	staged := func(blob string) bool { _, ok := stage.Done(blob); return ok }
+	if got, err := Remaining(plan, nil, staged, stage.Reusable); err != nil || got != plan.Totals().BytesWritten-stats.BytesWritten {
+		t.Errorf("%d bytes remain, %v; want %d", got, err, plan.Totals().BytesWritten-stats.BytesWritten)
 	}
 	if err := stage.Flush(context.Background()); err != nil {
 		t.Fatal(err)
@@ -110,9 +110,12 @@ func TestIndexSavesWork(t *testing.T) {
 	src, root := mixedModel(), t.TempDir()
 	inv := src.inventory(t)
 	p := nvfp4Plan(t, src, inv)
-	path := filepath.Join(root, "qimport-index")
+	store, err := manifest.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
 	run := func(q plan.Plan, name string) written {
-		index, err := OpenIndex(path)
+		index, err := OpenIndex(store)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +144,6 @@ func TestIndexSavesWork(t *testing.T) {
 	}
 	for _, l := range first.manifest.Layers { // the index is not believed without the blob
 		if l.Name == "lm_head.weight" {
-			store, _ := manifest.Open(root)
 			if err := os.Remove(store.Blob(l.Digest)); err != nil {
 				t.Fatal(err)
 			}
@@ -153,12 +155,16 @@ func TestIndexSavesWork(t *testing.T) {
 }
 
 func TestIndexMergesAndSkipsDamage(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "index")
+	store, err := manifest.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := store.IndexPath()
 	layer := func(s string) manifest.Layer {
 		return manifest.Layer{Digest: manifest.DigestOf([]byte(s)), Size: int64(len(s))}
 	}
 	save := func(key byte, s string) {
-		x, err := OpenIndex(path)
+		x, err := OpenIndex(store)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +183,7 @@ func TestIndexMergesAndSkipsDamage(t *testing.T) {
 	if err := os.WriteFile(path, append([]byte("nonsense\n0000 x 3\n"), content[:len(content)-1]...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	x, err := OpenIndex(path)
+	x, err := OpenIndex(store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +205,21 @@ func FuzzIndexLine(f *testing.F) {
 		k, g, ok := parseIndexLine(indexLine(key, found))
 		if !ok || k != key || g != found {
 			t.Fatalf("%q reads back as %v %v", line, k, g)
+		}
+	})
+}
+
+// FuzzIndex: whatever the file holds, reading it ends, and what is read can be written back.
+func FuzzIndex(f *testing.F) {
+	line := indexLine(blobKey{1}, Found{manifest.DigestOf(nil), 7})
+	for _, s := range []string{"", line, line + line[:30], "\x00\n" + line, "a b c\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		at := parseIndex(content)
+		x := Index{at: at}
+		if again := parseIndex(x.merged(content)); len(again) != len(at) {
+			t.Fatalf("%d keys read back as %d", len(at), len(again))
 		}
 	})
 }
