@@ -39,7 +39,7 @@ func (st *Stage) Publish(ctx context.Context, n Name, m Manifest) (Digest, error
 	if err := st.store.checkClash(n); err != nil {
 		return Digest{}, err
 	}
-	if _, err := st.placeAll(ctx, m.Blobs()); err != nil {
+	if _, err := st.placeAll(ctx, m.Blobs(), st.place); err != nil {
 		return Digest{}, err
 	}
 	if err := st.store.syncBlobs(); err != nil {
@@ -67,7 +67,7 @@ func (st *Stage) Place(ctx context.Context, blobs []Layer) error {
 		return err
 	}
 	defer lock.Close()
-	if _, err := st.placeAll(ctx, blobs); err != nil {
+	if _, err := st.placeAll(ctx, blobs, st.place); err != nil {
 		return err
 	}
 	if err := st.store.syncBlobs(); err != nil {
@@ -79,7 +79,7 @@ func (st *Stage) Place(ctx context.Context, blobs []Layer) error {
 }
 
 // placeAll brings blobs into the store, and says how many of them were not there.
-func (st *Stage) placeAll(ctx context.Context, blobs []Layer) (placed int, err error) {
+func (st *Stage) placeAll(ctx context.Context, blobs []Layer, place func(context.Context, Layer) (was bool, err error)) (placed int, err error) {
 	if err := st.store.files.mkdir(st.store.blobsDir()); err != nil {
 		return 0, err
 	}
@@ -87,7 +87,7 @@ func (st *Stage) placeAll(ctx context.Context, blobs []Layer) (placed int, err e
 		if err := ctx.Err(); err != nil {
 			return placed, err
 		}
-		was, err := st.place(ctx, l)
+		was, err := place(ctx, l)
 		if err != nil {
 			return placed, err
 		}
@@ -137,6 +137,16 @@ func (st *Stage) place(ctx context.Context, l Layer) (was bool, err error) {
 	delete(st.inDir, l.Digest)
 	st.mu.Unlock()
 	return false, nil
+}
+
+// placeAgain puts back a blob that was placed, if it is gone. Another import may have put its own in
+// the place of ours meanwhile, with the same bytes: to insist on ours would go on for ever.
+func (st *Stage) placeAgain(ctx context.Context, l Layer) (was bool, err error) {
+	f, blob := st.store.files, st.store.Blob(l.Digest)
+	if f.sameFiles(st.stagedPath(l.Digest), blob) || f.trusts(ctx, st.proofs, blob, l) {
+		return true, nil
+	}
+	return st.place(ctx, l)
 }
 
 // touch keeps Ollama from pruning a blob for an hour. That it may not be is no error: others' blobs
@@ -200,7 +210,7 @@ func (st *Stage) settle(ctx context.Context, n Name, m Manifest) error {
 		if err == nil && e.Digest != m.Digest() {
 			return nil // another import has moved it on
 		}
-		placed, err := st.placeAll(context.WithoutCancel(ctx), m.Blobs())
+		placed, err := st.placeAll(context.WithoutCancel(ctx), m.Blobs(), st.placeAgain)
 		if err != nil || placed == 0 {
 			return err
 		}
