@@ -160,6 +160,31 @@ func TestBlobsRemovedAfterTheNameMovedArePutBack(t *testing.T) {
 	checkStore(t, s)
 }
 
+// TestImportsReplaceEachOthersBlobs: two that have made the same blob each put theirs in the place of
+// the other's once, and not for ever.
+func TestImportsReplaceEachOthersBlobs(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	one, two := openStage(t, s, "one"), openStage(t, s, "two")
+	model := func(st *Stage) Manifest {
+		return New(stagePut(t, st, "config", "{}"), []Layer{stagePut(t, st, "w", "shared")})
+	}
+	m, same := model(one), model(two)
+	replaced := false
+	s.files.before = func(op step, path string) error {
+		if !replaced && op == stepSyncDir && path == filepath.Dir(s.manifestPath(mustName(t, "a"))) {
+			replaced = true
+			if _, err := two.Publish(context.Background(), mustName(t, "b"), same); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}
+	if _, err := one.Publish(context.Background(), mustName(t, "a"), m); err != nil || !replaced {
+		t.Errorf("%v, replaced: %v", err, replaced)
+	}
+	checkStore(t, s)
+}
+
 // TestFolderOfTheNameVanishes: Ollama removes folders without manifests, also one that is about to
 // get its first.
 func TestFolderOfTheNameVanishes(t *testing.T) {

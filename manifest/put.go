@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
@@ -40,7 +39,7 @@ func (st *Stage) Publish(ctx context.Context, n Name, m Manifest) (Digest, error
 	if err := st.store.checkClash(n); err != nil {
 		return Digest{}, err
 	}
-	if err := st.placeAll(ctx, m.Blobs()); err != nil {
+	if _, err := st.placeAll(ctx, m.Blobs(), st.place); err != nil {
 		return Digest{}, err
 	}
 	if err := st.store.syncBlobs(); err != nil {
@@ -68,7 +67,7 @@ func (st *Stage) Place(ctx context.Context, blobs []Layer) error {
 		return err
 	}
 	defer lock.Close()
-	if err := st.placeAll(ctx, blobs); err != nil {
+	if _, err := st.placeAll(ctx, blobs, st.place); err != nil {
 		return err
 	}
 	if err := st.store.syncBlobs(); err != nil {
@@ -79,28 +78,24 @@ func (st *Stage) Place(ctx context.Context, blobs []Layer) error {
 	return nil
 }
 
-// placeAll brings blobs into the store.
-func (st *Stage) placeAll(ctx context.Context, blobs []Layer) error {
+// placeAll brings blobs into the store, and says how many of them were not there.
+func (st *Stage) placeAll(ctx context.Context, blobs []Layer, place func(context.Context, Layer) (was bool, err error)) (placed int, err error) {
 	if err := st.store.files.mkdir(st.store.blobsDir()); err != nil {
-		return err
+		return 0, err
 	}
 	for _, l := range blobs {
 		if err := ctx.Err(); err != nil {
-			return err
+			return placed, err
 		}
-		if err := st.place(ctx, l); err != nil {
-			return err
+		was, err := place(ctx, l)
+		if err != nil {
+			return placed, err
+		}
+		if !was {
+			placed++
 		}
 	}
-	return nil
-}
-
-// gone are the blobs that the store has not got, or not any more. Another import may have put its own
-// file of the same bytes in the place of ours: that one is not gone.
-func (st *Stage) gone(blobs []Layer) []Layer {
-	return slices.DeleteFunc(slices.Clone(blobs), func(l Layer) bool {
-		return st.store.files.hasSize(st.store.Blob(l.Digest), l.Size)
-	})
+	return placed, nil
 }
 
 // syncBlobs makes the names of new blobs last.
@@ -112,36 +107,46 @@ func (s *Store) syncBlobs() error {
 }
 
 // place gives one blob its second name, in the store, with the time of change that keeps Ollama from
-// pruning it, or makes sure that the store has it. The name in staging stays: what others remove can
-// be put back from there. Where there are no links, the blob moves.
-func (st *Stage) place(ctx context.Context, l Layer) error {
+// pruning it, or makes sure that the store has it; was says that it had. The name in staging stays:
+// what others remove can be put back from there. Where there are no links, the blob moves.
+func (st *Stage) place(ctx context.Context, l Layer) (was bool, err error) {
 	f, staged, blob := st.store.files, st.stagedPath(l.Digest), st.store.Blob(l.Digest)
 	if !st.staged(l.Digest) {
 		if !f.trusts(ctx, st.proofs, blob, l) {
-			return fmt.Errorf("%w: %s (%s), which the manifest needs with %d bytes, is gone from %s: import again",
+			return false, fmt.Errorf("%w: %s (%s), which the manifest needs with %d bytes, is gone from %s: import again",
 				ErrMissingBlob, l.Digest, l.Name, l.Size, st.store.blobsDir())
 		}
 		st.touch(l.Digest, blob)
-		return nil
+		return true, nil
 	}
 	if !f.trusts(ctx, st.proofs, staged, l) {
-		return errors.Join(ctx.Err(), fmt.Errorf("%w: %s (%s) was changed while it waited in %s: run the same again", ErrDamaged, l.Digest, l.Name, staged))
+		return false, errors.Join(ctx.Err(), fmt.Errorf("%w: %s (%s) was changed while it waited in %s: run the same again", ErrDamaged, l.Digest, l.Name, staged))
 	}
 	st.touch(l.Digest, staged)
 	if f.sameFiles(staged, blob) {
-		return nil
+		return true, nil
 	}
 	linked := f.keeping(st.proofs, l.Digest, staged, blob, func() error { return st.linkInto(staged, blob) })
 	if linked == nil {
-		return nil
+		return false, nil
 	}
 	if err := f.keeping(st.proofs, l.Digest, staged, blob, func() error { return f.rename(staged, blob) }); err != nil {
-		return err
+		return false, err
 	}
 	st.mu.Lock()
 	delete(st.inDir, l.Digest)
 	st.mu.Unlock()
-	return nil
+	return false, nil
+}
+
+// placeAgain puts back a blob that was placed, if it is gone. Another import may have put its own in
+// the place of ours meanwhile, with the same bytes: to insist on ours would go on for ever.
+func (st *Stage) placeAgain(ctx context.Context, l Layer) (was bool, err error) {
+	f, blob := st.store.files, st.store.Blob(l.Digest)
+	if f.sameFiles(st.stagedPath(l.Digest), blob) || f.trusts(ctx, st.proofs, blob, l) {
+		return true, nil
+	}
+	return st.place(ctx, l)
 }
 
 // touch keeps Ollama from pruning a blob for an hour. That it may not be is no error: others' blobs
@@ -205,11 +210,8 @@ func (st *Stage) settle(ctx context.Context, n Name, m Manifest) error {
 		if err == nil && e.Digest != m.Digest() {
 			return nil // another import has moved it on
 		}
-		gone := st.gone(m.Blobs())
-		if len(gone) == 0 {
-			return nil
-		}
-		if err := st.placeAll(context.WithoutCancel(ctx), gone); err != nil {
+		placed, err := st.placeAll(context.WithoutCancel(ctx), m.Blobs(), st.placeAgain)
+		if err != nil || placed == 0 {
 			return err
 		}
 		if err := s.syncBlobs(); err != nil {
