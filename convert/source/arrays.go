@@ -2,10 +2,12 @@ package source
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 
+	"qimport/arch"
 	"qimport/convert/safetensors"
 	"qimport/internal/untrusted"
 	"qimport/quant"
@@ -32,6 +34,21 @@ func readArrays(files []*safetensors.File, skip []string) (arrays, error) {
 		}
 	}
 	return all, nil
+}
+
+// checkNumber refuses many more arrays than the config can account for, before each of them costs us a
+// tensor: up to eight for each logical tensor, experts one by one, and as many as a vision tower has
+// many times over.
+func checkNumber(config arch.Config, files []*safetensors.File) error {
+	const apiece, beside, projections = 8, 20_000, 3
+	n := 0
+	for _, f := range files {
+		n += len(f.Header.Tensors)
+	}
+	if most := beside + apiece*(len(config.Expected())+projections*(config.Layers+1)*config.Experts); n > most {
+		return fmt.Errorf("there are %d tensors, and a model of this config has at most %d: config.json is another model's", n, most)
+	}
+	return nil
 }
 
 // bundle is the arrays of one logical tensor, by the words that the makers of checkpoints have for
@@ -88,17 +105,16 @@ var foreign = []struct{ suffix, scheme string }{
 	{".absmax", "bitsandbytes"}, {".quant_map", "bitsandbytes"}, {".SCB", "bitsandbytes"},
 }
 
-// bundleArrays puts the arrays of each logical tensor together, sorted by main name, and counts the
+// member is one array and whose part it is.
+type member struct {
+	main, name string
+	field      func(*bundle) *Part // nil for the weight
+}
+
+// members says of every array which logical tensor it belongs to, sorted by main name, and counts the
 // activation scales that it leaves out.
-func bundleArrays(all arrays) ([]*bundle, int, error) {
-	bundles := map[string]*bundle{}
-	get := func(main string) *bundle {
-		if bundles[main] == nil {
-			bundles[main] = &bundle{main: main}
-		}
-		return bundles[main]
-	}
-	dropped := 0
+func members(all arrays) ([]member, int, error) {
+	list, dropped := make([]member, 0, len(all)), 0
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		for _, f := range foreign {
 			if strings.HasSuffix(name, f.suffix) {
@@ -109,17 +125,34 @@ func bundleArrays(all arrays) ([]*bundle, int, error) {
 			dropped++
 			continue
 		}
+		m := member{main: name, name: name}
 		if main, field, ok := splitSuffix(all, name); ok {
-			*field(get(main)) = all[name]
-			continue
+			m.main, m.field = main, field
 		}
-		get(name).weight = all[name]
+		list = append(list, m)
 	}
-	var list []*bundle
-	for _, main := range slices.Sorted(maps.Keys(bundles)) {
-		list = append(list, bundles[main])
-	}
+	slices.SortStableFunc(list, func(a, b member) int { return strings.Compare(a.main, b.main) })
 	return list, dropped, nil
+}
+
+// bundles puts the arrays of each logical tensor together, one after the other: all at once they would
+// take ten times the room of the names.
+func bundles(all arrays, list []member) iter.Seq[*bundle] {
+	return func(yield func(*bundle) bool) {
+		for len(list) > 0 {
+			b := &bundle{main: list[0].main}
+			for ; len(list) > 0 && list[0].main == b.main; list = list[1:] {
+				to := &b.weight
+				if list[0].field != nil {
+					to = list[0].field(b)
+				}
+				*to = all[list[0].name]
+			}
+			if !yield(b) {
+				return
+			}
+		}
+	}
 }
 
 func hasSuffix(name string, suffixes []string) bool {

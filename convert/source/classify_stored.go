@@ -3,6 +3,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -15,20 +16,22 @@ import (
 // bundleStored puts the arrays of stored tensors together, sorted by main key. Beside "<key>" there
 // may be "<key>.scale", "<key>.global_scale" and, only with a scale, "<key>.bias". A name ending in
 // .bias without that is a tensor of its own: a layer's bias.
-func bundleStored(all arrays) []*bundle {
+func bundleStored(all arrays) iter.Seq[*bundle] {
 	part := func(name string) Part { return all[name] } // zero where there is none
-	var list []*bundle
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if isStoredPart(all, name) {
-			continue
+	return func(yield func(*bundle) bool) {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if isStoredPart(all, name) {
+				continue
+			}
+			b := &bundle{main: name, weight: all[name], scales: part(name + ".scale"), global: part(name + ".global_scale"), factor: part(name + "_scale_2")}
+			if b.scales.Exists() {
+				b.biases = part(name + ".bias")
+			}
+			if !yield(b) {
+				return
+			}
 		}
-		b := &bundle{main: name, weight: all[name], scales: part(name + ".scale"), global: part(name + ".global_scale"), factor: part(name + "_scale_2")}
-		if b.scales.Exists() {
-			b.biases = part(name + ".bias")
-		}
-		list = append(list, b)
 	}
-	return list
 }
 
 // isStoredPart says whether an array is a part of another tensor.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 
 	"qimport/arch"
 	"qimport/arch/files"
@@ -47,16 +48,19 @@ func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
+	if err := checkNumber(config, c.Shards); err != nil {
+		return Inventory{}, err
+	}
 	all, err := readArrays(c.Shards, c.Unindexed)
 	if err != nil {
 		return Inventory{}, err
 	}
-	bundles, dropped, err := bundleArrays(all)
+	list, dropped, err := members(all)
 	if err != nil {
 		return Inventory{}, err
 	}
 	cl := classifier{config: config, scheme: scheme, expected: config.Expected(), shards: shardsOf(c.Shards)}
-	tensors, err := cl.classifyAll(bundles)
+	tensors, err := cl.classifyAll(bundles(all, list))
 	if err != nil {
 		return Inventory{}, err
 	}
@@ -79,13 +83,14 @@ func readScheme(c *checkpoint.Checkpoint, config []byte) (scheme, error) {
 	return parseScheme(config, hfQuant)
 }
 
-func (c *classifier) classifyAll(bundles []*bundle) ([]Tensor, error) {
-	tensors := make([]Tensor, len(bundles))
-	for i, b := range bundles {
-		var err error
-		if tensors[i], err = c.classify(b); err != nil {
+func (c *classifier) classifyAll(bundles iter.Seq[*bundle]) ([]Tensor, error) {
+	var tensors []Tensor
+	for b := range bundles {
+		t, err := c.classify(b)
+		if err != nil {
 			return nil, err
 		}
+		tensors = append(tensors, t)
 	}
 	return tensors, nil
 }

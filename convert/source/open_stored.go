@@ -94,13 +94,16 @@ func openBlob(path string, l manifest.Layer) (*safetensors.File, error) {
 
 // readStored makes the inventory of blobs.
 func readStored(config arch.Config, blobs []*safetensors.File) (Inventory, error) {
+	if err := checkNumber(config, blobs); err != nil {
+		return Inventory{}, err
+	}
 	all, err := readArrays(blobs, nil)
 	if err != nil {
 		return Inventory{}, err
 	}
 	cl := classifier{config: config, expected: config.Expected(), shards: shardsOf(blobs)}
 	var tensors []Tensor
-	for _, b := range bundleStored(all) {
+	for b := range bundleStored(all) {
 		t, err := cl.classifyStored(b, blobs[b.any().Shard].Header.Metadata)
 		if err != nil {
 			return Inventory{}, err

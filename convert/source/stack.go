@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 // in the order of their numbers. Every expert of the config must be there, all alike.
 func stackExperts(tensors []Tensor, experts int) ([]Tensor, error) {
 	var rest []Tensor
-	stacks := map[string][]Tensor{}
+	stacks := map[string]map[int]Tensor{} // what is there: a config may claim any number of experts
 	for _, t := range tensors {
 		stack, e, ok := arch.Single(t.Name)
 		if !ok {
@@ -24,15 +25,15 @@ func stackExperts(tensors []Tensor, experts int) ([]Tensor, error) {
 			return nil, fmt.Errorf("tensor %s: the config has only %d experts", t.Name, experts)
 		}
 		if stacks[stack] == nil {
-			stacks[stack] = make([]Tensor, experts)
+			stacks[stack] = map[int]Tensor{}
 		}
-		if other := stacks[stack][e].Name; other != "" {
-			return nil, fmt.Errorf("tensors %s and %s are the same expert", other, t.Name)
+		if other, twice := stacks[stack][e]; twice {
+			return nil, fmt.Errorf("tensors %s and %s are the same expert", other.Name, t.Name)
 		}
 		stacks[stack][e] = t
 	}
-	for name, singles := range stacks {
-		t, err := stack(name, singles)
+	for _, name := range slices.Sorted(maps.Keys(stacks)) {
+		t, err := stack(name, stacks[name], experts)
 		if err != nil {
 			return nil, err
 		}
@@ -42,16 +43,17 @@ func stackExperts(tensors []Tensor, experts int) ([]Tensor, error) {
 	return rest, nil
 }
 
-func stack(name string, singles []Tensor) (Tensor, error) {
-	present := singles[slices.IndexFunc(singles, func(t Tensor) bool { return t.Name != "" })]
+func stack(name string, singles map[int]Tensor, experts int) (Tensor, error) {
+	present := singles[slices.Min(slices.Collect(maps.Keys(singles)))]
 	t := present
 	t.Name, t.Body, t.Stacked, t.Pieces = name, arch.Body(name), true, nil
-	t.Shape = append([]int{len(singles)}, present.Shape...)
-	for e, one := range singles {
+	t.Shape = append([]int{experts}, present.Shape...)
+	for e := range experts {
+		one, ok := singles[e]
 		switch {
-		case one.Name == "":
+		case !ok:
 			return Tensor{}, fmt.Errorf("tensor %s is missing: the config has %d experts, and %s is here",
-				strings.Replace(name, ".experts.", fmt.Sprintf(".experts.%d.", e), 1), len(singles), present.Name)
+				strings.Replace(name, ".experts.", fmt.Sprintf(".experts.%d.", e), 1), experts, present.Name)
 		case !slices.Equal(one.Shape, present.Shape) || one.Format != present.Format || one.ScaleDtype != present.ScaleDtype || one.Global != present.Global:
 			return Tensor{}, fmt.Errorf("tensor %s is %s %v, but %s is %s %v: the experts of a layer must be alike",
 				one.Name, one.Format, one.Shape, present.Name, present.Format, present.Shape)

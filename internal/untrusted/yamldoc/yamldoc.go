@@ -11,8 +11,8 @@ import (
 	"maps"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/scanner"
 	"github.com/goccy/go-yaml/token"
 
 	"qimport/internal/untrusted"
@@ -38,7 +38,7 @@ func Read(r io.Reader, what string, max int64) (ast.Node, error) {
 
 // Parse parses one YAML document; nil for one that is empty.
 func Parse(text []byte) (ast.Node, error) {
-	if err := checkDepth(lexer.Tokenize(string(text))); err != nil {
+	if err := checkDepth(string(text)); err != nil {
 		return nil, err
 	}
 	file, err := parser.ParseBytes(text, 0)
@@ -59,24 +59,47 @@ func Parse(text []byte) (ast.Node, error) {
 	return file.Docs[0].Body, nil
 }
 
-// checkDepth counts what is open: brackets, and entries of lists that begin on one line.
-func checkDepth(tokens token.Tokens) error {
-	flow, dashes, line := 0, 0, 0
-	for _, t := range tokens {
-		if t.Position.Line != line {
-			dashes, line = 0, t.Position.Line
+// checkDepth looks at the tokens until they are too deep, too many, or no YAML.
+func checkDepth(text string) error {
+	var s scanner.Scanner
+	s.Init(text)
+	var d depth
+	for n := 0; ; {
+		tokens, err := s.Scan()
+		if errors.Is(err, io.EOF) {
+			return nil
 		}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			flow++
-		case token.SequenceEndType, token.MappingEndType:
-			flow--
-		case token.SequenceEntryType, token.MappingKeyType:
-			dashes++
+		for _, t := range tokens {
+			if err := d.add(t); err != nil {
+				return err
+			}
 		}
-		if flow > maxDepth || dashes > maxDepth {
-			return fmt.Errorf("line %d: lists and mappings are more than %d deep: %w", line, maxDepth, ErrBudget)
+		if err != nil {
+			return fmt.Errorf("it is not YAML: line %d: %w", d.line, err)
 		}
+		if n += len(tokens); n > maxValues {
+			return fmt.Errorf("it holds more than %d values: %w", maxValues, ErrBudget)
+		}
+	}
+}
+
+// depth counts what is open: brackets, and entries of lists that begin on one line.
+type depth struct{ flow, dashes, line int }
+
+func (d *depth) add(t *token.Token) error {
+	if t.Position.Line != d.line {
+		d.dashes, d.line = 0, t.Position.Line
+	}
+	switch t.Type {
+	case token.SequenceStartType, token.MappingStartType:
+		d.flow++
+	case token.SequenceEndType, token.MappingEndType:
+		d.flow--
+	case token.SequenceEntryType, token.MappingKeyType:
+		d.dashes++
+	}
+	if d.flow > maxDepth || d.dashes > maxDepth {
+		return fmt.Errorf("line %d: lists and mappings are more than %d deep: %w", d.line, maxDepth, ErrBudget)
 	}
 	return nil
 }

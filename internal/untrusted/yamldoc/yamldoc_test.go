@@ -24,6 +24,7 @@ func TestParseRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"brackets":         strings.Repeat("[", max),
 		"brackets, a line": strings.Repeat("[\n", max/2),
+		"many values":      "[" + strings.Repeat("1,", max/2-1) + "]",
 		"mappings":         strings.Repeat("{a: ", max/4),
 		"lists":            strings.Repeat("- ", max/2),
 		"lists of aliases": bomb(40, "- &a%d [*a%d, *a%d]\n"),
