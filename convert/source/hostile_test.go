@@ -41,7 +41,7 @@ func TestHostileCheckpoints(t *testing.T) {
 		{"a million tensors", string(config), 1_000_000, empty("t%d"), "there are 1000000 tensors"},
 		{"one expert of 16 thousand", many, 1, empty("model.language_model.layers.0.mlp.experts.%d.up_proj.weight"), "is missing: the config has 16384 experts"},
 		{"the last expert of 16 thousand", many, 1, empty("model.language_model.layers.0.mlp.experts.1638%d.up_proj.weight"), "is missing"},
-		{"half a million of 16 thousand experts", many, 500_000, empty("model.language_model.layers.0.mlp.experts.%d.up_proj.weight"), "is of an expert that the config"},
+		{"half a million of 16 thousand experts", many, 500_000, empty("model.language_model.layers.0.mlp.experts.%d.up_proj.weight"), "the config has only 16384 experts"},
 		{"one tensor a layer", string(config), 20_000, empty("model.language_model.layers.%d.input_layernorm.weight"), "shape"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
