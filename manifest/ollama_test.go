@@ -193,7 +193,7 @@ func TestFolderOfTheNameVanishes(t *testing.T) {
 	s.files.before = func(op step, path string) error {
 		if op == stepRename && path == s.manifestPath(mustName(t, "m")) && vanished < 5 {
 			vanished++
-			ollama{s}.pruneFolders(s.manifestsDir())
+			ollama{s}.start()
 		}
 		return nil
 	}
