@@ -5,7 +5,6 @@ package qimport
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -105,7 +104,7 @@ func TestSourceCutWhileRead(t *testing.T) {
 	if cut == 0 || during == 0 && !testing.Short() {
 		t.Errorf("%d of %d imports met a shard that was cut, %d of them while they read it", cut, tries, during)
 	}
-	t.Log(fmt.Sprintf("%d imports, %d met the cut, %d of them while they read", tries, cut, during))
+	t.Logf("%d imports, %d met the cut, %d of them while they read", tries, cut, during)
 }
 
 // waitForStage waits until an import has begun to write.
