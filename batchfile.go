@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"qimport/internal/bounded"
+
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
 // maxBatch bounds a batch file, in bytes.
@@ -43,21 +44,11 @@ func ReadBatch(file string, defaults Request) ([]ImportOptions, error) {
 
 // parseBatch reads the list, each entry over a copy of defaults.
 func parseBatch(r io.Reader, defaults Request) ([]Request, error) {
-	content, err := io.ReadAll(io.LimitReader(r, maxBatch+1))
+	document, err := bounded.YAML(r, maxBatch)
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > maxBatch {
-		return nil, fmt.Errorf("it is larger than %d bytes", maxBatch)
-	}
-	document, err := parser.ParseBytes(content, 0)
-	if err != nil {
-		return nil, err
-	}
-	if len(document.Docs) != 1 {
-		return nil, fmt.Errorf("it holds %d documents, not one", len(document.Docs))
-	}
-	list, ok := document.Docs[0].Body.(*ast.SequenceNode)
+	list, ok := document.(*ast.SequenceNode)
 	if !ok || len(list.Values) == 0 {
 		return nil, errors.New("it lists no imports")
 	}

@@ -3,10 +3,10 @@ package verify
 import (
 	"fmt"
 	"io"
-	"regexp"
 
 	"github.com/goccy/go-yaml"
 
+	"qimport/internal/bounded"
 	"qimport/verify/report"
 )
 
@@ -37,6 +37,9 @@ func DefaultCases() []Case {
 // answerTokens bounds an answer whose case does not.
 const answerTokens = 256
 
+// maxCases bounds a file of cases, in bytes.
+const maxCases = 4 << 20
+
 // ReadCases reads a YAML list of cases:
 //
 //	# comments are welcome
@@ -49,8 +52,15 @@ const answerTokens = 256
 //
 // name is what errors call the file. Unknown keys, empty prompts and bad expressions are errors.
 func ReadCases(r io.Reader, name string) ([]Case, error) {
+	document, err := bounded.YAML(r, maxCases)
+	if err != nil {
+		return nil, fmt.Errorf("cases in %s: %w", name, err)
+	}
 	var cases []Case
-	if err := yaml.NewDecoder(r, yaml.Strict()).Decode(&cases); err != nil {
+	if document == nil {
+		return nil, fmt.Errorf("cases in %s: the file is empty", name)
+	}
+	if err := yaml.NodeToValue(document, &cases, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("cases in %s: %w", name, err)
 	}
 	if len(cases) == 0 {
@@ -72,7 +82,7 @@ func (c Case) Validate() error {
 	if c.Tokens < 0 {
 		return fmt.Errorf("prompt %q: %d tokens is not a bound", c.Prompt, c.Tokens)
 	}
-	if _, err := regexp.Compile(c.Expect); err != nil {
+	if _, err := bounded.Regexp(c.Expect); err != nil {
 		return fmt.Errorf("prompt %q: %w", c.Prompt, err)
 	}
 	return nil
@@ -83,7 +93,7 @@ func (c Case) judge(answer string) report.Check {
 	if c.Expect == "" {
 		return pass("%q answered %q", clip(c.Prompt), clip(answer))
 	}
-	re, err := regexp.Compile(c.Expect)
+	re, err := bounded.Regexp(c.Expect)
 	if err != nil {
 		return notRun("%v", err)
 	}

@@ -74,3 +74,17 @@ func TestDefaultCasesAreValid(t *testing.T) {
 		}
 	}
 }
+
+// FuzzReadCases: whatever stands in a file of cases, what is read of it can be asked.
+func FuzzReadCases(f *testing.F) {
+	f.Add("- prompt: What is 2+2?\n  expect: '\\b4\\b'\n  tokens: 9\n")
+	f.Add("- &a {prompt: a}\n- *a\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		cases, err := ReadCases(strings.NewReader(text), "cases.yaml")
+		for _, c := range cases {
+			if err != nil || c.Validate() != nil {
+				t.Errorf("%+v is read, and cannot be asked", c)
+			}
+		}
+	})
+}

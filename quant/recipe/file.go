@@ -3,10 +3,11 @@ package recipe
 import (
 	"fmt"
 	"io"
+
+	"qimport/internal/bounded"
 	"qimport/quant"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
 // maxRecipe bounds a recipe file; each of its lines is a rule that every tensor is held against.
@@ -22,25 +23,13 @@ const maxRecipe = 1 << 20
 //
 // Every key may be left out; an unknown one is an error, as is one given twice.
 func Parse(r io.Reader, name string) (Recipe, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxRecipe+1))
+	document, err := bounded.YAML(r, maxRecipe)
 	if err != nil {
-		return Recipe{}, fmt.Errorf("recipe %s: %w", name, err)
-	}
-	if len(text) > maxRecipe {
-		return Recipe{}, fmt.Errorf("%w: %s is larger than %d bytes", ErrRecipe, name, maxRecipe)
-	}
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return Recipe{}, fmt.Errorf("%w: %s is not YAML: %w", ErrRecipe, name, err)
-	}
-	if len(file.Docs) > 1 {
-		return Recipe{}, fmt.Errorf("%w: %s holds %d documents, not one", ErrRecipe, name, len(file.Docs))
+		return Recipe{}, fmt.Errorf("%w: %s: %w", ErrRecipe, name, err)
 	}
 	f := recipeFile{name: name}
-	for _, doc := range file.Docs {
-		if err := f.read(doc.Body); err != nil {
-			return Recipe{}, err
-		}
+	if err := f.read(document); err != nil {
+		return Recipe{}, err
 	}
 	return f.recipe, nil
 }

@@ -50,7 +50,7 @@ func TestParseRecipeRefuses(t *testing.T) {
 		{"overrides: x=int4\n", "r.yaml line 1: overrides is a list"},
 		{"overrides:\n  - a=int4\n  - b\n", "r.yaml line 3 'b' is not PATTERN=TYPE"},
 		{"overrides:\n  - a=int4\n  - b: int4\n", "r.yaml line 3"},
-		{"overrides:\n  - \"a=\n", "r.yaml is not YAML"},
+		{"overrides:\n  - \"a=\n", "r.yaml: it is not YAML"},
 		{"- a\n", "r.yaml line 1: a recipe is a mapping"},
 		{"type: nvfp4\n---\ntype: int4\n", "2 documents"},
 	}
