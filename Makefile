@@ -4,6 +4,7 @@
 # make demo      the main job on the two models that the repository ships (demo.sh)
 # make test      all tests; what needs the fixtures runs where QIMPORT_FIXTURES names their folder
 # make race      the quick tests (-short) under the race detector
+# make fuzz      every fuzz target in turn, FUZZTIME each (30s); the first finding ends it (fuzz.sh)
 # make bench     imports and runs beside their limits and peers: minutes, and 12 GB of scratch space
 # make check     format, vet, staticcheck, with and without cgo;  make vuln: known vulnerabilities
 # make ci        all that a change must pass (.ci/run)
@@ -30,7 +31,7 @@ TESTFLAGS ?=
 # A folder whose name begins with a dot is not among ./...
 packages := ./... ./.ci/skips
 
-.PHONY: build setup demo test race bench check vuln ci env clean
+.PHONY: build setup demo test race fuzz bench check vuln ci env clean
 
 build: $(mlx)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/qimport ./cmd/qimport
@@ -42,13 +43,16 @@ demo: build
 	@./demo.sh
 
 # The models of the tests are so small that more threads of BLAS would only wait for each other.
-test race: export OPENBLAS_NUM_THREADS := 1
+test race fuzz: export OPENBLAS_NUM_THREADS := 1
 
 test: $(mlx)
 	$(GO) test $(TESTFLAGS) -timeout 30m $(packages)
 
 race: $(mlx)
 	$(GO) test $(TESTFLAGS) -race -short -timeout 30m $(packages)
+
+fuzz: $(mlx)
+	@GO='$(GO)' ./fuzz.sh
 
 bench: build
 	$(GO) run ./bench import
