@@ -5,6 +5,7 @@
 # make test      all tests; what needs the fixtures runs where QIMPORT_FIXTURES names their folder
 # make race      the quick tests (-short) under the race detector
 # make soak      imports beside removals, gc and Ollama, for MINUTES (5)
+# make fuzz      every fuzz target in turn, FUZZTIME each (30s); the first finding ends it (fuzz.sh)
 # make bench     imports and runs beside their limits and peers: minutes, and 12 GB of scratch space
 # make check     format, vet, staticcheck, with and without cgo;  make vuln: known vulnerabilities
 # make ci        all that a change must pass (.ci/run)
@@ -31,7 +32,7 @@ TESTFLAGS ?=
 # A folder whose name begins with a dot is not among ./...
 packages := ./... ./.ci/skips
 
-.PHONY: build setup demo test race soak bench check vuln ci env clean
+.PHONY: build setup demo test race soak fuzz bench check vuln ci env clean
 
 build: $(mlx)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/qimport ./cmd/qimport
@@ -43,7 +44,7 @@ demo: build
 	@./demo.sh
 
 # The models of the tests are so small that more threads of BLAS would only wait for each other.
-test race: export OPENBLAS_NUM_THREADS := 1
+test race fuzz: export OPENBLAS_NUM_THREADS := 1
 
 test: $(mlx)
 	$(GO) test $(TESTFLAGS) -timeout 30m $(packages)
@@ -55,6 +56,9 @@ MINUTES ?= 5
 
 soak: $(mlx)
 	QIMPORT_SOAK_MINUTES=$(MINUTES) $(GO) test . -run '^TestSoak$$' -count=1 -v -timeout $$(($(MINUTES) + 10))m
+
+fuzz: $(mlx)
+	@GO='$(GO)' ./fuzz.sh
 
 bench: build
 	$(GO) run ./bench import

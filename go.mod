@@ -7,7 +7,6 @@ require (
 	github.com/dlclark/regexp2 v1.12.0 // the tokenizer's own pattern, with its lookahead
 	github.com/dustin/go-humanize v1.1.0 // sizes for people
 	github.com/edsrzf/mmap-go v1.2.0 // shards as mapped memory
-	github.com/gobwas/glob v1.1.0 // patterns of tensor names
 	github.com/goccy/go-yaml v1.19.2 // recipes, batches, cases; errors with line numbers
 	github.com/gofrs/flock v0.13.2 // one import a staging folder, one fetch a blob
 	github.com/google/go-cmp v0.7.0 // differences in tests

@@ -36,7 +36,7 @@ func (c *Conversation) keep(sessions ...*Session) {
 // Generate answers one request; see Model.Generate.
 func (c *Conversation) Generate(ctx context.Context, o GenerateOptions, emit func(piece string)) (Answer, error) {
 	g := &generation{model: c.model, sampler: newSampler(o.Sampling), stopper: newStopper(o.Stop), emit: emit}
-	ids, shared, err := c.model.prompt(o)
+	ids, shared, err := c.model.prompt(ctx, o)
 	if err == nil {
 		err = o.Sampling.check()
 	}

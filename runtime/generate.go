@@ -60,7 +60,7 @@ func (m *Model) Generate(ctx context.Context, o GenerateOptions, emit func(piece
 
 // prompt is the tokens of the request, and how many of them will begin the next one's too: all but
 // the opening of the answer.
-func (m *Model) prompt(o GenerateOptions) (ids []int, shared int, err error) {
+func (m *Model) prompt(ctx context.Context, o GenerateOptions) (ids []int, shared int, err error) {
 	switch {
 	case o.Tokens != nil:
 		return o.Tokens, len(o.Tokens), nil
@@ -73,12 +73,12 @@ func (m *Model) prompt(o GenerateOptions) (ids []int, shared int, err error) {
 		return nil, 0, chat.ErrNoTemplate
 	}
 	o.Chat.AddGenerationPrompt = true
-	text, err := m.Template.Render(o.Messages, o.Chat)
+	text, err := m.Template.Render(ctx, o.Messages, o.Chat)
 	if err != nil {
 		return nil, 0, err
 	}
 	o.Chat.AddGenerationPrompt = false
-	history, err := m.Template.Render(o.Messages, o.Chat)
+	history, err := m.Template.Render(ctx, o.Messages, o.Chat)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -3,10 +3,10 @@ package verify
 import (
 	"fmt"
 	"io"
-	"regexp"
 
 	"github.com/goccy/go-yaml"
 
+	"qimport/internal/untrusted"
 	"qimport/internal/untrusted/yamldoc"
 	"qimport/verify/report"
 )
@@ -80,7 +80,7 @@ func (c Case) Validate() error {
 	if c.Tokens < 0 {
 		return fmt.Errorf("prompt %q: %d tokens is not a bound", c.Prompt, c.Tokens)
 	}
-	if _, err := regexp.Compile(c.Expect); err != nil {
+	if _, err := untrusted.Regexp(c.Expect); err != nil {
 		return fmt.Errorf("prompt %q: %w", c.Prompt, err)
 	}
 	return nil
@@ -91,7 +91,7 @@ func (c Case) judge(answer string) report.Check {
 	if c.Expect == "" {
 		return pass("%q answered %q", clip(c.Prompt), clip(answer))
 	}
-	re, err := regexp.Compile(c.Expect)
+	re, err := untrusted.Regexp(c.Expect)
 	if err != nil {
 		return notRun("%v", err)
 	}

@@ -18,7 +18,7 @@ func (r *run) checkTokens(ctx context.Context) report.Check {
 	if r.language.Tokenizer == nil {
 		return notRun("the tokenizer did not load")
 	}
-	ours, err := r.readTexts()
+	ours, err := r.readTexts(ctx)
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
@@ -32,7 +32,7 @@ func (r *run) checkTokens(ctx context.Context) report.Check {
 	if err != nil {
 		return notRun("in the source: %s", sentences(err))
 	}
-	want, err := r.encodeTexts(theirs)
+	want, err := r.encodeTexts(ctx, theirs)
 	if err != nil {
 		return notRun("in the source: %s", sentences(err))
 	}

@@ -67,7 +67,7 @@ func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note strin
 	if r.model == nil || r.language.Tokenizer == nil {
 		return notRun("the model did not load")
 	}
-	read, err := r.readTexts()
+	read, err := r.readTexts(ctx)
 	if err != nil {
 		return notRun("%s", sentences(err))
 	}

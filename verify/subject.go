@@ -136,7 +136,7 @@ func (r *run) ownScores(ctx context.Context) (*score.File, error) {
 	if r.model == nil {
 		return nil, errors.New("the model did not load")
 	}
-	read, err := r.readTexts()
+	read, err := r.readTexts(ctx)
 	if err != nil {
 		return nil, err
 	}

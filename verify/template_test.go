@@ -83,7 +83,7 @@ func TestOneTemplate(t *testing.T) {
 
 func expectText(t *testing.T, from string, template *chat.Template, want string) {
 	t.Helper()
-	if got, err := template.Render([]chat.Message{{Role: "user"}}, chat.Options{}); err != nil || got != want {
+	if got, err := template.Render(t.Context(), []chat.Message{{Role: "user"}}, chat.Options{}); err != nil || got != want {
 		t.Errorf("%s: the template writes %q, %v; want %q", from, got, err, want)
 	}
 }

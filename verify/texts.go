@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"qimport/verify/language"
 	"qimport/verify/score"
 )
@@ -12,9 +13,9 @@ type Text struct {
 }
 
 // readTexts are the token ids of the texts.
-func (r *run) readTexts() (score.Texts, error) {
+func (r *run) readTexts(ctx context.Context) (score.Texts, error) {
 	if r.texts == nil {
-		read, err := r.encodeTexts(r.language)
+		read, err := r.encodeTexts(ctx, r.language)
 		if err != nil {
 			return nil, err
 		}
@@ -24,10 +25,10 @@ func (r *run) readTexts() (score.Texts, error) {
 }
 
 // encodeTexts reads the texts as a language does: the caller's, or the built-in one in its chat form.
-func (o Options) encodeTexts(l language.Language) (score.Texts, error) {
+func (o Options) encodeTexts(ctx context.Context, l language.Language) (score.Texts, error) {
 	given := o.Texts
 	if len(given) == 0 {
-		text, err := l.Dialogue()
+		text, err := l.Dialogue(ctx)
 		if err != nil {
 			return nil, err
 		}

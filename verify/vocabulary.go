@@ -40,7 +40,7 @@ func (r *run) checkVocabulary(context.Context) report.Check {
 
 // checkTemplate renders a conversation: the template must be there, carry the messages, end each
 // turn with a stop token that the model's files name, and open the assistant's turn.
-func (r *run) checkTemplate(context.Context) report.Check {
+func (r *run) checkTemplate(ctx context.Context) report.Check {
 	if r.language.Tokenizer == nil {
 		return notRun("the tokenizer did not load")
 	}
@@ -48,7 +48,7 @@ func (r *run) checkTemplate(context.Context) report.Check {
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
-	rest, err := language.TurnEnd(template)
+	rest, err := language.TurnEnd(ctx, template)
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
@@ -61,7 +61,7 @@ func (r *run) checkTemplate(context.Context) report.Check {
 	if err := l.CheckNamed(r.source.Inventory().Chat, end[0]); err != nil {
 		return fail("%s", sentences(err))
 	}
-	if err := language.OpensTurn(template); err != nil {
+	if err := language.OpensTurn(ctx, template); err != nil {
 		return fail("%s", sentences(err))
 	}
 	return pass("turns end with %s, which the model's files name", l.Names(end[:1]))

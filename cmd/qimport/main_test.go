@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the program over testdata/script. In a script, $MODELS holds the models that
 // the repository ships, [mlx] says whether models can be run, `exits N CMD…` demands an exit
-// status, and `keys FILE K…` demands that FILE is one JSON object with schema 1 and these keys.
+// status, `interrupted CMD…` that it ends within a second of SIGTERM, and `keys FILE K…` demands that FILE is one JSON object with schema 1 and these keys.
 func TestScripts(t *testing.T) {
 	models, err := filepath.Abs("../../testdata")
 	if err != nil {
@@ -45,7 +47,7 @@ func TestScripts(t *testing.T) {
 			}
 			return haveMLX(), nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "keys": keys},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "interrupted": interrupted, "keys": keys},
 	})
 }
 
@@ -71,6 +73,32 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s exits with %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// interrupted sends the program SIGTERM while it is at work.
+func interrupted(ts *testscript.TestScript, _ bool, args []string) {
+	program := ""
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if _, err := os.Stat(filepath.Join(dir, args[0])); err == nil {
+			program = filepath.Join(dir, args[0])
+			break
+		}
+	}
+	cmd := exec.Command(program, args[1:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	for _, name := range []string{"PATH", "HOME", "OLLAMA_MODELS", "HF_HUB_OFFLINE"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(cmd.Start())
+	time.Sleep(300 * time.Millisecond) // it has loaded the model, or is about to
+	start := time.Now()
+	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	err := cmd.Wait()
+	if took := time.Since(start); took > 2*time.Second {
+		ts.Fatalf("%v ended %v after SIGTERM: %v", args, took, err)
+	} else {
+		ts.Logf("%v ended %v after SIGTERM: %v", args, took, err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"qimport/arch"
+	"qimport/internal/untrusted"
 	"qimport/quant"
 )
 
@@ -64,7 +65,7 @@ func parseGroup(name string, raw json.RawMessage, common string) (compressedGrou
 		pattern, isRegexp := strings.CutPrefix(t, "re:")
 		switch {
 		case isRegexp:
-			re, err := regexp.Compile(`\A(?:` + pattern + `)`)
+			re, err := untrusted.Regexp(`\A(?:` + pattern + `)`)
 			if err != nil {
 				return compressedGroup{}, fmt.Errorf("target %q: %w", t, err)
 			}

@@ -7,9 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gobwas/glob"
-
 	"qimport/arch"
+	"qimport/internal/untrusted"
 )
 
 // pattern says which tensor names a rule is about.
@@ -21,6 +20,9 @@ type pattern struct {
 	match func(name string) bool
 }
 
+// maxPattern bounds a pattern, in bytes.
+const maxPattern = 4 << 10
+
 // maxRange bounds "{0..N}": the largest Qwen3.x has 512 experts, and each number is an alternative.
 const maxRange = 4096
 
@@ -31,6 +33,9 @@ func parsePattern(text string) (pattern, error) {
 	if text == "" {
 		return pattern{}, errors.New("the pattern is empty")
 	}
+	if len(text) > maxPattern {
+		return pattern{}, fmt.Errorf("the pattern has %d bytes, more than %d", len(text), maxPattern)
+	}
 	if expr, ok := strings.CutPrefix(text, "re:"); ok {
 		return parseRegexp(expr)
 	}
@@ -38,18 +43,69 @@ func parsePattern(text string) (pattern, error) {
 	if err != nil {
 		return pattern{}, err
 	}
-	g, err := glob.Compile(expanded, '.')
+	expression, err := globExpression(expanded)
 	if err != nil {
 		return pattern{}, fmt.Errorf("pattern %q: %w", text, err)
 	}
-	return pattern{match: g.Match}, nil
+	re, err := untrusted.Regexp(expression)
+	if err != nil {
+		return pattern{}, fmt.Errorf("pattern %q: %w", text, err)
+	}
+	return pattern{match: re.MatchString}, nil
+}
+
+// globExpression writes a glob as a regular expression, whose time grows with the name only: trying
+// every way to match "{a,aa}{a,aa}…" would double it with each pair of braces.
+func globExpression(glob string) (string, error) {
+	var out strings.Builder
+	open := 0
+	for i := 0; i < len(glob); i++ {
+		switch c := glob[i]; {
+		case strings.HasPrefix(glob[i:], "**"):
+			out.WriteString(".*")
+			i++
+		case c == '*':
+			out.WriteString("[^.]*")
+		case c == '?':
+			out.WriteString("[^.]")
+		case c == '{':
+			open++
+			out.WriteString("(?:")
+		case c == ',' && open > 0:
+			out.WriteByte('|')
+		case c == '}' && open > 0:
+			open--
+			out.WriteByte(')')
+		case c == '[':
+			end := strings.IndexByte(glob[i:], ']')
+			if end < 2 {
+				return "", errors.New("unclosed or empty [")
+			}
+			set, negated := strings.CutPrefix(glob[i+1:i+end], "!")
+			out.WriteString("[")
+			if negated {
+				out.WriteByte('^')
+			}
+			out.WriteString(strings.NewReplacer(`\`, `\\`, "[", `\[`, "^", `\^`).Replace(set) + "]")
+			i += end
+		case c == '\\' && i+1 < len(glob):
+			i++
+			out.WriteString(regexp.QuoteMeta(glob[i : i+1]))
+		default:
+			out.WriteString(regexp.QuoteMeta(glob[i : i+1]))
+		}
+	}
+	if open > 0 {
+		return "", errors.New("unclosed {")
+	}
+	return `(?s)\A(?:` + out.String() + `)\z`, nil
 }
 
 func parseRegexp(expr string) (pattern, error) {
 	if expr == "" {
 		return pattern{}, errors.New("the regular expression behind re: is empty")
 	}
-	re, err := regexp.Compile(expr)
+	re, err := untrusted.Regexp(expr)
 	if err != nil {
 		return pattern{}, fmt.Errorf("pattern %q: %w", "re:"+expr, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestPatternMatches(t *testing.T) {
@@ -121,4 +122,40 @@ func FuzzParseOverride(f *testing.F) {
 		}
 		p.matchesAny(spellings("model.layers.3.mlp.down_proj.weight"))
 	})
+}
+
+// TestPatternsAreFast: no pattern takes long, whatever it is and whatever the name.
+func TestPatternsAreFast(t *testing.T) {
+	name := strings.Repeat("a", 200)
+	for _, text := range []string{
+		strings.Repeat("{a,aa}", 100), strings.Repeat("*a", 100) + "*c*", strings.Repeat("**a", 100) + "b", strings.Repeat("{*,**}a", 50) + "c*",
+		strings.Repeat("**[ab]", 100) + "c**", strings.Repeat("{a,{a,", 50) + "b" + strings.Repeat("}}", 50), "{0..4095}{0..4095}",
+		"re:(a*)*(a|aa)+$b", "re:(a{100}){100}", "re:" + strings.Repeat("(a|", 500) + strings.Repeat(")", 500), strings.Repeat("a", 1<<20), "re:" + strings.Repeat("a", 1<<20),
+	} {
+		start := time.Now()
+		if p, err := parsePattern(text); err == nil {
+			p.match(name)
+		} else if len(err.Error()) > 2*maxPattern {
+			t.Errorf("%.30s: an error of %d bytes", text, len(err.Error()))
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("%.30s: %v", text, took)
+		}
+	}
+}
+
+// TestGlobSets: sets and escapes.
+func TestGlobSets(t *testing.T) {
+	for _, c := range []struct {
+		glob, name string
+		want       bool
+	}{
+		{"l.[ab]", "l.a", true}, {"l.[ab]", "l.c", false}, {"l.[!ab]", "l.c", true}, {"l.[0-3]", "l.2", true}, {"l.[0-3]", "l.4", false},
+		{`l.\*`, "l.*", true}, {`l.\*`, "l.a", false}, {"l.{a,b{c,d}}", "l.bd", true}, {"a,b", "a,b", true}, {"a+", "a+", true}, {"a+", "aa", false},
+	} {
+		p, err := parsePattern(c.glob)
+		if err != nil || p.match(c.name) != c.want {
+			t.Errorf("%s and %s: %v", c.glob, c.name, err)
+		}
+	}
 }

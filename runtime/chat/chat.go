@@ -4,17 +4,19 @@
 package chat
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nikolalohinski/gonja/v2/exec"
+	"github.com/nikolalohinski/gonja/v2/nodes"
 )
 
 // Template is a model's chat template, compiled. It is immutable and safe for concurrent use.
 type Template struct {
-	compiled  *exec.Template
+	root      []nodes.Node
 	constants map[string]any // bos_token and eos_token, where the model's files have them
 }
 
@@ -44,34 +46,35 @@ type Options struct {
 var ErrRefused = errors.New("the chat template refuses this conversation")
 
 // Render returns the prompt's text. It is to be encoded as it is, without further special tokens.
-func (t *Template) Render(messages []Message, o Options) (text string, err error) {
+// What a template may cost has bounds, whatever it is: beyond them the error wraps ErrBudget. It
+// ends soon after ctx does.
+func (t *Template) Render(ctx context.Context, messages []Message, o Options) (string, error) {
 	variables, err := t.variables(messages, o)
 	if err != nil {
 		return "", err
 	}
-	var refusal error
-	variables["raise_exception"] = func(message string) (string, error) {
-		refusal = fmt.Errorf("%w: %s", ErrRefused, message)
-		return "", refusal
+	text, err := newRendering(ctx).render(t.root, variables)
+	switch {
+	case err == nil:
+		return text, nil
+	case errors.Is(err, ErrRefused), errors.Is(err, ctx.Err()):
+		return "", err
 	}
-	defer func() { // a template can divide by zero, or nest until a limit of the engine
-		if r := recover(); r != nil {
-			text, err = "", fmt.Errorf("chat template: %v", r)
-		}
-	}()
-	text, err = t.compiled.ExecuteToString(exec.NewContext(variables))
-	if refusal != nil {
-		return "", refusal
-	}
+	return "", fmt.Errorf("chat template: %w", err)
+}
+
+// refuse is the function raise_exception(message).
+func refuse(a *exec.VarArgs, _ *exec.Value) *exec.Value {
+	message, err := stringArgument(a, 0, "message")
 	if err != nil {
-		return "", fmt.Errorf("chat template: %w", err)
+		message = "for no reason given"
 	}
-	return text, nil
+	panic(exhausted{fmt.Errorf("%w: %s", ErrRefused, message)})
 }
 
 // variables returns what the template sees beside its built-ins. What is absent stays undefined.
 func (t *Template) variables(messages []Message, o Options) (map[string]any, error) {
-	v := map[string]any{"add_generation_prompt": o.AddGenerationPrompt, "strftime_now": clock(o.Now)}
+	v := map[string]any{"add_generation_prompt": o.AddGenerationPrompt, "strftime_now": clock(o.Now), "raise_exception": function(refuse)}
 	for name, value := range t.constants {
 		v[name] = value
 	}

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/exec"
-
 	"qimport/arch/files"
 )
 
@@ -50,7 +48,7 @@ func (w wireMessage) message() Message {
 // now is the moment that render.py tells.
 func now() time.Time { return time.Date(2026, 3, 9, 17, 5, 8, 0, time.UTC) }
 
-func readCases(t *testing.T) cases {
+func readCases(t testing.TB) cases {
 	t.Helper()
 	data, err := os.ReadFile("testdata/cases.json")
 	if err != nil {
@@ -68,7 +66,7 @@ func only(template string) files.Chat {
 	return files.Chat{Template: files.Template{Text: template, File: files.ChatTemplate}}
 }
 
-func mustCompile(t *testing.T, template string) *Template {
+func mustCompile(t testing.TB, template string) *Template {
 	t.Helper()
 	tmpl, err := Compile(only(template))
 	if err != nil {
@@ -81,22 +79,22 @@ func mustCompile(t *testing.T, template string) *Template {
 func TestExpressions(t *testing.T) {
 	c := readCases(t)
 	for _, e := range c.Expressions {
-		compiled, err := compile(e.Template)
+		root, err := parse(e.Template)
 		if err != nil {
 			t.Errorf("%s: %v", e.Template, err)
 			continue
 		}
-		refusal := ""
-		variables := map[string]any{
-			"strftime_now":    clock(now()),
-			"raise_exception": func(s string) (string, error) { refusal = s; return "", errors.New(s) },
-		}
+		variables := map[string]any{"strftime_now": clock(now()), "raise_exception": function(refuse)}
 		for name, raw := range c.Variables {
 			if variables[name], err = decodeJSON(raw); err != nil {
 				t.Fatal(err)
 			}
 		}
-		got, err := compiled.ExecuteToString(exec.NewContext(variables))
+		got, err := newRendering(t.Context()).render(root, variables)
+		refusal := ""
+		if errors.Is(err, ErrRefused) {
+			_, refusal, _ = strings.Cut(err.Error(), ": ")
+		}
 		if err != nil && refusal == "" {
 			t.Errorf("%s: %v", e.Template, err)
 		} else if got != e.Want || refusal != e.Refusal {
@@ -118,7 +116,7 @@ func TestConversations(t *testing.T) {
 			messages = append(messages, w.message())
 		}
 		o := conversation.Options
-		got, err := mustCompile(t, string(source)).Render(messages, Options{
+		got, err := mustCompile(t, string(source)).Render(t.Context(), messages, Options{
 			AddGenerationPrompt: o.Generate, EnableThinking: o.Thinking, Tools: o.Tools, Now: now(),
 		})
 		name := conversation.Template + ", " + conversation.Messages
@@ -146,7 +144,7 @@ func TestShippedTemplate(t *testing.T) {
 		thinking *bool
 		want     string
 	}{{nil, turn + "<think>\n\n</think>\n\n"}, {&off, turn + "<think>\n\n</think>\n\n"}, {&on, turn + "<think>\n"}} {
-		got, err := tmpl.Render([]Message{{Role: "user", Content: "What is 2+2?"}}, Options{AddGenerationPrompt: true, EnableThinking: c.thinking})
+		got, err := tmpl.Render(t.Context(), []Message{{Role: "user", Content: "What is 2+2?"}}, Options{AddGenerationPrompt: true, EnableThinking: c.thinking})
 		if err != nil || got != c.want {
 			t.Errorf("thinking %v: %q, %v; want %q", c.thinking, got, err, c.want)
 		}
@@ -163,7 +161,7 @@ func TestRenderNeverPanics(t *testing.T) {
 	} {
 		tmpl, err := Compile(only(template))
 		if err == nil {
-			_, err = tmpl.Render([]Message{{Role: "user"}}, Options{})
+			_, err = tmpl.Render(t.Context(), []Message{{Role: "user"}}, Options{})
 		}
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error of several lines: %v", template, err)
@@ -173,11 +171,11 @@ func TestRenderNeverPanics(t *testing.T) {
 
 func TestBadJSON(t *testing.T) {
 	tmpl := mustCompile(t, "x")
-	if _, err := tmpl.Render(nil, Options{Tools: []json.RawMessage{[]byte("{")}}); err == nil {
+	if _, err := tmpl.Render(t.Context(), nil, Options{Tools: []json.RawMessage{[]byte("{")}}); err == nil {
 		t.Error("a broken tool is accepted")
 	}
 	bad := Message{ToolCalls: []ToolCall{{Name: "f", Arguments: []byte("{} x")}}}
-	if _, err := tmpl.Render([]Message{bad}, Options{}); err == nil || !strings.Contains(err.Error(), "arguments of f") {
+	if _, err := tmpl.Render(t.Context(), []Message{bad}, Options{}); err == nil || !strings.Contains(err.Error(), "arguments of f") {
 		t.Errorf("broken arguments: %v", err)
 	}
 }

@@ -4,16 +4,29 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/nikolalohinski/gonja/v2/exec"
 )
 
 // clock returns the function strftime_now(format), telling now or, if that is zero, the present.
-func clock(now time.Time) func(format string) (string, error) {
-	return func(format string) (string, error) {
+func clock(now time.Time) function {
+	return func(a *exec.VarArgs, _ *exec.Value) *exec.Value {
+		format, err := stringArgument(a, 0, "format")
+		if err == nil && len(format) > maxWidth {
+			err = fmt.Errorf("a format of more than %d bytes", maxWidth)
+		}
+		if err != nil {
+			return exec.AsValue(fmt.Errorf("strftime_now: %w", err))
+		}
 		t := now
 		if t.IsZero() {
 			t = time.Now()
 		}
-		return strftime(t, format)
+		text, err := strftime(t, format)
+		if err != nil {
+			return exec.AsValue(err)
+		}
+		return stringValue(text)
 	}
 }
 

@@ -3,6 +3,7 @@ package chat
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,21 +29,8 @@ func object(fields []field) any {
 	return d
 }
 
-// list is a list for templates. It finds items from the end by itself: gonja does not find the
-// first one that way, so messages[-1] of a single message would be undefined.
+// list is a list for templates.
 type list []any
-
-// GetItem is how gonja asks for list[i].
-func (l list) GetItem(key any) (*exec.Value, bool) {
-	i, ok := key.(int)
-	if ok && i < 0 {
-		i += len(l)
-	}
-	if !ok || i < 0 || i >= len(l) {
-		return exec.AsValue(nil), false
-	}
-	return exec.ToValue(l[i]), true
-}
 
 // decodeJSON decodes one JSON value for a template: objects keep their order, whole numbers are
 // integers, nothing at all is an empty object.
@@ -112,81 +100,75 @@ func decodeList(d *json.Decoder) (any, error) {
 
 // toJSON is the filter tojson as transformers has it, which is Python's json.dumps: spaces after
 // commas and colons, order kept, no HTML escapes, characters outside ASCII as they are.
-func toJSON(_ *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {
-	if in.IsError() {
-		return in
-	}
-	w := jsonWriter{}
-	if indent, ok := params.KwArgs["indent"]; ok && indent.IsInteger() {
+func toJSON(r *rendering, in *exec.Value, a *exec.VarArgs) (*exec.Value, error) {
+	w := jsonWriter{rendering: r}
+	if indent, ok := a.KwArgs["indent"]; ok && indent.IsInteger() {
 		w.indent = strings.Repeat(" ", max(0, min(indent.Integer(), 16)))
 		w.lines = true
 	}
 	if err := w.value(in, 0); err != nil {
-		return exec.AsValue(err)
+		return nil, err
 	}
-	return exec.AsSafeValue(w.out.String())
+	return stringValue(w.out.String()), nil
 }
 
 // jsonWriter writes template values as JSON, on one line or indented.
 type jsonWriter struct {
-	out    strings.Builder
-	indent string
-	lines  bool
+	rendering *rendering
+	out       strings.Builder
+	indent    string
+	lines     bool
 }
-
-// maxDepth bounds nesting: templates can make a value that contains itself.
-const maxDepth = 1000
 
 func (w *jsonWriter) value(v *exec.Value, depth int) error {
-	switch {
-	case depth > maxDepth:
-		return fmt.Errorf("tojson: nested deeper than %d", maxDepth)
-	case v.IsError():
-		return v
-	case v.IsNil():
+	nested(depth)
+	w.rendering.spend(1)
+	w.rendering.make(itemBytes + len(w.indent)*depth)
+	switch x := v.Interface().(type) {
+	case nil:
 		w.out.WriteString("null")
-	case v.IsBool():
-		w.out.WriteString(strconv.FormatBool(v.Bool()))
-	case v.IsString():
-		w.string(v.String())
-	case v.IsNumber():
-		w.out.WriteString(v.String())
-	case v.IsList():
-		return w.list(v, depth)
-	case v.IsDict():
+	case bool:
+		w.out.WriteString(strconv.FormatBool(x))
+	case string:
+		w.string(x)
+	case list:
+		return w.list(x, depth)
+	case *exec.Dict, map[string]any:
 		return w.object(v, depth)
 	default:
-		return fmt.Errorf("tojson: %s is not a JSON value", v.String())
+		if !v.IsNumber() {
+			return errors.New("the value has no form in JSON")
+		}
+		w.out.WriteString(v.String())
 	}
 	return nil
 }
 
-func (w *jsonWriter) list(v *exec.Value, depth int) (err error) {
+func (w *jsonWriter) list(l list, depth int) (err error) {
 	w.out.WriteByte('[')
-	for i := range v.Len() {
+	for i, item := range l {
 		w.next(i, depth+1)
-		if err := w.value(v.Index(i), depth+1); err != nil {
+		if err := w.value(exec.ToValue(item), depth+1); err != nil {
 			return err
 		}
 	}
-	w.end(v.Len(), depth, ']')
+	w.end(len(l), depth, ']')
 	return nil
 }
 
-func (w *jsonWriter) object(v *exec.Value, depth int) error {
+func (w *jsonWriter) object(v *exec.Value, depth int) (err error) {
 	w.out.WriteByte('{')
-	keys := v.Keys()
-	for i, key := range keys {
-		w.next(i, depth+1)
-		w.string(key.String())
+	n := 0
+	w.rendering.each(v, func(key, item *exec.Value) bool {
+		w.next(n, depth+1)
+		w.string(w.rendering.text(key))
 		w.out.WriteString(": ")
-		item, _ := v.GetItem(key.Interface())
-		if err := w.value(item, depth+1); err != nil {
-			return err
-		}
-	}
-	w.end(len(keys), depth, '}')
-	return nil
+		err = w.value(item, depth+1)
+		n++
+		return err == nil
+	})
+	w.end(n, depth, '}')
+	return err
 }
 
 // next separates item i of a list or object from what stands before it.
@@ -217,6 +199,7 @@ func (w *jsonWriter) newline(depth int) {
 // string writes s quoted: only quotes, backslashes and control characters are escaped.
 func (w *jsonWriter) string(s string) {
 	short := map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\b': `\b`, '\f': `\f`}
+	w.rendering.make(len(s))
 	w.out.WriteByte('"')
 	for _, r := range s {
 		if escape, ok := short[r]; ok {

@@ -15,7 +15,7 @@ func Compile(c files.Chat) (*Template, error) {
 	if c.Template.File == "" {
 		return nil, fmt.Errorf("%w: %s is missing and %s has no chat_template", ErrNoTemplate, files.ChatTemplate, files.TokenizerConfig)
 	}
-	compiled, err := compile(c.Template.Text)
+	root, err := parse(c.Template.Text)
 	if err != nil {
 		return nil, fmt.Errorf("chat template in %s: %w", c.Template.File, err)
 	}
@@ -25,5 +25,5 @@ func Compile(c files.Chat) (*Template, error) {
 			constants[name] = token
 		}
 	}
-	return &Template{compiled, constants}, nil
+	return &Template{root, constants}, nil
 }

@@ -27,7 +27,7 @@ func TestCompile(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if got, err := tmpl.Render(nil, Options{}); err != nil || got != c.want {
+		if got, err := tmpl.Render(t.Context(), nil, Options{}); err != nil || got != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.name, got, err, c.want)
 		}
 	}

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"iter"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -22,13 +23,16 @@ const ordinary = -1
 
 // addedSet finds added tokens in text: the leftmost one, and of those the longest.
 type addedSet struct {
-	byFirst [256][]addedToken // by first byte, longest first
+	byFirst [256][]addedToken // by first byte, in the order of their bytes
 }
 
-func (s *addedSet) add(a addedToken) {
-	list := append(s.byFirst[a.Content[0]], a)
-	slices.SortStableFunc(list, func(a, b addedToken) int { return len(b.Content) - len(a.Content) })
-	s.byFirst[a.Content[0]] = list
+// newAddedSet makes a set of tokens that differ and are not empty.
+func newAddedSet(tokens []addedToken) (s addedSet) {
+	slices.SortFunc(tokens, func(a, b addedToken) int { return strings.Compare(a.Content, b.Content) })
+	for _, a := range tokens {
+		s.byFirst[a.Content[0]] = append(s.byFirst[a.Content[0]], a)
+	}
+	return s
 }
 
 // find returns the added token that is exactly content.
@@ -37,17 +41,26 @@ func (s *addedSet) find(content string) (addedToken, bool) {
 	return a, ok && a.Content == content
 }
 
-// prefix returns the longest added token that text begins with.
-func (s *addedSet) prefix(text string) (addedToken, bool) {
+// prefix returns the longest added token that text begins with. Byte by byte, the tokens that go on
+// as the text does are a shorter stretch of the ordered ones, so that their number costs little.
+func (s *addedSet) prefix(text string) (longest addedToken, found bool) {
 	if text == "" {
 		return addedToken{}, false
 	}
-	for _, a := range s.byFirst[text[0]] {
-		if strings.HasPrefix(text, a.Content) {
-			return a, true
+	like := s.byFirst[text[0]]
+	for n := 1; len(like) > 0; n++ {
+		if len(like[0].Content) == n { // the shortest comes first
+			longest, found = like[0], true
+			like = like[1:]
 		}
+		if n == len(text) {
+			break
+		}
+		from := sort.Search(len(like), func(i int) bool { return like[i].Content[n] >= text[n] })
+		like = like[from:]
+		like = like[:sort.Search(len(like), func(i int) bool { return like[i].Content[n] > text[n] })]
 	}
-	return addedToken{}, false
+	return longest, found
 }
 
 // pieces cuts text into added tokens ("", id) and the text between them (text, ordinary).

@@ -2,14 +2,21 @@ package tokenizer
 
 import (
 	"fmt"
+	"slices"
 )
 
-// minIDLimit is the number of ids that any file may use. Beyond it, ids are bounded by the
-// file's length, so that one absurd id cannot make us allocate gigabytes.
-const minIDLimit = 1 << 20
+// What a tokenizer.json may hold. The largest of the family has 248,320 ids in 20 MB, and some
+// hundred added tokens.
+const (
+	maxFile    = 256 << 20 // bytes
+	maxIDs     = 1 << 20   // also of the vocabulary: a table has a row for each
+	maxMerges  = 1 << 20
+	maxAdded   = 1 << 14
+	maxContent = 1 << 10 // bytes of an added token, which every place in a text is held against
+)
 
 // build checks that f is what this package implements and makes its tables.
-func build(f file, idLimit int) (*Tokenizer, error) {
+func build(f file) (*Tokenizer, error) {
 	usesNFC, err := checkNormalizer(f.normalizer)
 	if err != nil {
 		return nil, err
@@ -31,7 +38,7 @@ func build(f file, idLimit int) (*Tokenizer, error) {
 	if t.bpe, err = newBPE(f.model); err != nil {
 		return nil, err
 	}
-	return t, t.index(f.added, idLimit)
+	return t, t.index(f.added)
 }
 
 // checkModel refuses every model but plain byte-level BPE.
@@ -88,6 +95,9 @@ func checkPreTokenizer(c *component) (expression string, err error) {
 	case bytes.AddPrefixSpace || bytes.UseRegex == nil || *bytes.UseRegex:
 		return "", fmt.Errorf("%w: pre_tokenizer ByteLevel adds a space or splits a second time", ErrUnsupported)
 	}
+	if !slices.Contains(knownPatterns(), *split.Pattern.Regex) {
+		return "", fmt.Errorf("%w: pre_tokenizer splits by an expression that is none of the Qwen family's: %.100q", ErrUnsupported, *split.Pattern.Regex)
+	}
 	return *split.Pattern.Regex, nil
 }
 
@@ -100,10 +110,10 @@ func typeOf(c *component) string {
 }
 
 // index fills the tables by id from the vocabulary and the added tokens.
-func (t *Tokenizer) index(added []addedToken, idLimit int) error {
+func (t *Tokenizer) index(added []addedToken) error {
 	size := 0
 	place := func(id int, token string) error {
-		if id < 0 || id >= idLimit {
+		if id < 0 || id >= maxIDs {
 			return fmt.Errorf("%w: token %q has id %d, which cannot be right", ErrBadFile, token, id)
 		}
 		size = max(size, id+1)
@@ -130,8 +140,13 @@ func (t *Tokenizer) index(added []addedToken, idLimit int) error {
 }
 
 // indexAdded sorts the added tokens into the set that looks at raw text and the one that looks
-// at normalized text.
+// at normalized text. A token that is listed twice counts once.
 func (t *Tokenizer) indexAdded(added []addedToken) error {
+	if len(added) > maxAdded {
+		return fmt.Errorf("%w: it has %d added tokens, more than %d", ErrBadFile, len(added), maxAdded)
+	}
+	ids := map[string]int{}
+	var raw, normalized []addedToken
 	for _, a := range added {
 		if a.SingleWord || a.LeftStrip || a.RightStrip {
 			return fmt.Errorf("%w: added token %q sets single_word, lstrip or rstrip", ErrUnsupported, a.Content)
@@ -139,12 +154,26 @@ func (t *Tokenizer) indexAdded(added []addedToken) error {
 		if other := t.tokens[a.ID]; a.Content == "" || other != "" && other != a.Content {
 			return fmt.Errorf("%w: added token %q has id %d, which is taken by %q", ErrBadFile, a.Content, a.ID, other)
 		}
-		t.added[a.ID] = a
+		if len(a.Content) > maxContent {
+			return fmt.Errorf("%w: added token %d has %d bytes, more than %d", ErrBadFile, a.ID, len(a.Content), maxContent)
+		}
+		other, again := t.added[a.ID]
+		id, known := ids[a.Content]
+		switch {
+		case again && other.Content != a.Content:
+			return fmt.Errorf("%w: added tokens %q and %q have the same id %d", ErrBadFile, other.Content, a.Content, a.ID)
+		case known && id != a.ID:
+			return fmt.Errorf("%w: added token %q has two ids, %d and %d", ErrBadFile, a.Content, id, a.ID)
+		case known:
+			continue
+		}
+		t.added[a.ID], ids[a.Content] = a, a.ID
 		if a.Normalized {
-			t.normalized.add(a)
+			normalized = append(normalized, a)
 		} else {
-			t.raw.add(a)
+			raw = append(raw, a)
 		}
 	}
+	t.raw, t.normalized = newAddedSet(raw), newAddedSet(normalized)
 	return nil
 }

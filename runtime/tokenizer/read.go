@@ -144,6 +144,10 @@ func readVocab(it *jsoniter.Iterator) map[string]int32 {
 			it.ReportError("vocab", fmt.Sprintf("token %q is there twice", token))
 			return false
 		}
+		if len(vocab) == maxIDs {
+			it.ReportError("vocab", fmt.Sprintf("more than %d tokens", maxIDs))
+			return false
+		}
 		vocab[token] = it.ReadInt32()
 		return it.Error == nil
 	})
@@ -157,6 +161,9 @@ func readMerges(it *jsoniter.Iterator) [][2]string {
 		m, ok := readMerge(it)
 		if it.Error == nil && !ok {
 			it.ReportError("merges", fmt.Sprintf("merge %d is not two tokens", len(merges)))
+		}
+		if it.Error == nil && len(merges) == maxMerges {
+			it.ReportError("merges", fmt.Sprintf("more than %d", maxMerges))
 		}
 		merges = append(merges, m)
 		return it.Error == nil

@@ -14,6 +14,16 @@ type splitter struct {
 	expression *regexp2.Regexp
 }
 
+// The patterns of Qwen3.5 and of Qwen2 and Qwen3, as their tokenizer.json have them.
+const (
+	qwen35Pattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	qwen2Pattern  = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+)
+
+// knownPatterns are the ones that a tokenizer.json can ask for. The library backtracks, so a pattern
+// from outside could take it any time; these look at each character a fixed number of times.
+func knownPatterns() []string { return []string{qwen35Pattern, qwen2Pattern} }
+
 // newSplitter compiles the pattern of tokenizer.json.
 func newSplitter(expression string) (*splitter, error) {
 	// Where case is ignored, the library folds by lower case alone. The `tokenizers` library

@@ -6,12 +6,6 @@ import (
 	"testing"
 )
 
-// The patterns of Qwen3.5 and of Qwen2 and Qwen3, as their tokenizer.json have them.
-const (
-	qwen35Pattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	qwen2Pattern  = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-)
-
 func TestSplit(t *testing.T) {
 	for _, c := range []struct {
 		name, pattern, text string

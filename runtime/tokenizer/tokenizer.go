@@ -4,6 +4,8 @@
 // It must not know models, chat templates, files or MLX. Bytes and strings come in, ids go out.
 package tokenizer
 
+import "fmt"
+
 // Tokenizer is one tokenizer.json, ready to use. It is immutable and safe for concurrent use.
 type Tokenizer struct {
 	vocab      map[string]int32 // ordinary tokens in the file's spelling: printable stand-ins for bytes
@@ -19,11 +21,14 @@ type Tokenizer struct {
 // Load reads a tokenizer.json. Anything that would make its ids differ from the ones that the
 // `tokenizers` library gives (another model, normalizer, pre-tokenizer or decoder) is an error.
 func Load(data []byte) (*Tokenizer, error) {
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%w: it has %d bytes, more than %d", ErrBadFile, len(data), maxFile)
+	}
 	f, err := readFile(data)
 	if err != nil {
 		return nil, err
 	}
-	return build(f, max(len(data), minIDLimit))
+	return build(f)
 }
 
 // Size returns the number of ids: one more than the largest id that has a token. Models usually

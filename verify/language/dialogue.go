@@ -1,6 +1,7 @@
 package language
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"strings"
@@ -37,7 +38,7 @@ func (l *Language) Encode(name, text string, most int) ([]int, error) {
 
 // Dialogue is the built-in text in the model's chat form: each question as the template opens an
 // answer to it, without thinking, then the answer and the end of the turn.
-func (l *Language) Dialogue() (string, error) {
+func (l *Language) Dialogue(ctx context.Context) (string, error) {
 	if l.Template == nil {
 		return "", chat.ErrNoTemplate
 	}
@@ -48,12 +49,12 @@ func (l *Language) Dialogue() (string, error) {
 	var text strings.Builder
 	think := false
 	for _, turn := range turns {
-		opened, err := l.Template.Render([]chat.Message{{Role: "user", Content: turn.Prompt}},
+		opened, err := l.Template.Render(ctx, []chat.Message{{Role: "user", Content: turn.Prompt}},
 			chat.Options{AddGenerationPrompt: true, EnableThinking: &think})
 		if err != nil {
 			return "", err
 		}
-		end, err := TurnEnd(l.Template)
+		end, err := TurnEnd(ctx, l.Template)
 		if err != nil {
 			return "", err
 		}

@@ -40,11 +40,11 @@ func read(t *testing.T, model files.Set) Language {
 // The built-in text is long enough to be measured on, and ends as a turn ends.
 func TestDialogue(t *testing.T) {
 	l := read(t, folder{})
-	text, err := l.Dialogue()
+	text, err := l.Dialogue(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	end, err := TurnEnd(l.Template)
+	end, err := TurnEnd(t.Context(), l.Template)
 	if err != nil || !strings.HasSuffix(text, end) {
 		t.Errorf("it ends with %q, a turn with %q, %v", text[len(text)-20:], end, err)
 	}
@@ -63,16 +63,16 @@ func TestTemplatesAtFault(t *testing.T) {
 		say:                         "does not open",
 	} {
 		l := read(t, folder{"chat_template.jinja": template})
-		_, err := TurnEnd(l.Template)
+		_, err := TurnEnd(t.Context(), l.Template)
 		if err == nil {
-			err = OpensTurn(l.Template)
+			err = OpensTurn(t.Context(), l.Template)
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", template, err)
 		}
 	}
 	l := read(t, folder{"chat_template.jinja": say + `{% if add_generation_prompt %}<|im_start|>{% endif %}`})
-	if err := OpensTurn(l.Template); err != nil {
+	if err := OpensTurn(t.Context(), l.Template); err != nil {
 		t.Error(err)
 	}
 }

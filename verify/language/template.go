@@ -1,6 +1,7 @@
 package language
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -9,9 +10,9 @@ import (
 
 // TurnEnd is what a template writes after an answer, found between what was put in: templates give no
 // other way to ask. One that loses a message is an error.
-func TurnEnd(t *chat.Template) (string, error) {
+func TurnEnd(ctx context.Context, t *chat.Template) (string, error) {
 	const question, answer = "Where does the ferry leave?", "From the western pier."
-	text, err := t.Render([]chat.Message{{Role: "user", Content: question}, {Role: "assistant", Content: answer}}, chat.Options{})
+	text, err := t.Render(ctx, []chat.Message{{Role: "user", Content: question}, {Role: "assistant", Content: answer}}, chat.Options{})
 	if err != nil {
 		return "", err
 	}
@@ -24,13 +25,13 @@ func TurnEnd(t *chat.Template) (string, error) {
 }
 
 // OpensTurn says whether the template adds something for the model to go on from.
-func OpensTurn(t *chat.Template) error {
+func OpensTurn(ctx context.Context, t *chat.Template) error {
 	question := []chat.Message{{Role: "user", Content: "Where does the ferry leave?"}}
-	closed, err := t.Render(question, chat.Options{})
+	closed, err := t.Render(ctx, question, chat.Options{})
 	if err != nil {
 		return err
 	}
-	opened, err := t.Render(question, chat.Options{AddGenerationPrompt: true})
+	opened, err := t.Render(ctx, question, chat.Options{AddGenerationPrompt: true})
 	if err == nil && len(opened) <= len(closed) {
 		err = fmt.Errorf("the chat template does not open the assistant's turn: with and without it makes %.80q", opened)
 	}

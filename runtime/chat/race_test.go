@@ -1,0 +1,6 @@
+//go:build race
+
+package chat
+
+// patience is by how much the race detector slows a rendering down.
+const patience = 10
