@@ -137,6 +137,29 @@ func TestPublishedBesideOllamaRm(t *testing.T) {
 	t.Logf("%d of %d names were removed under the import, and said so", gone, rounds)
 }
 
+// TestImportSurvivesOllamasStart: what it has written waits where Ollama does not look, and what it
+// reuses has a second name there, however long it takes.
+func TestImportSurvivesOllamasStart(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	orphan(t, s, "old", versionOne)
+	st := openStage(t, s, "fp")
+	l := Layer{MediaTypeTensor, DigestOf([]byte("of one")), 6, "b"}
+	if !st.Reuse(context.Background(), "b", l) {
+		t.Fatal("not reused")
+	}
+	config := stagePut(t, st, "config", "{ }")
+	age(t, s, 2*Grace)
+	ollama{s}.start()
+	if n := countFiles(t, s.blobsDir()); n != 0 {
+		t.Errorf("%d blobs are left", n)
+	}
+	if _, err := st.Publish(context.Background(), mustName(t, "m"), New(config, []Layer{l})); err != nil {
+		t.Fatal(err)
+	}
+	ollama{s}.start()
+	checkStore(t, s)
+}
+
 // TestBlobsRemovedAfterTheNameMovedArePutBack: at the last moment.
 func TestBlobsRemovedAfterTheNameMovedArePutBack(t *testing.T) {
 	s := openStore(t, t.TempDir())
