@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+
 	"qimport/verify/language"
 	"qimport/verify/score"
 )

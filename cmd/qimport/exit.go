@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"qimport"
 
+	"qimport"
 	"qimport/arch"
 	"qimport/convert/checkpoint"
 	"qimport/convert/safetensors"

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"qimport"
 	"testing"
 
+	"qimport"
 	"qimport/manifest"
 	"qimport/quant/recipe"
 	"qimport/runtime/mlx"

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"qimport"
 	"strings"
 	"testing"
 
+	"qimport"
 	"qimport/arch"
 	"qimport/convert/source"
 	"qimport/manifest"

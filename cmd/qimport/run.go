@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"qimport"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"qimport"
 	"qimport/internal/untrusted"
 	"qimport/runtime"
 	"qimport/runtime/chat"

@@ -7,11 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
 	"qimport/convert/encode"
 	"qimport/convert/plan"
 	"qimport/convert/source"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Options say how to export.

@@ -2,10 +2,11 @@ package recipe
 
 import (
 	"fmt"
-	"qimport/quant"
 	"slices"
 	"strconv"
 	"strings"
+
+	"qimport/quant"
 )
 
 // chooser finds the rule that decides a tensor, and remembers what became of each rule.

@@ -3,8 +3,9 @@ package recipe
 import (
 	"errors"
 	"fmt"
-	"qimport/quant"
 	"slices"
+
+	"qimport/quant"
 )
 
 // decider carries one recipe over the subjects, and gathers what is wrong on the way.

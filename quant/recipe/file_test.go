@@ -2,10 +2,11 @@ package recipe
 
 import (
 	"errors"
-	"qimport/quant"
 	"slices"
 	"strings"
 	"testing"
+
+	"qimport/quant"
 )
 
 func TestParseRecipe(t *testing.T) {

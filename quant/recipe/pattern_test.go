@@ -2,11 +2,12 @@ package recipe
 
 import (
 	"errors"
-	"qimport/quant"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"qimport/quant"
 )
 
 func TestPatternMatches(t *testing.T) {

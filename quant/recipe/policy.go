@@ -2,8 +2,9 @@ package recipe
 
 import (
 	"fmt"
-	"qimport/quant"
 	"strings"
+
+	"qimport/quant"
 )
 
 // Policy gives a type to the tensors that no rule names.

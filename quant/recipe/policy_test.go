@@ -1,8 +1,9 @@
 package recipe
 
 import (
-	"qimport/quant"
 	"testing"
+
+	"qimport/quant"
 )
 
 // bf16Subject is an unquantized tensor as inventories have it.

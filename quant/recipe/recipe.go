@@ -3,8 +3,9 @@ package recipe
 import (
 	"errors"
 	"fmt"
-	"qimport/quant"
 	"strings"
+
+	"qimport/quant"
 )
 
 // ErrRecipe marks a recipe that cannot be carried out: an unknown type or policy, a pattern that

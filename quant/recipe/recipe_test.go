@@ -2,9 +2,10 @@ package recipe
 
 import (
 	"errors"
-	"qimport/quant"
 	"strings"
 	"testing"
+
+	"qimport/quant"
 )
 
 // fixedSubject is a tensor that is never quantized.

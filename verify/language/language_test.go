@@ -3,9 +3,10 @@ package language
 import (
 	"os"
 	"path/filepath"
-	"qimport/arch/files"
 	"strings"
 	"testing"
+
+	"qimport/arch/files"
 )
 
 // folder is a checkpoint's files, with some replaced.

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"qimport/convert/safetensors"
 	"testing"
+
+	"qimport/convert/safetensors"
 )
 
 // TestScoresCutWhileRead: rows of a file of scores that was cut short are an error.
