@@ -10,16 +10,26 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // version is set by the linker: -X main.version=v1.2.3.
 var version = "unknown"
 
+// patience is how long work that was interrupted may take to end by itself. Whatever is staged by then
+// is kept, as if the process had been killed.
+const patience = 800 * time.Millisecond
+
 func main() {
+	io := stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the process at once: whatever is staged by then is kept.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	context.AfterFunc(ctx, func() {
+		stop() // a second signal ends the process at once
+		time.Sleep(patience)
+		io.json = asksForJSON(os.Args[1:])
+		os.Exit(io.fail(ctx, context.Canceled)) // what does not listen, such as a read of stdin
+	})
+	os.Exit(run(ctx, os.Args[1:], io))
 }
 
 // run is the whole program, but for the process around it: arguments and streams in, exit status

@@ -190,3 +190,47 @@ func TestInterspersed(t *testing.T) {
 		}
 	}
 }
+
+// TestInterruptedWhileReadingStdin: a signal ends a command also where it waits for what does not come.
+func TestInterruptedWhileReadingStdin(t *testing.T) {
+	if !haveMLX() {
+		t.Skip("models cannot be run here")
+	}
+	binary := filepath.Join(t.TempDir(), "qimport")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	command := exec.Command(binary, "run", "../../testdata/qwen3.5-bf16", "--device", "cpu")
+	stdin, err := command.StdinPipe() // stays open
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	loaded, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loaded.Close()
+	command.Stderr = write
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	if _, err := loaded.Read(make([]byte, 1)); err != nil { // it says how the model is placed, then reads
+		t.Fatal(err)
+	}
+	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(30 * time.Second):
+		command.Process.Kill()
+		t.Fatal("it goes on")
+	}
+	if status := command.ProcessState.ExitCode(); status != exitInterrupted {
+		t.Errorf("exit status %d, want %d", status, exitInterrupted)
+	}
+}
