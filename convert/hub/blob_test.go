@@ -290,7 +290,7 @@ func TestCancel(t *testing.T) {
 			if err := refusedBy(t, ctx, s, "context canceled"); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
-			if took := time.Since(start); took > 100*time.Millisecond+time.Second {
+			if took := time.Since(start); took > 10*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})

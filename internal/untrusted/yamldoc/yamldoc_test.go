@@ -34,7 +34,7 @@ func TestParseRefuses(t *testing.T) {
 		if _, err := Read(strings.NewReader(text), name, max); !errors.Is(err, ErrBudget) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if took := time.Since(start); took > 20*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%s: %v", name, took)
 		}
 	}
