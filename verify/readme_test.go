@@ -16,27 +16,29 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of README.md")
 
-// readmePart holds the lines between a marker and its end to what the code says; -update writes them.
-func readmePart(t *testing.T, marker, want string) {
+// readmeTable holds the rows of a table between a marker and its end to what the code says; -update
+// writes them. The markers stand outside of the table, which a comment would end.
+func readmeTable(t *testing.T, marker, want string) {
 	t.Helper()
 	b, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(b), "<!-- "+marker+" -->\n")
-	got, after, end := strings.Cut(rest, "<!-- end -->")
-	if !ok || !end {
-		t.Fatalf("README.md has no part %s", marker)
+	before, rest, ok := strings.Cut(string(b), "<!-- "+marker+" -->\n\n")
+	table, after, end := strings.Cut(rest, "\n<!-- end -->")
+	lines := strings.SplitAfterN(table, "\n", 3) // the head's two, and the rows
+	if !ok || !end || len(lines) != 3 {
+		t.Fatalf("README.md has no table %s", marker)
 	}
 	if *update {
-		file := before + "<!-- " + marker + " -->\n" + want + "<!-- end -->" + after
+		file := before + "<!-- " + marker + " -->\n\n" + lines[0] + lines[1] + want + "\n<!-- end -->" + after
 		if err := os.WriteFile("README.md", []byte(file), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if got != want {
-		t.Errorf("README.md, %s: says\n%swant\n%s", marker, got, want)
+	if lines[2] != want {
+		t.Errorf("README.md, %s: says\n%swant\n%s", marker, lines[2], want)
 	}
 }
 
@@ -45,7 +47,8 @@ func TestReadmeFaults(t *testing.T) {
 	for _, f := range faults() {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, code(f.smoke), code(f.quality))
 	}
-	readmePart(t, "faults", b.String())
+	b.WriteString("| a blob's bit flipped, a blob truncated, a blob missing | `blobs.digests` | |\n")
+	readmeTable(t, "faults", b.String())
 }
 
 func code(s string) string {
@@ -75,7 +78,7 @@ func TestReadmeLimits(t *testing.T) {
 		}
 		fmt.Fprintf(&out, "| %s | %g | %g | +%.1f%% | %g |\n", row.name, b.KL, b.Top1, 100*b.Perplexity, b.Tensor)
 	}
-	readmePart(t, "limits", out.String())
+	readmeTable(t, "limits", out.String())
 }
 
 // Every check that a run can name is in the table.
