@@ -104,6 +104,7 @@ func (s *Source) LoadPiece(t Tensor, i int) (quant.Tensor, error) {
 		if err == nil && len(b) <= small {
 			lent := b
 			err = s.Guard(func() error { b = bytes.Clone(lent); return nil })
+			s.shards[part.from.Shard].Release(lent) // one read maps a megabyte around it
 		}
 		if err != nil {
 			return quant.Tensor{}, fmt.Errorf("%w: tensor %s: %w", ErrSource, t.Name, err)
