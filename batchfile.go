@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"qimport/internal/untrusted"
@@ -55,7 +54,7 @@ func parseBatch(r io.Reader, defaults Request) ([]Request, error) {
 	requests := make([]Request, len(list.Values))
 	for i, entry := range list.Values {
 		requests[i] = defaults
-		if err := yaml.NodeToValue(underscored(entry), &requests[i], yaml.Strict()); err != nil {
+		if err := yamldoc.Decode(underscored(entry), &requests[i]); err != nil {
 			return nil, fmt.Errorf("import %d: %w", i+1, err)
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/goccy/go-yaml"
-
 	"qimport/internal/untrusted"
 	"qimport/internal/untrusted/yamldoc"
 	"qimport/verify/report"
@@ -56,7 +54,7 @@ func ReadCases(r io.Reader, name string) ([]Case, error) {
 	var cases []Case
 	body, err := yamldoc.Read(r, "it", maxCases)
 	if err == nil && body != nil {
-		err = yaml.NodeToValue(body, &cases, yaml.Strict())
+		err = yamldoc.Decode(body, &cases)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cases in %s: %w", name, err)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/scanner"
@@ -133,4 +134,15 @@ func (w *weigher) Visit(n ast.Node) ast.Visitor {
 		return nil
 	}
 	return w
+}
+
+// Decode fills v from a node; unknown keys are errors. The library panics on some documents, which is an
+// error of the document here.
+func Decode(node ast.Node, v any) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("it is no document that can be read: %v", fault)
+		}
+	}()
+	return yaml.NodeToValue(node, v, yaml.Strict())
 }
