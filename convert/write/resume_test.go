@@ -32,9 +32,11 @@ func TestWriteGoesOn(t *testing.T) {
 	root := t.TempDir()
 	stage := openStage(t, plan, root)
 	ctx, cancel := context.WithCancel(context.Background())
-	_, stats, err := Blobs(ctx, plan, src, stage, Options{Jobs: 1, Progress: func(p encode.Progress) {
-		if p.Blob == "model.layers.0.self_attn.o_proj.weight" { // the fourth in size: two are finished
-			cancel()
+	_, stats, err := Blobs(ctx, plan, src, stage, Options{Jobs: 1, Progress: func(encode.Progress) {
+		for _, b := range plan.Blobs { // stop when the first is finished
+			if _, ok := stage.Done(b.Name); ok {
+				cancel()
+			}
 		}
 	}})
 	if !errors.Is(err, context.Canceled) || stats.BytesWritten == 0 || stats.BytesWritten >= whole.stats.BytesWritten {
