@@ -125,3 +125,19 @@ func TestBatchError(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestReadBatchKeepsEntriesApart: what one entry says is not another's, nor the defaults'.
+func TestReadBatchKeepsEntriesApart(t *testing.T) {
+	kl := 0.5
+	defaults := Request{Report: []string{"r.html"}, Checks: Checks{MaxKL: &kl, Prompt: []string{"a", "b"}}}
+	all, err := parseBatch(strings.NewReader("- {source: x, max_kl: 0.1, prompt: [c], report: [s.xml]}\n- {source: y}\n"), defaults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one := all[0]; *one.MaxKL != 0.1 || one.Prompt[0] != "c" || one.Report[0] != "s.xml" {
+		t.Errorf("%+v", one)
+	}
+	if other := all[1]; *other.MaxKL != 0.5 || kl != 0.5 || other.Prompt[0] != "a" || defaults.Prompt[0] != "a" || other.Report[0] != "r.html" {
+		t.Errorf("%+v, defaults %+v", other, defaults)
+	}
+}
