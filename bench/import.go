@@ -78,7 +78,7 @@ func (c importCase) checkpoint(dir string) (string, error) {
 	if err := os.RemoveAll(path + ".part"); err != nil {
 		return "", err
 	}
-	if err := synth(s, "testdata/qwen3.5-bf16", path+".part"); err != nil {
+	if err := s.release().write("testdata/qwen3.5-bf16", path+".part"); err != nil {
 		return "", err
 	}
 	return path, os.Rename(path+".part", path)

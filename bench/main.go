@@ -1,7 +1,7 @@
 // Command bench measures qimport beside its limits and its peers, in one go on one machine, and
 // prints ratios. It makes its own inputs: checkpoints of random weights at released shapes.
 //
-//	go run ./bench synth SHAPE DIR [-layers N]   write a checkpoint
+//	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR   write a checkpoint
 //	go run ./bench import [-n RUNS] [-dir DIR]   imports against hashing and writing alone
 //	go run ./bench runtime [-n RUNS] [-dir DIR]  first token, prefill and decode, beside mlx-lm's
 //	go run ./bench limit STORE DIR               one run of that limit, as a process of its own

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,7 +36,8 @@ func shapeNames() string { return strings.Join(slices.Sorted(maps.Keys(shapes)),
 type tensor struct {
 	name  string
 	shape []int
-	f32   bool // else bf16
+	dtype string // in safetensors' words; none is BF16
+	ramp  bool   // rises from 0.1 to 1 in place of random values around 0
 }
 
 func (t tensor) elements() int {
@@ -46,19 +48,11 @@ func (t tensor) elements() int {
 	return n
 }
 
-func (t tensor) bytes() int64 {
-	if t.f32 {
-		return 4 * int64(t.elements())
-	}
-	return 2 * int64(t.elements())
-}
+func (t tensor) bytes() int64 { return itemBytes[t.kind()] * int64(t.elements()) }
 
-func (t tensor) dtype() string {
-	if t.f32 {
-		return "F32"
-	}
-	return "BF16"
-}
+var itemBytes = map[string]int64{"BF16": 2, "F32": 4, "U32": 4, "U8": 1}
+
+func (t tensor) kind() string { return cmp.Or(t.dtype, "BF16") }
 
 // isFull says whether layer i has full attention: every fourth one, as in the releases.
 func isFull(i int) bool { return i%4 == 3 }
@@ -106,9 +100,9 @@ func (s shape) delta(p string) []tensor {
 		{name: p + "in_proj_a.weight", shape: []int{s.ValueHeads, s.Hidden}},
 		{name: p + "in_proj_b.weight", shape: []int{s.ValueHeads, s.Hidden}},
 		{name: p + "conv1d.weight", shape: []int{2*keys + values, 1, 4}},
-		{name: p + "A_log", shape: []int{s.ValueHeads}, f32: true},
+		{name: p + "A_log", shape: []int{s.ValueHeads}, dtype: "F32", ramp: true},
 		{name: p + "dt_bias", shape: []int{s.ValueHeads}},
-		{name: p + "norm.weight", shape: []int{s.LinearHead}, f32: true},
+		{name: p + "norm.weight", shape: []int{s.LinearHead}, dtype: "F32", ramp: true},
 		{name: p + "out_proj.weight", shape: []int{s.Hidden, values}},
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -19,32 +17,45 @@ const shardBytes = 2_000_000_000
 func synthCommand(args []string) error {
 	flags := flag.NewFlagSet("synth", flag.ContinueOnError)
 	layers := flags.Int("layers", 0, "cut the model to so many layers")
+	nvfp4 := flags.Bool("nvfp4", false, "as mlx-lm makes it of a release, packed in nvfp4")
 	tokenizer := flags.String("tokenizer", "testdata/qwen3.5-bf16", "a `folder` whose tokenizer files are copied")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	s, ok := shapes[flags.Arg(0)]
 	if !ok || flags.NArg() != 2 {
-		return fmt.Errorf("usage: bench synth [-layers N] SHAPE DIR, SHAPE one of %s", shapeNames())
+		return fmt.Errorf("usage: bench synth [-layers N] [-nvfp4] SHAPE DIR, SHAPE one of %s", shapeNames())
 	}
 	if *layers > 0 {
 		s.Layers = *layers
 	}
-	return synth(s, *tokenizer, flags.Arg(1))
+	made := s.release()
+	if *nvfp4 {
+		made = s.packed()
+	}
+	return made.write(*tokenizer, flags.Arg(1))
 }
 
-// synth writes a checkpoint of random weights. Names, shapes, dtypes, shards and config are those
-// of a release; the weights mean nothing, yet no two tensors are the same.
-func synth(s shape, tokenizer, dir string) error {
+// checkpoint is what one consists of.
+type checkpoint struct {
+	tensors []tensor
+	config  map[string]any
+}
+
+func (s shape) release() checkpoint { return checkpoint{s.tensors(), s.config()} }
+
+// write makes a checkpoint of random weights. Names, shapes, dtypes, shards and config are those
+// of the real ones; the weights mean nothing, yet no two tensors are the same.
+func (c checkpoint) write(tokenizer, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	shards := cut(s.tensors())
-	pool := newPool()
+	shards := cut(c.tensors)
+	pools := pools{}
 	index := map[string]string{}
 	for i, shard := range shards {
 		name := fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
-		if err := writeShard(filepath.Join(dir, name), shard, pool); err != nil {
+		if err := writeShard(filepath.Join(dir, name), shard, pools); err != nil {
 			return err
 		}
 		for _, t := range shard {
@@ -54,7 +65,7 @@ func synth(s shape, tokenizer, dir string) error {
 	if err := writeJSON(filepath.Join(dir, "model.safetensors.index.json"), map[string]any{"weight_map": index}); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(dir, "config.json"), s.config()); err != nil {
+	if err := writeJSON(filepath.Join(dir, "config.json"), c.config); err != nil {
 		return err
 	}
 	return copyTokenizer(tokenizer, dir)
@@ -73,7 +84,7 @@ func cut(list []tensor) [][]tensor {
 	return shards
 }
 
-func writeShard(path string, shard []tensor, pool *pool) error {
+func writeShard(path string, shard []tensor, pools pools) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -84,7 +95,7 @@ func writeShard(path string, shard []tensor, pool *pool) error {
 		return err
 	}
 	for _, t := range shard {
-		if err := pool.write(w, t); err != nil {
+		if err := pools.write(w, t); err != nil {
 			return err
 		}
 	}
@@ -98,7 +109,7 @@ func writeHeader(w io.Writer, shard []tensor) error {
 	header := map[string]any{"__metadata__": map[string]string{"format": "pt"}}
 	var at int64
 	for _, t := range shard {
-		header[t.name] = map[string]any{"dtype": t.dtype(), "shape": t.shape, "data_offsets": []int64{at, at + t.bytes()}}
+		header[t.name] = map[string]any{"dtype": t.kind(), "shape": t.shape, "data_offsets": []int64{at, at + t.bytes()}}
 		at += t.bytes()
 	}
 	b, err := json.Marshal(header)
@@ -113,47 +124,6 @@ func writeHeader(w io.Writer, shard []tensor) error {
 	}
 	_, err = w.Write(b)
 	return err
-}
-
-// pool is 64 MiB of bf16 normals with a deviation of 0.02, read at a moving offset.
-type pool struct {
-	bytes []byte
-	at    int
-}
-
-func newPool() *pool {
-	const elements = 32 << 20
-	r := rand.New(rand.NewPCG(1, 2))
-	b := make([]byte, 2*elements)
-	for i := range elements {
-		v := math.Float32bits(float32(r.NormFloat64() * 0.02))
-		binary.LittleEndian.PutUint16(b[2*i:], uint16(v>>16))
-	}
-	return &pool{bytes: b}
-}
-
-func (p *pool) write(w io.Writer, t tensor) error {
-	if t.f32 {
-		return writeRamp(w, t.elements())
-	}
-	for left := int(t.bytes()); left > 0; {
-		n := min(left, len(p.bytes)-p.at)
-		if _, err := w.Write(p.bytes[p.at : p.at+n]); err != nil {
-			return err
-		}
-		left -= n
-		p.at = (p.at + n + 8198) % len(p.bytes) // a stride that no tensor's size divides
-	}
-	return nil
-}
-
-// writeRamp writes n float32 values from 0.1 to 1, which A_log and the gated norm can bear.
-func writeRamp(w io.Writer, n int) error {
-	ramp := make([]float32, n)
-	for i := range ramp {
-		ramp[i] = 0.1 + 0.9*float32(i)/float32(n)
-	}
-	return binary.Write(w, binary.LittleEndian, ramp)
 }
 
 func writeJSON(path string, v any) error {
