@@ -36,6 +36,7 @@ import "unsafe"
 func newNative(name string, isa C.int) *Set {
 	return &Set{
 		Name: name,
+		isa:  int(isa),
 		Widen: func(dst []float32, src []byte, from Elem) {
 			n := len(dst)
 			C.qk_widen(isa, floats(dst), data(src[:n*from.Size()]), C.int(from), C.size_t(n))

@@ -9,7 +9,7 @@ import "golang.org/x/sys/cpu"
 // native lists the C versions that this CPU can run, slowest first.
 func native() []*Set {
 	sets := []*Set{newNative("sse2", C.BASE)}
-	if cpu.X86.HasAVX2 {
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 		sets = append(sets, newNative("avx2", C.AVX2))
 	}
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ {

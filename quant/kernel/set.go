@@ -4,6 +4,7 @@ package kernel
 // sign and payload.
 type Set struct {
 	Name string // "go" for the definition, else the instruction set
+	isa  int    // that instruction set in C
 
 	// Widen reads len(dst) elements of src.
 	Widen func(dst []float32, src []byte, from Elem)
