@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -35,7 +34,7 @@ func (c *Conversation) keep(sessions ...*Session) {
 
 // Generate answers one request; see Model.Generate.
 func (c *Conversation) Generate(ctx context.Context, o GenerateOptions, emit func(piece string)) (Answer, error) {
-	g := &generation{model: c.model, sampler: newSampler(o.Sampling), stopper: newStopper(o.Stop), emit: emit}
+	g := c.model.newGeneration(o, emit)
 	ids, shared, err := c.model.prompt(ctx, o)
 	if err == nil {
 		err = o.Sampling.check()
@@ -44,12 +43,9 @@ func (c *Conversation) Generate(ctx context.Context, o GenerateOptions, emit fun
 		return Answer{}, err
 	}
 	g.answer.Prompt = ids
-	limit := c.model.Config.MaxPositions - len(ids)
-	if limit <= 0 {
-		return g.answer, fmt.Errorf("%w: the prompt has %d tokens; the model has %d positions and the answer needs some", ErrContext, len(ids), c.model.Config.MaxPositions)
-	}
-	if o.MaxTokens > 0 {
-		limit = min(limit, o.MaxTokens)
+	limit, err := c.model.room(ids, o.MaxTokens)
+	if err != nil {
+		return g.answer, err
 	}
 	logits, err := c.prefill(ctx, g, shared)
 	if err == nil {

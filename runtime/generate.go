@@ -9,6 +9,7 @@ import (
 
 	"qimport/runtime/chat"
 	"qimport/runtime/mlx"
+	"qimport/runtime/tokenizer"
 )
 
 // GenerateOptions is one request. Of Messages, Prompt and Tokens one is given.
@@ -100,8 +101,25 @@ type generation struct {
 	session *Session
 	sampler *sampler
 	stopper *stopper
+	stream  *tokenizer.Stream
 	emit    func(string)
 	answer  Answer
+}
+
+func (m *Model) newGeneration(o GenerateOptions, emit func(string)) *generation {
+	return &generation{model: m, sampler: newSampler(o.Sampling), stopper: newStopper(o.Stop), stream: m.Tokenizer.NewStream(true), emit: emit}
+}
+
+// room is how many tokens an answer to a prompt may have: as asked, as far as the context goes.
+func (m *Model) room(prompt []int, most int) (int, error) {
+	limit := m.Config.MaxPositions - len(prompt)
+	if limit <= 0 {
+		return 0, fmt.Errorf("%w: the prompt has %d tokens; the model has %d positions and the answer needs some", ErrContext, len(prompt), m.Config.MaxPositions)
+	}
+	if most > 0 {
+		limit = min(limit, most)
+	}
+	return limit, nil
 }
 
 // decode chooses tokens until one of them, the text or their number ends the answer. logits are
@@ -109,32 +127,40 @@ type generation struct {
 func (g *generation) decode(ctx context.Context, logits []float32, limit int) error {
 	begin := time.Now()
 	defer func() { g.answer.Decode.Seconds = time.Since(begin).Seconds() }()
-	stream := g.model.Tokenizer.NewStream(true)
 	id, err := g.choose(logits)
-	for {
-		if err != nil {
-			return err
-		}
-		g.answer.Decode.Tokens++
-		if slices.Contains(g.model.Stop, id) {
-			g.answer.Stop = StopEOS
-			break
-		}
-		g.answer.Tokens = append(g.answer.Tokens, id)
-		if g.show(stream.Push(id)) {
-			g.answer.Stop = StopText
-			return nil
-		}
-		if len(g.answer.Tokens) == limit { // no need to read what nothing follows
-			g.answer.Stop = StopLength
-			break
-		}
+	for err == nil && !g.take(id, limit) {
 		id, err = g.follow(ctx, id)
 	}
-	if !g.show(stream.Flush()) {
+	return err
+}
+
+// take makes a token part of the answer, unless it is one that ends it; true if nothing follows: the
+// last of limit tokens need not be read.
+func (g *generation) take(id, limit int) (ended bool) {
+	g.answer.Decode.Tokens++
+	if slices.Contains(g.model.Stop, id) {
+		g.answer.Stop = StopEOS
+		g.flush()
+		return true
+	}
+	g.answer.Tokens = append(g.answer.Tokens, id)
+	if g.show(g.stream.Push(id)) {
+		g.answer.Stop = StopText
+		return true
+	}
+	if len(g.answer.Tokens) == limit {
+		g.answer.Stop = StopLength
+		g.flush()
+		return true
+	}
+	return false
+}
+
+// flush passes on what was held back.
+func (g *generation) flush() {
+	if !g.show(g.stream.Flush()) {
 		g.out(g.stopper.flush())
 	}
-	return nil
 }
 
 // follow reads a token and picks the one after it.

@@ -13,12 +13,7 @@ import (
 // of a whole vocabulary takes as long as a good part of the step.
 func (x *Session) StepGreedy(ctx context.Context, id, size int) (next int, err error) {
 	err = x.eachSlice(ctx, []int{id}, func(ids []int, _ bool) error {
-		likeliest := func(s *mlx.Scope, hidden *mlx.Array) *mlx.Array {
-			logits := s.SliceAxis(x.model.decoder.Logits(s, hidden), 2, 0, size)
-			chosen := s.AsType(s.ArgMax(logits, -1, false), quant.I32)
-			finite := s.All(s.IsFinite(logits), -1, false)
-			return s.Where(finite, chosen, s.Full(-1, quant.I32, 1))
-		}
+		likeliest := func(s *mlx.Scope, hidden *mlx.Array) *mlx.Array { return x.likeliest(s, hidden, size) }
 		return x.run(ids, likeliest, func(s *mlx.Scope, chosen *mlx.Array) error {
 			next = int(s.Int32s(chosen)[0])
 			return nil
@@ -28,4 +23,14 @@ func (x *Session) StepGreedy(ctx context.Context, id, size int) (next int, err e
 		err = fmt.Errorf("%w after token %d", ErrNotFinite, id)
 	}
 	return next, err
+}
+
+// likeliest is, for states [B, T, H], the likeliest of the first size tokens after the last of them, int32
+// [B], the first of equals; -1 where logits are not finite.
+func (x *batch) likeliest(s *mlx.Scope, hidden *mlx.Array, size int) *mlx.Array {
+	b, t := hidden.Shape()[0], hidden.Shape()[1]
+	last := x.model.decoder.Logits(s, s.SliceAxis(hidden, 1, t-1, t))
+	logits := s.SliceAxis(s.Reshape(last, b, last.Dim(-1)), 1, 0, size)
+	chosen := s.AsType(s.ArgMax(logits, -1, false), quant.I32)
+	return s.Where(s.All(s.IsFinite(logits), -1, false), chosen, s.Full(-1, quant.I32, 1))
 }

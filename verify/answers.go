@@ -26,12 +26,8 @@ func (r *run) cases() []Case {
 	return r.Cases
 }
 
-// checkAnswer puts one case to the model, in a conversation of its own: no answer leans on what was
-// said before it.
-func (r *run) checkAnswer(ctx context.Context, c Case) report.Check {
-	if r.model == nil || r.language.Template == nil {
-		return notRun("the model did not load, or has no chat template")
-	}
+// request is a case in a conversation of its own: no answer leans on what was said before it.
+func (c Case) request() runtime.GenerateOptions {
 	var messages []chat.Message
 	if c.System != "" {
 		messages = append(messages, chat.Message{Role: "system", Content: c.System})
@@ -41,11 +37,35 @@ func (r *run) checkAnswer(ctx context.Context, c Case) report.Check {
 	if most == 0 {
 		most = answerTokens
 	}
-	talk := r.model.NewConversation()
-	defer talk.Close()
-	a, err := r.ask(ctx, talk, messages, c.Think, most)
-	if err != nil {
-		return unanswered(fmt.Sprintf("%q", clip(c.Prompt)), err)
+	return greedily(messages, c.Think, most)
+}
+
+// greedily asks for an answer of the likeliest tokens.
+func greedily(messages []chat.Message, think bool, most int) runtime.GenerateOptions {
+	return runtime.GenerateOptions{Messages: messages, Chat: chat.Options{EnableThinking: &think}, MaxTokens: most}
+}
+
+// answers puts all cases to the model, several side by side, once.
+func (r *run) answers(ctx context.Context) []runtime.BatchAnswer {
+	if r.answered == nil {
+		var requests []runtime.GenerateOptions
+		for _, c := range r.cases() {
+			requests = append(requests, c.request())
+		}
+		r.answered = r.model.GenerateBatch(ctx, requests)
+	}
+	return r.answered
+}
+
+// checkAnswer judges the answer to case k.
+func (r *run) checkAnswer(ctx context.Context, k int) report.Check {
+	if r.model == nil || r.language.Template == nil {
+		return notRun("the model did not load, or has no chat template")
+	}
+	c, answer := r.cases()[k], r.answers(ctx)[k]
+	a := r.hear(answer.Answer, c.Think, answer.Err)
+	if answer.Err != nil {
+		return unanswered(fmt.Sprintf("%q", clip(c.Prompt)), answer.Err)
 	}
 	a.Prompt, a.Expect, a.bounded = c.Prompt, c.Expect, c.Tokens > 0
 	r.spoken = append(r.spoken, a)
@@ -53,20 +73,18 @@ func (r *run) checkAnswer(ctx context.Context, c Case) report.Check {
 	return c.judge(a.Text)
 }
 
-// ask lets the model answer greedily.
-func (r *run) ask(ctx context.Context, c *runtime.Conversation, messages []chat.Message, think bool, most int) (spoken, error) {
-	answer, err := c.Generate(ctx, runtime.GenerateOptions{
-		Messages: messages, Chat: chat.Options{EnableThinking: &think}, MaxTokens: most,
-	}, nil)
+// hear notes what an answer, or a part of one, says of the model.
+func (r *run) hear(answer runtime.Answer, think bool, err error) spoken {
 	r.seen = r.seen.with(answer.Precision)
-	r.rows += answer.Decode.Tokens // each chosen from one row, which Generate has found finite
+	r.rows += answer.Decode.Tokens // each chosen from one row, which was found finite
 	if errors.Is(err, runtime.ErrNotFinite) {
+		r.rows++
 		r.broken++
 	}
 	return spoken{
 		Answer: report.Answer{Text: answer.Text, Tokens: len(answer.Tokens), Stop: string(answer.Stop)},
 		ids:    answer.Tokens, thinking: think,
-	}, err
+	}
 }
 
 // unanswered is the outcome of a check whose question could not be answered.
@@ -167,7 +185,8 @@ func (r *run) checkGeneration(ctx context.Context) report.Check {
 		}
 		messages = append(messages, chat.Message{Role: "user", Content: topics()[turns%len(topics())]})
 		what := fmt.Sprintf("turn %d of a long conversation", turns+1)
-		a, err := r.ask(ctx, talk, messages, false, r.Tokens-total)
+		answer, err := talk.Generate(ctx, greedily(messages, false, r.Tokens-total), nil)
+		a := r.hear(answer, false, err)
 		if err != nil {
 			return unanswered(what, err)
 		}

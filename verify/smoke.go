@@ -22,9 +22,9 @@ func (r *run) smokeSteps() []step {
 			return r.checkPrefill(ctx, n, lengths, note)
 		}})
 	}
-	for i, c := range r.cases() {
-		steps = append(steps, step{fmt.Sprintf("smoke.answer.%d", i+1), func(ctx context.Context) report.Check {
-			return r.checkAnswer(ctx, c)
+	for k := range r.cases() {
+		steps = append(steps, step{fmt.Sprintf("smoke.answer.%d", k+1), func(ctx context.Context) report.Check {
+			return r.checkAnswer(ctx, k)
 		}})
 	}
 	steps = append(steps,

@@ -25,6 +25,8 @@ type subject struct {
 	// stepped are the logits after so many tokens of the first text, decoded one token at a time.
 	stepped map[int]stepped
 
+	answered []runtime.BatchAnswer // to the cases, in order
+
 	spoken  []spoken
 	seen    precisions
 	rows    int // of logits that were read

@@ -67,17 +67,17 @@ func (a *Attention) Params() []*Param {
 	return concat(a.in.Params(), a.out.Params(), a.qNorm.Params(), a.kNorm.Params())
 }
 
-// Forward attends from x [B, T, H] to itself and to all that the KV cache holds, which grows by T.
+// Forward attends from x [B, T, H] to itself and to all that the KV cache holds, which grows by T, but
+// for padding.
 func (a *Attention) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
 	z, kv := a.sizes, &cache.KV
 	q, k, v, gate := a.project(s, x)
-	q = a.rope.Apply(s, a.qNorm.Apply(s, q), kv.Len()) // [B, nq, T, D]
-	k = a.rope.Apply(s, a.kNorm.Apply(s, k), kv.Len()) // [B, nkv, T, D]
-	keys, values := kv.Append(s, k, v)                 // [B, nkv, S, D]
+	b, t, at := x.Shape()[0], x.Shape()[1], kv.Len()
+	q = a.rope.Apply(s, a.qNorm.Apply(s, q), at, cache.Padding) // [B, nq, T, D]
+	k = a.rope.Apply(s, a.kNorm.Apply(s, k), at, cache.Padding) // [B, nkv, T, D]
+	keys, values := kv.Append(s, k, v)                          // [B, nkv, S, D]
 	scale := float32(1 / math.Sqrt(float64(z.HeadDim)))
-	causal := x.Shape()[1] > 1
-	o := s.Attention(q, keys, values, scale, mlx.Mask{Causal: causal}) // [B, nq, T, D]
-	b, t := x.Shape()[0], x.Shape()[1]
+	o := s.Attention(q, keys, values, scale, cache.Padding.mask(s, at, t)) // [B, nq, T, D]
 	o = s.Reshape(s.Transpose(o, 0, 2, 1, 3), b, t, z.Heads*z.HeadDim)
 	if a.gated {
 		o = s.Mul(o, s.Sigmoid(gate))

@@ -62,12 +62,14 @@ type DeltaCache struct {
 	conv  *mlx.Array // [B, K-1, Cd]: the last inputs of the convolution, as activations
 	state *mlx.Array // [B, nv, dv, dk]
 	decay *mlx.Array // [B, .., nv]: the decays of the last step, kept to show their dtype
+	read  int        // positions so far
 }
 
 // Cache is the memory of one layer: one of its parts is used.
 type Cache struct {
-	KV    KVCache
-	Delta DeltaCache
+	KV      KVCache
+	Delta   DeltaCache
+	Padding Padding
 }
 
 // arrays lists what the cache owns.
@@ -103,6 +105,17 @@ func (c *Cache) Fork(s *mlx.Scope) Cache {
 		}
 	}
 	return f
+}
+
+// Select leaves only the sequences of these rows, in that order.
+func (c *Cache) Select(s *mlx.Scope, rows []int) {
+	index := s.FromInt32(int32s(rows), len(rows))
+	for _, a := range c.arrays() {
+		if *a != nil {
+			replace(s, a, s.Take(*a, index, 0))
+		}
+	}
+	c.Padding = c.Padding.pick(rows)
 }
 
 // Precision is the dtypes of a Gated DeltaNet's states as the live arrays have them; ok is false

@@ -94,7 +94,8 @@ func (d *DeltaNet) Params() []*Param {
 	return concat(d.in.Params(), d.out.Params(), d.norm.Params(), []*Param{d.conv, d.rate, d.bias, d.scale})
 }
 
-// Forward runs x [B, T, H] through the layer, from the cache's states to the ones T tokens on.
+// Forward runs x [B, T, H] through the layer, from the cache's states to the ones T tokens on. Padding
+// leaves the states zero.
 func (d *DeltaNet) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
 	mix := d.mix
 	switch {
@@ -103,7 +104,9 @@ func (d *DeltaNet) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array 
 	case d.mixesOnHost(x.Shape()[1]):
 		mix = d.mixOnHost
 	}
-	return d.out.Apply(s, mix(s, d.in.Apply(s, x), &cache.Delta))
+	in := cache.Padding.blank(s, d.in.Apply(s, x), cache.Delta.read)
+	cache.Delta.read += x.Shape()[1]
+	return d.out.Apply(s, mix(s, in, &cache.Delta))
 }
 
 // mix is all that lies between the projections: x [B, T, Cd + nv*dv + 2*nv] to [B, T, nv*dv].

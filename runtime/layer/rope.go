@@ -90,12 +90,28 @@ func (r *Rotary) Params() []*Param {
 	return []*Param{r.periods}
 }
 
-// Apply rotates x [B, heads, T, D], whose first position is offset.
-func (r *Rotary) Apply(s *mlx.Scope, x *mlx.Array, offset int) *mlx.Array {
-	if r.periods == nil {
-		return s.RoPE(x, r.rope.Dims, false, float32(r.rope.Theta), 1, offset)
+// Apply rotates x [B, heads, T, D], whose first position is at: of all sequences, less the padding
+// of each.
+func (r *Rotary) Apply(s *mlx.Scope, x *mlx.Array, at int, padding Padding) *mlx.Array {
+	dims, theta := r.rope.Dims, float32(r.rope.Theta)
+	if r.periods != nil {
+		parts := split(s, x, dims)
+		parts[0] = s.Mul(parts[0], s.ScalarLike(r.rope.YaRN.attention(), x))
+		x = s.Concatenate(-1, parts...)
 	}
-	parts := split(s, x, r.rope.Dims)
-	parts[0] = s.Mul(parts[0], s.ScalarLike(r.rope.YaRN.attention(), x))
-	return s.RoPEFreqs(s.Concatenate(-1, parts...), r.periods.Array, r.rope.Dims, false, 1, offset)
+	switch {
+	case padding.any():
+		return s.RoPEAt(x, dims, false, theta, 1, padding.positions(s, at), r.freqs())
+	case r.periods == nil:
+		return s.RoPE(x, dims, false, theta, 1, at)
+	}
+	return s.RoPEFreqs(x, r.periods.Array, dims, false, 1, at)
+}
+
+// freqs is what MLX's rope takes in place of a base, or nil.
+func (r *Rotary) freqs() *mlx.Array {
+	if r.periods == nil {
+		return nil
+	}
+	return r.periods.Array
 }

@@ -3,6 +3,7 @@ package layer
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"qimport/runtime/mlx"
@@ -65,9 +66,15 @@ func TestRotary(t *testing.T) {
 					return err
 				}
 			}
-			got := s.Float32s(r.Apply(s, s.FromFloat32(x, 1, heads, tokens, width), offset))
+			got := s.Float32s(r.Apply(s, s.FromFloat32(x, 1, heads, tokens, width), offset, nil))
 			if at, diff := worst(wide(got), want); diff > 1e-5 {
 				t.Errorf("%s: element %d is off by %.2g", name, at, diff)
+			}
+			padding := Padding{0, 3}
+			two := append(slices.Clone(want), rotated(x, rope, tokens, width, offset-3)...)
+			got = s.Float32s(r.Apply(s, s.FromFloat32(append(slices.Clone(x), x...), 2, heads, tokens, width), offset, padding))
+			if at, diff := worst(wide(got), two); diff > 1e-5 {
+				t.Errorf("%s: of two sequences, element %d is off by %.2g", name, at, diff)
 			}
 			return nil
 		})

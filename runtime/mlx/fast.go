@@ -28,6 +28,14 @@ func (s *Scope) RoPEFreqs(x, freqs *Array, dims int, traditional bool, scale flo
 	return r.ok("rope", C.mlx_fast_rope(&r.handle, x.in(), C.int(dims), C.bool(traditional), C.mlx_optional_float{}, C.float(scale), C.int(offset), freqs.in(), s.thread.stream))
 }
 
+// RoPEAt is RoPE for sequences x [B, heads, length, dim] that begin at different positions, offsets
+// int32 [B]; with freqs [dims/2] as RoPEFreqs takes them in place of a base, or nil.
+func (s *Scope) RoPEAt(x *Array, dims int, traditional bool, base, scale float32, offsets, freqs *Array) *Array {
+	b := C.mlx_optional_float{value: C.float(base), has_value: C.bool(freqs == nil)}
+	r := s.array()
+	return r.ok("rope", C.mlx_fast_rope_dynamic(&r.handle, x.in(), C.int(dims), C.bool(traditional), b, C.float(scale), offsets.in(), optional(freqs), s.thread.stream))
+}
+
 // Mask says which keys a query sees.
 type Mask struct {
 	Causal bool   // those up to its own place, counted from the last key

@@ -139,6 +139,12 @@ func (s *Scope) RoPEFreqs(x, freqs *Array, dims int, traditional bool, scale flo
 	panic(ErrNoMLX)
 }
 
+// RoPEAt is RoPE for sequences x [B, heads, length, dim] that begin at different positions, offsets
+// int32 [B]; with freqs [dims/2] as RoPEFreqs takes them in place of a base, or nil.
+func (s *Scope) RoPEAt(x *Array, dims int, traditional bool, base, scale float32, offsets, freqs *Array) *Array {
+	panic(ErrNoMLX)
+}
+
 // Mask says which keys a query sees.
 type Mask struct {
 	Causal bool   // those up to its own place, counted from the last key

@@ -1,0 +1,209 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"qimport/runtime/mlx"
+)
+
+// BatchAnswer is what came of one of several requests.
+type BatchAnswer struct {
+	Answer
+	Err error
+}
+
+// GenerateBatch answers requests, each from its own beginning and by the likeliest tokens: what Generate
+// answers, but for rounding. Several are read and answered side by side; which, changes nothing in what is
+// answered. A request that cannot be answered has an error of its own, and does not end the others.
+func (m *Model) GenerateBatch(ctx context.Context, requests []GenerateOptions) []BatchAnswer {
+	answers := make([]BatchAnswer, len(requests))
+	var rows []*row
+	var prompts [][]int
+	for i, o := range requests {
+		r, err := m.newRow(ctx, o)
+		answers[i].Err = err
+		if err != nil {
+			continue
+		}
+		r.index = i
+		rows, prompts = append(rows, r), append(prompts, r.answer.Prompt)
+	}
+	for _, members := range sideBySide(prompts) {
+		group := make([]*row, len(members))
+		for at, member := range members {
+			group[at] = rows[member]
+		}
+		m.answerTogether(ctx, group)
+		for _, r := range group {
+			answers[r.index] = BatchAnswer{r.answer, r.err}
+		}
+	}
+	return answers
+}
+
+// row is one request among those of a batch.
+type row struct {
+	*generation
+	index int // among the requests
+	limit int // of its answer's tokens
+	next  int // the token that was chosen last
+	ended bool
+	err   error
+}
+
+// newRow reads one request; the model is not run.
+func (m *Model) newRow(ctx context.Context, o GenerateOptions) (*row, error) {
+	if !newSampler(o.Sampling).greedy() {
+		return nil, errors.New("answers side by side are made of the likeliest tokens; ask one by one for others")
+	}
+	ids, _, err := m.prompt(ctx, o)
+	if err == nil {
+		err = m.check(0, ids)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &row{generation: m.newGeneration(o, nil)}
+	r.answer.Prompt = ids
+	r.limit, err = m.room(ids, o.MaxTokens)
+	return r, err
+}
+
+// answerTogether answers the rows of one batch. Each leaves it when its answer ends.
+func (m *Model) answerTogether(ctx context.Context, rows []*row) {
+	x := &answering{batch: m.newBatch(), rows: slices.Clone(rows)}
+	defer x.free()
+	begin := time.Now()
+	err := x.prefill(ctx)
+	for _, r := range rows {
+		r.answer.Prefill = Timing{len(r.answer.Prompt), time.Since(begin).Seconds()}
+	}
+	begin = time.Now()
+	for err == nil && x.advance() {
+		if err = ctx.Err(); err == nil {
+			err = x.step()
+		}
+		for _, r := range rows {
+			if !r.ended {
+				r.answer.Decode.Seconds = time.Since(begin).Seconds()
+			}
+		}
+	}
+	for _, r := range rows {
+		r.answer.Precision = x.precision
+		if !r.ended {
+			r.err = err
+		}
+		if r.err != nil {
+			r.answer.Stop = StopInterrupted
+		}
+	}
+}
+
+// answering is a batch of which each sequence is a row, in that order.
+type answering struct {
+	batch
+	rows []*row
+}
+
+// prefill reads the prompts, a slice of all of them at a time, and chooses what follows. They end side by
+// side: before a shorter one stands its own first token, as padding.
+func (x *answering) prefill(ctx context.Context) error {
+	length := 0
+	for _, r := range x.rows {
+		length = max(length, len(r.answer.Prompt))
+	}
+	padding, filled := make([]int, len(x.rows)), make([][]int, len(x.rows))
+	for i, r := range x.rows {
+		padding[i] = length - len(r.answer.Prompt)
+		filled[i] = append(slices.Repeat(r.answer.Prompt[:1], padding[i]), r.answer.Prompt...)
+	}
+	for i := range x.caches {
+		x.caches[i].Padding = padding
+	}
+	width := sliceTokens / len(x.rows)
+	for from := 0; from < length; from += width {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		slice := make([][]int, len(filled))
+		for i := range filled {
+			slice[i] = filled[i][from:min(from+width, length)]
+		}
+		if err := x.read(slice, from+width >= length); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read reads a slice of every row, and may choose the token that follows.
+func (x *answering) read(slice [][]int, choose bool) error {
+	if !choose {
+		return x.run(slice, keepHidden, func(*mlx.Scope, *mlx.Array) error { return nil })
+	}
+	likeliest := func(s *mlx.Scope, hidden *mlx.Array) *mlx.Array {
+		return x.likeliest(s, hidden, x.model.Tokenizer.Size())
+	}
+	return x.run(slice, likeliest, func(s *mlx.Scope, chosen *mlx.Array) error {
+		for i, id := range s.Int32s(chosen) {
+			x.rows[i].next = int(id)
+		}
+		return nil
+	})
+}
+
+// advance makes the token that was chosen for each row part of its answer. False if all have ended.
+func (x *answering) advance() bool {
+	for _, r := range x.rows {
+		r.advance()
+	}
+	return slices.ContainsFunc(x.rows, func(r *row) bool { return !r.ended })
+}
+
+// advance makes the token that was chosen for the row part of its answer.
+func (r *row) advance() {
+	if r.next < 0 {
+		r.ended = true
+		r.err = fmt.Errorf("after %d tokens: %w", len(r.answer.Prompt)+len(r.answer.Tokens), ErrNotFinite)
+		return
+	}
+	r.ended = r.take(r.next, r.limit)
+}
+
+// step reads the tokens chosen last and chooses the next, once the rows that have ended are dropped.
+func (x *answering) step() error {
+	if err := x.drop(); err != nil {
+		return err
+	}
+	slice := make([][]int, len(x.rows))
+	for i, r := range x.rows {
+		slice[i] = []int{r.next}
+	}
+	return x.read(slice, true)
+}
+
+// drop leaves only the rows that have not ended.
+func (x *answering) drop() error {
+	var left []int
+	var rows []*row
+	for i, r := range x.rows {
+		if !r.ended {
+			left, rows = append(left, i), append(rows, r)
+		}
+	}
+	if len(left) == len(x.rows) {
+		return nil
+	}
+	x.rows = rows
+	return x.model.thread.Do(context.Background(), func(s *mlx.Scope) error {
+		for i := range x.caches {
+			x.caches[i].Select(s, left)
+		}
+		return s.Eval(x.live()...)
+	})
+}
