@@ -65,6 +65,7 @@ func judge(ctx context.Context, target verify.Target, o verify.Options, w Watche
 	progress := begin(w, "verify")
 	defer progress.End()
 	o.Progress = progress.Step
+	o.Announce = func(text string) { notef(w, "%s", text) }
 	return verify.Run(ctx, target, o)
 }
 

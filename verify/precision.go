@@ -78,7 +78,7 @@ func (ps precisions) judge(what string, of func(runtime.Precision) quant.Dtype, 
 	case len(found) > 1 || found[0] != dtypeWord(quant.F32):
 		return fail("the %s was kept in %s, it must be float32", what, strings.Join(found, " and "))
 	}
-	return pass("the %s was float32 after each of %d steps, read from the live arrays", what, rows)
+	return pass("the %s was float32 after every step to %d rows of logits, read from the live arrays", what, rows)
 }
 
 // checkState judges the dtype of the delta states.

@@ -12,8 +12,9 @@ import (
 )
 
 // DefaultLengths are the prompt lengths at which prefill is held to token-by-token decoding: one
-// token, both sides of a multiple of 32, and just past the sizes at which kernels and chunks change.
-func DefaultLengths() []int { return []int{1, 31, 33, 513, 2049} }
+// // token, a few, both sides of a multiple of 32, and just past the sizes at which kernels and chunks
+// change. The last is left out where the model would take long to read it.
+func DefaultLengths() []int { return []int{1, 3, 31, 33, 513, 2049} }
 
 // prompt is n ids: the text, from its start again where it is too short.
 func prompt(text []int, n int) []int {
@@ -27,9 +28,6 @@ func prompt(text []int, n int) []int {
 // prefillLengths are the lengths asked for that fit into the context, each once, in order, and a
 // sentence about those that do not.
 func prefillLengths(asked []int, context int) (lengths []int, note string) {
-	if asked == nil {
-		asked = DefaultLengths()
-	}
 	lengths = slices.Compact(slices.Sorted(slices.Values(asked)))
 	fit := len(lengths)
 	for context > 0 && fit > 0 && lengths[fit-1] > context {
@@ -41,29 +39,22 @@ func prefillLengths(asked []int, context int) (lengths []int, note string) {
 	return lengths[:fit], note
 }
 
-// stepped is a row of logits reached by decoding.
+// stepped is what single steps and the longest prefill said.
 type stepped struct {
-	logits []float32
-	steps  int // of the tokens before it, how many were read singly
+	logits  map[int][]float32 // after so many tokens, the last of them read singly
+	places  []int             // those numbers, in order
+	longest compared          // of the prefill whose slices the steps lie between
 }
 
-// Decoding one token at a time takes long. Past singleSteps, the tokens up to each length are
-// prefilled but for the last steppedTail; the report says how many were stepped.
-const (
-	mostSteps   = 600
-	steppedTail = 16
-)
-
-// singleSteps is how many tokens are decoded one at a time from the first one on. It goes by the size
-// of the weights and not by the clock, so that the same model gets the same checks in every run:
-// where memory is read at 20 GB/s it is about five seconds.
-func singleSteps(weightBytes int64) int {
-	const fiveSeconds = 100e9 // bytes
-	return int(min(mostSteps, fiveSeconds/max(weightBytes, 1)))
+// compared is a prefill beside single steps.
+type compared struct {
+	places    int     // at which both were looked at
+	worst     float64 // the largest difference there
+	precision runtime.Precision
 }
 
-// checkPrefill holds one prefill of n tokens to decoding them one by one.
-func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note string) report.Check {
+// checkPrefill holds one prefill of n tokens to decoding them one by one, wherever single steps are.
+func (r *run) checkPrefill(ctx context.Context, n int, e effort) report.Check {
 	if r.model == nil || r.language.Tokenizer == nil {
 		return notRun("the model did not load")
 	}
@@ -71,25 +62,21 @@ func (r *run) checkPrefill(ctx context.Context, n int, lengths []int, note strin
 	if err != nil {
 		return notRun("%s", sentences(err))
 	}
-	ids := prompt(read[0], lengths[len(lengths)-1])
+	longest := e.lengths[len(e.lengths)-1]
+	ids := prompt(read[0], longest)
 	if r.stepped == nil {
-		if err := r.step(ctx, ids, lengths, singleSteps(r.model.Placement.WeightBytes)); err != nil {
+		if err := r.step(ctx, ids, e.segments); err != nil {
 			return notRun("token-by-token decoding: %s", sentences(err))
 		}
 	}
-	var logits []float32
-	var precision runtime.Precision
-	err = r.session(func(x *runtime.Session) error {
-		logits, err = r.feed(ctx, x, ids[:n])
-		precision = x.Precision()
-		return err
-	})
-	if err != nil {
-		return notRun("prefill of %d tokens: %s", n, sentences(err))
+	c := r.stepped.longest
+	if n < longest {
+		if c, err = r.prefill(ctx, ids[:n], nil); err != nil {
+			return notRun("prefill of %d tokens: %s", n, sentences(err))
+		}
 	}
-	want := r.stepped[n]
-	return atMost(score.LargestDifference(logits, want.logits), prefillTolerance(precision), fmt.Sprintf(
-		"largest difference of a log-probability, among the %d likeliest tokens, between one prefill and %d single steps%s", score.Likeliest, want.steps, note))
+	return atMost(c.worst, prefillTolerance(c.precision), fmt.Sprintf(
+		"largest difference of a log-probability, among the %d likeliest tokens, between one prefill and %d single steps%s", score.Likeliest, c.places, e.note))
 }
 
 // The largest difference of a log-probability that prefill and decoding may show among the
@@ -109,28 +96,66 @@ func prefillTolerance(p runtime.Precision) float64 {
 	return prefillToleranceBF16
 }
 
-// step decodes the text one token at a time and keeps the logits at each of the lengths, which are
-// in order: the first most tokens, and the last ones of each.
-func (r *run) step(ctx context.Context, ids, lengths []int, most int) error {
-	r.stepped = map[int]stepped{}
-	return r.session(func(x *runtime.Session) error {
-		steps := 0
-		for _, n := range lengths {
-			var logits []float32
-			for x.Len() < n {
-				chunk := 1
-				if steps >= most && n-x.Len() > steppedTail {
-					chunk = n - x.Len() - steppedTail
-				} else {
-					steps++
-				}
-				var err error
-				if logits, err = r.feed(ctx, x, ids[x.Len():x.Len()+chunk]); err != nil {
-					return err
-				}
-			}
-			r.stepped[n] = stepped{logits, steps}
+// step runs single steps, segment by segment, and beside them the prefill that each begins from.
+func (r *run) step(ctx context.Context, ids []int, segments []segment) error {
+	r.stepped = &stepped{logits: map[int][]float32{}}
+	for _, s := range segments {
+		for i := range s.n {
+			r.stepped.places = append(r.stepped.places, s.from+i+1)
 		}
+	}
+	var err error
+	r.stepped.longest, err = r.prefill(ctx, ids, segments)
+	return err
+}
+
+// prefill reads tokens at once, and compares its logits with those of single steps wherever there are any.
+// From where the segments begin it makes these steps, in a session that goes another way from there.
+func (r *run) prefill(ctx context.Context, ids []int, segments []segment) (c compared, err error) {
+	err = r.session(func(x *runtime.Session) error {
+		for _, s := range segments {
+			if err := r.compareAt(ctx, x, ids[x.Len():s.from], &c); err != nil {
+				return err
+			}
+			if err := r.single(ctx, x, ids[s.from:s.from+s.n]); err != nil {
+				return err
+			}
+		}
+		err := r.compareAt(ctx, x, ids[x.Len():], &c)
+		c.precision = x.Precision()
+		return err
+	})
+	return c, err
+}
+
+// compareAt lets the session read on, and compares on the way.
+func (r *run) compareAt(ctx context.Context, x *runtime.Session, ids []int, c *compared) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return x.FeedAt(ctx, ids, r.stepped.places, func(place int, logits []float32) error {
+		r.look(logits)
+		c.places++
+		c.worst = max(c.worst, score.LargestDifference(logits, r.stepped.logits[place]))
 		return nil
 	})
+}
+
+// single reads tokens one at a time, from where the session is, and keeps the logits after each.
+func (r *run) single(ctx context.Context, from *runtime.Session, ids []int) error {
+	x, err := from.Fork(ctx)
+	if err != nil {
+		return err
+	}
+	defer x.Close()
+	for _, id := range ids {
+		logits, err := x.Step(ctx, id)
+		if err != nil {
+			return err
+		}
+		r.look(logits)
+		r.stepped.logits[x.Len()] = logits
+	}
+	r.seen = r.seen.with(x.Precision())
+	return nil
 }

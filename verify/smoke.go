@@ -16,10 +16,10 @@ func (r *run) smokeSteps() []step {
 		{"smoke.template", r.checkTemplate},
 		{"smoke.load", r.checkLoad},
 	}
-	lengths, note := prefillLengths(r.Lengths, r.maxPositions())
-	for _, n := range lengths {
+	e := r.effort()
+	for _, n := range e.lengths {
 		steps = append(steps, step{fmt.Sprintf("smoke.prefill.%d", n), func(ctx context.Context) report.Check {
-			return r.checkPrefill(ctx, n, lengths, note)
+			return r.checkPrefill(ctx, n, e)
 		}})
 	}
 	for k := range r.cases() {
@@ -39,15 +39,6 @@ func (r *run) smokeSteps() []step {
 		steps = append(steps, step{"smoke.state", r.checkState}, step{"smoke.decay", r.checkDecay})
 	}
 	return steps
-}
-
-// maxPositions is the context of the model's config, 0 where it did not open. It is read from the file:
-// the names of the checks must be known before the model is loaded.
-func (r *run) maxPositions() int {
-	if r.source == nil {
-		return 0
-	}
-	return r.source.Inventory().Config.MaxPositions
 }
 
 // hybrid says whether the model has delta states; one that did not open is taken to have them.

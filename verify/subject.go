@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 
 	"qimport/convert/source"
 	"qimport/runtime"
@@ -22,8 +23,7 @@ type subject struct {
 	language language.Language
 	source   *source.Source
 	model    *runtime.Model
-	// stepped are the logits after so many tokens of the first text, decoded one token at a time.
-	stepped map[int]stepped
+	stepped  *stepped
 
 	answered []runtime.BatchAnswer // to the cases, in order
 
@@ -73,6 +73,10 @@ func (r *run) checkLoad(ctx context.Context) report.Check {
 	}
 	r.model = m
 	info := m.Info()
+	r.report.Effort = r.effort().report(info, goruntime.GOMAXPROCS(0))
+	if said := announcement(r.report.Effort); said != "" && r.Announce != nil {
+		r.Announce(said)
+	}
 	r.report.Environment.Backend = info.Backend
 	r.report.Environment.Versions["mlx"] = info.Version
 	if info.BLAS != "" {
@@ -98,16 +102,6 @@ func (r *run) session(f func(*runtime.Session) error) error {
 	err := f(x)
 	r.seen = r.seen.with(x.Precision())
 	return err
-}
-
-// feed reads tokens and looks at the logits.
-func (r *run) feed(ctx context.Context, x *runtime.Session, ids []int) ([]float32, error) {
-	logits, err := x.Feed(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	r.look(logits)
-	return logits, nil
 }
 
 // look counts a row of logits, and whether it is finite.

@@ -35,6 +35,8 @@ type Options struct {
 	Version string // of the program, for the report
 	// Progress is told the name of each check as it starts; nil is no one.
 	Progress func(check string)
+	// Announce is told, in a sentence, of work that will take a while before it begins; nil is no one.
+	Announce func(text string)
 }
 
 // run is one verification under way: what the checks so far have opened.
@@ -67,6 +69,7 @@ func Run(ctx context.Context, t Target, o Options) (report.Report, error) {
 			}
 		}
 	}
+	r.report.Spent()
 	maps.Copy(r.report.Environment.Dtypes, r.seen.table())
 	r.report.Judge()
 	return r.report, nil

@@ -50,7 +50,7 @@ func checkFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "prompt", Usage: "ask `TEXT` (repeatable)"},
 		&cli.StringSliceFlag{Name: "expect", Usage: "`REGEX` that the answer must match, one for each --prompt in turn"},
 		&cli.StringFlag{Name: "cases", Usage: "`FILE` (YAML) of prompts and expectations"},
-		&cli.IntSliceFlag{Name: "length", Usage: "hold prefill to single steps at `N` tokens (repeatable)", DefaultText: "1, 31, 33, 513, 2049"},
+		&cli.IntSliceFlag{Name: "length", Usage: "hold prefill to single steps at `N` tokens (repeatable)", DefaultText: "1, 3, 31, 33, 513, and 2049 where that is quick"},
 		&cli.IntFlag{Name: "tokens", Usage: "also watch a generation of `N` tokens for loops"},
 		&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read in a quality verification (repeatable; each is read from its beginning)", DefaultText: "a built-in text"},
 		&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each", DefaultText: "512"},

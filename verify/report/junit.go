@@ -92,6 +92,9 @@ func (r *Report) properties() []junitProperty {
 	if r.Environment.Backend != "" {
 		p = append(p, junitProperty{"backend", r.Environment.Backend})
 	}
+	if r.Effort != nil {
+		p = append(p, junitProperty{"effort", r.Effort.What()}, junitProperty{"effort.expected", seconds(r.Effort.Expected)}, junitProperty{"effort.seconds", seconds(r.Effort.Seconds)})
+	}
 	for _, k := range sortedKeys(r.Environment.Versions) {
 		p = append(p, junitProperty{"version." + k, r.Environment.Versions[k]})
 	}

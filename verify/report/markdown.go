@@ -44,6 +44,9 @@ func (r *Report) Markdown() string {
 			fmt.Fprintf(&b, "- %s: `%s`: %s\n", c.Passed, c.Name, cell(c.Detail+c.bound()))
 		}
 	}
+	if r.Effort != nil {
+		fmt.Fprintf(&b, "\n%s\n", r.Effort.summary())
+	}
 	fmt.Fprintf(&b, "\n%s\n", cell(r.Environment.summary()))
 	return b.String()
 }

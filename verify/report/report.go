@@ -100,6 +100,7 @@ type Report struct {
 	Checks      []Check     `json:"checks"`
 	Environment Environment `json:"environment"`
 	Provenance  Provenance  `json:"provenance"`
+	Effort      *Effort     `json:"effort,omitempty"` // of the smoke checks, where they were run
 	Answers     []Answer    `json:"answers,omitempty"`
 	Divergence  *Divergence `json:"divergence,omitempty"`
 	Tensors     []Tensor    `json:"tensors,omitempty"`

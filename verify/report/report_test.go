@@ -55,6 +55,7 @@ func sample() Report {
 			{Name: "quality.tensors", Passed: NotRun, Detail: `the source "a<b" did not open`},
 			{Name: "quality.reference", Passed: Passed, Detail: "perplexity is below the reference's", Warning: "better than its reference by 4 standard errors"},
 		},
+		Effort: &Effort{Prefilled: 581, SingleSteps: 125, Questions: 4, Expected: 22, Seconds: 24.25},
 		Environment: Environment{
 			Versions: map[string]string{"mlx": "0.32.2", "go": "go1.26"}, Backend: "cpu", Platform: "linux/amd64",
 			Dtypes: map[string]string{"state": "float32", "decay": "float32", "activations": "bfloat16"},

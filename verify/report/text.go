@@ -76,7 +76,11 @@ func (r *Report) numbers() []string {
 		lines = append(lines, "", "float32 against "+a.What+": "+a.Divergence.summary())
 		lines = append(lines, depthLines(a.Divergence.ByDepth)...)
 	}
-	return append(lines, "", r.Environment.summary())
+	lines = append(lines, "")
+	if r.Effort != nil {
+		lines = append(lines, r.Effort.summary())
+	}
+	return append(lines, r.Environment.summary())
 }
 
 func depthLines(buckets []Bucket) []string {

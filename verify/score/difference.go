@@ -31,8 +31,17 @@ func LargestDifference(a, b []float32) float64 {
 	return worst
 }
 
-// rank is the n-th largest value of a row, or its least where it is shorter.
+// rank is the n-th largest value of a row, or its least where it is shorter. A row may be of a whole
+// vocabulary, and is not sorted: the largest so far are, and few values come among them.
 func rank(row []float32, n int) float32 {
-	sorted := slices.Sorted(slices.Values(row))
-	return sorted[max(0, len(sorted)-n)]
+	largest := slices.Sorted(slices.Values(row[:min(n, len(row))]))
+	for _, v := range row[len(largest):] {
+		if v <= largest[0] {
+			continue
+		}
+		at, _ := slices.BinarySearch(largest, v)
+		copy(largest, largest[1:at])
+		largest[at-1] = v
+	}
+	return largest[0]
 }

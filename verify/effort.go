@@ -1,0 +1,223 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"qimport/arch"
+	"qimport/convert/source"
+	"qimport/runtime/mlx"
+	"qimport/verify/report"
+)
+
+// How much of a model is run is decided before it is, from its sizes alone and never by the clock: the
+// same model gets the same checks in every run, everywhere. The seconds here are those of two cores that
+// read memory at nominalBytes a second and multiply at nominalFlops; what a run takes is told beside
+// them.
+const (
+	nominalBytes = 10e9
+	nominalFlops = 100e9
+
+	stepSeconds         = 10  // that single steps may take, but for
+	leastSteps          = 64  // which are always made
+	mostSteps           = 600 // more show nothing new
+	stepBytes           = 256 << 20
+	longSeconds         = 10 // that the longest default prompt may take in a smoke verification
+	longSecondsQuality  = 60 // and where a source is run besides
+	promptTokens        = 32 // of a question, about
+	answerSteps         = 40 // of an answer, about
+	announceFromSeconds = 10 // what takes less need not be announced
+)
+
+// size is what running a model costs.
+type size struct {
+	dense   float64 // bytes that every token touches, of weights as they are stored
+	experts float64 // bytes of all experts of all layers
+	share   float64 // of the experts that one token touches
+	flops   float64 // of a token, without the head
+	head    float64 // flops of a row of logits
+	vocab   int
+}
+
+// sizeOf adds up the text model's matrices.
+func sizeOf(inv source.Inventory) size {
+	c := inv.Config
+	z := size{vocab: c.VocabSize}
+	if c.Experts > 0 {
+		z.share = float64(c.TopK) / float64(c.Experts)
+	}
+	own := slices.ContainsFunc(inv.Tensors, func(t source.Tensor) bool { return t.Role == arch.Head })
+	for _, t := range inv.Tensors {
+		elements := 1.0
+		for _, n := range t.Shape {
+			elements *= float64(n)
+		}
+		switch {
+		case t.MTP || t.Role == arch.Vision:
+		case t.Role == arch.Expert:
+			z.experts += float64(t.Bytes())
+			z.flops += 2 * elements * z.share
+		case t.Role == arch.Head && c.Output != arch.HeadTied, t.Role == arch.Embedding && (c.Output == arch.HeadTied || !own):
+			z.dense += float64(t.Bytes())
+			z.head += 2 * elements
+		case t.Role == arch.Linear, t.Role == arch.Router:
+			z.dense += float64(t.Bytes())
+			z.flops += 2 * elements
+		}
+	}
+	return z
+}
+
+// touched is the bytes that n tokens touch together, at most: experts that several choose count once
+// there are so many.
+func (z size) touched(n int) float64 { return z.dense + z.experts*min(float64(n)*z.share, 1) }
+
+// seconds is what n tokens take that are read at once, with the logits of some.
+func (z size) seconds(n, rows int) float64 {
+	return max(z.touched(n)/nominalBytes, (float64(n)*z.flops+float64(rows)*z.head)/nominalFlops)
+}
+
+// steps is how many tokens are read singly. The logits of all of them are held in memory.
+func (z size) steps() int {
+	fit := min(mostSteps, int(stepSeconds/max(z.seconds(1, 1), 1e-9)), stepBytes/(4*max(z.vocab, 1)))
+	return max(fit, leastSteps)
+}
+
+// segment is a run of single steps, which follows a prefill of from tokens.
+type segment struct{ from, n int }
+
+// Past the first ones, single steps follow prefills that end where something changes in kernels and
+// caches: at the first ends of slices, and the last before the end.
+const (
+	sliceOfPrefill = 256
+	borderSteps    = 16
+)
+
+// segmentsOf shares steps out over a text of that length: borderSteps from each of the borders, or as
+// many as there are to the end, and the others from the beginning.
+func segmentsOf(length, steps int) []segment {
+	if steps >= length {
+		return []segment{{0, length}}
+	}
+	last := (length - 1) / sliceOfPrefill * sliceOfPrefill
+	var late []segment
+	for _, at := range slices.Compact(slices.Sorted(slices.Values([]int{sliceOfPrefill, 2 * sliceOfPrefill, last}))) {
+		if at > 0 && at < length {
+			late = append(late, segment{at, min(borderSteps, length-at)})
+			steps -= late[len(late)-1].n
+		}
+	}
+	first := []segment{{0, max(steps, 1)}}
+	for _, s := range late { // one that the first reaches begins where that ends
+		end := s.from + s.n
+		if s.from = max(s.from, first[0].n); s.from < end {
+			first = append(first, segment{s.from, end - s.from})
+		}
+	}
+	return joined(first)
+}
+
+// joined makes one segment of those that follow one another.
+func joined(all []segment) []segment {
+	out := all[:1]
+	for _, s := range all[1:] {
+		if last := &out[len(out)-1]; last.from+last.n == s.from {
+			last.n += s.n
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// effort is what the smoke checks will run.
+type effort struct {
+	lengths  []int  // of prefills, in order
+	note     string // about lengths that were asked for and are not among them
+	segments []segment
+	cases    int
+	size     size
+}
+
+// effort plans the smoke checks. Without an open model it is that of the smallest.
+func (r *run) effort() effort {
+	e := effort{cases: len(r.cases())}
+	context := 0
+	if r.source != nil {
+		inv := r.source.Inventory()
+		e.size, context = sizeOf(inv), inv.Config.MaxPositions
+	}
+	asked := r.Lengths
+	if asked == nil {
+		asked = e.size.defaultLengths(r.Level)
+	}
+	e.lengths, e.note = prefillLengths(asked, context)
+	if len(e.lengths) > 0 {
+		e.segments = segmentsOf(e.lengths[len(e.lengths)-1], e.size.steps())
+	}
+	return e
+}
+
+// defaultLengths are those of DefaultLengths without the longest where it would take too long.
+func (z size) defaultLengths(level report.Level) []int {
+	all, limit := DefaultLengths(), float64(longSeconds)
+	if level == report.Quality {
+		limit = longSecondsQuality
+	}
+	if last := len(all) - 1; z.seconds(all[last], 0) > limit {
+		return all[:last]
+	}
+	return all
+}
+
+func (e effort) steps() (n int) {
+	for _, s := range e.segments {
+		n += s.n
+	}
+	return n
+}
+
+// report says it for the report, with the seconds that it should take on a device.
+func (e effort) report(info mlx.Info, cores int) *report.Effort {
+	f := &report.Effort{SingleSteps: e.steps(), Questions: e.cases}
+	seconds := float64(e.steps()) * e.size.seconds(1, 1)
+	for _, n := range e.lengths {
+		f.Prefilled += n
+		seconds += e.size.seconds(n, min(n, e.steps()))
+	}
+	for asked := e.cases; asked > 0; asked -= sideBySide {
+		rows := min(asked, sideBySide)
+		seconds += e.size.seconds(rows*promptTokens, rows) + answerSteps*e.size.seconds(rows, rows)
+	}
+	f.Expected = math.Ceil(seconds / speedup(info, cores))
+	return f
+}
+
+// sideBySide is how many questions are answered at a time.
+const sideBySide = 4
+
+// speedup is by how much a device is faster than the two cores of the estimates, roughly: memory
+// bounds many cores, and a GPU takes its time to start.
+func speedup(info mlx.Info, cores int) float64 {
+	if info.Device == mlx.GPU {
+		return 20
+	}
+	return min(float64(cores), 8) / 2
+}
+
+// announcement is the effort in words, "" where it is small.
+func announcement(f *report.Effort) string {
+	if f.Expected < announceFromSeconds {
+		return ""
+	}
+	return fmt.Sprintf("smoke: about %s: %s", duration(f.Expected), f.What())
+}
+
+// duration is a time in words: "40 seconds", "3 minutes".
+func duration(seconds float64) string {
+	if seconds < 100 {
+		return fmt.Sprintf("%.0f seconds", math.Ceil(seconds/10)*10)
+	}
+	return fmt.Sprintf("%.0f minutes", math.Ceil(seconds/60))
+}

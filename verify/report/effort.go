@@ -1,0 +1,38 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Effort is how much of the model the smoke checks ran. It was decided before, from the model's sizes.
+type Effort struct {
+	Prefilled   int     `json:"prefilled"`    // tokens read in prefills that were held to single steps
+	SingleSteps int     `json:"single_steps"` // tokens read one at a time, to be compared with
+	Questions   int     `json:"questions"`    // answered side by side
+	Expected    float64 `json:"expected"`     // seconds that were said beforehand
+	Seconds     float64 `json:"seconds"`      // that the smoke checks took
+}
+
+// Spent adds up what the smoke checks took.
+func (r *Report) Spent() {
+	if r.Effort == nil {
+		return
+	}
+	r.Effort.Seconds = 0
+	for _, c := range r.Checks {
+		if strings.HasPrefix(c.Name, string(Smoke)+".") {
+			r.Effort.Seconds += c.Seconds
+		}
+	}
+}
+
+// What says what was run: "581 tokens read at once, 64 single steps, 4 questions".
+func (e *Effort) What() string {
+	return fmt.Sprintf("%d tokens read at once, %d single steps, %d questions", e.Prefilled, e.SingleSteps, e.Questions)
+}
+
+// summary is the line of the report.
+func (e *Effort) summary() string {
+	return fmt.Sprintf("smoke ran %s: %.0f seconds, %.0f were expected", e.What(), e.Seconds, e.Expected)
+}
