@@ -2,31 +2,21 @@
 
 // Products: which rows and columns a thread takes. What it does with them is in product_body.h.
 
-#include "product.h"
+#include "product_call.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
-// Elements of a row that are decoded at a time. A multiple of every group.
-#define PIECE 1024
-
-// segment is the columns of one expert: rows of y columns[from..from+n). Pieces of so many rows of output
-// are numbered from piece on.
-struct segment {
-	int64_t expert, from, n, rows, piece;
-};
-
-struct call {
-	const struct qk_product *p;
-	float *y;
-	const float *x;
-	int64_t each;
-	const int64_t *columns;
-	struct segment *segments;
-	int64_t count, pieces;
-};
+static const struct kernels *kernels_of(const struct qk_product *p) {
+#ifdef __x86_64__
+	if (p->isa == AVX512)
+		return &qk_avx512;
+	if (p->isa == AVX2)
+		return &qk_avx2;
+#endif
+	(void)p;
+	return &qk_base;
+}
 
 static void *need(size_t size) {
 	void *p = malloc(size ? size : 1);
@@ -37,16 +27,16 @@ static void *need(size_t size) {
 	return p;
 }
 
-// find is the run that row o of expert e lies in; *o becomes its number there.
-static const struct qk_rows *find(const struct qk_product *p, int64_t e, int64_t *o) {
+// qk_find is the run that row o of expert e lies in; *o becomes its number there.
+const struct qk_rows *qk_find(const struct qk_product *p, int64_t e, int64_t *o) {
 	const struct qk_rows *r = p->runs + p->first[e];
 	for (; *o >= r->count; r++)
 		*o -= r->count;
 	return r;
 }
 
-// elements decodes elements [from, to) of row i, from a border of groups on.
-static void elements(int isa, float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
+// qk_elements decodes elements [from, to) of row i, from a border of groups on.
+void qk_elements(int isa, float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
 	const u8 *data = r->data + i * r->data_size, *scales = r->scales + i * r->scale_size;
 	size_t n = to - from, size = r->elem == F32 ? 4 : 2;
 	int64_t g;
@@ -73,64 +63,83 @@ static void elements(int isa, float *dst, const struct qk_rows *r, int64_t i, in
 	}
 }
 
-static float dot(const float *w, const float *x, int64_t n) {
-	float sum[16] = {0}, all = 0;
-	int64_t i = 0;
-	for (; i + 16 <= n; i += 16)
-		for (int j = 0; j < 16; j++)
-			sum[j] += w[i + j] * x[i + j];
-	for (; i < n; i++)
-		sum[i % 16] += w[i] * x[i];
-	for (int j = 0; j < 16; j++)
-		all += sum[j];
-	return all;
-}
-
-// row computes one output row for the columns of a segment.
-static void row(const struct call *c, const struct segment *s, int64_t o) {
-	const struct qk_product *p = c->p;
-	float w[PIECE];
-	int64_t i = o;
-	const struct qk_rows *r = find(p, s->expert, &i);
-	for (int64_t from = 0; from < p->in; from += PIECE) {
-		int64_t to = from + PIECE < p->in ? from + PIECE : p->in;
-		elements(p->isa, w, r, i, from, to);
-		for (int64_t k = s->from; k < s->from + s->n; k++) {
-			int64_t at = c->columns ? c->columns[k] : k;
-			float *y = &c->y[at * p->out + o];
-			float d = dot(w, c->x + at / c->each * p->in + from, to - from);
-			*y = from ? *y + d : d;
-		}
-	}
-}
-
-static void piece(const void *argument, int64_t i) {
-	const struct call *c = argument;
-	const struct segment *s = c->segments;
-	int64_t lo = 0, hi = c->count; // the last segment that begins at i or before
+// which finds the segment that piece i belongs to: the last one that begins at it or before. first is
+// the offset of the field that says where it begins.
+static const struct segment *which(const struct call *c, int64_t i, size_t first) {
+	int64_t lo = 0, hi = c->count;
 	while (hi - lo > 1) {
-		int64_t mid = (lo + hi) / 2;
-		s[mid].piece <= i ? (lo = mid) : (hi = mid);
+		int64_t mid = (lo + hi) / 2, begins;
+		memcpy(&begins, (const char *)&c->segments[mid] + first, sizeof begins);
+		begins <= i ? (lo = mid) : (hi = mid);
 	}
-	s += lo;
-	int64_t from = (i - s->piece) * s->rows, to = from + s->rows < c->p->out ? from + s->rows : c->p->out;
-	for (int64_t o = from; o < to; o++)
-		row(c, s, o);
+	return &c->segments[lo];
 }
 
-// cut numbers the pieces of a segment: enough for all threads to end together, each worth its taking.
-static void cut(struct call *c, struct segment *s) {
-	s->rows = 16;
+static void multiply_piece(const void *argument, int64_t i) {
+	const struct call *c = argument;
+	const struct segment *s = which(c, i, offsetof(struct segment, piece));
+	int64_t from = (i - s->piece) * s->rows, to = from + s->rows < c->p->out ? from + s->rows : c->p->out;
+	kernels_of(c->p)->multiply(c, s, from, to);
+}
+
+static void pack_piece(const void *argument, int64_t i) {
+	const struct call *c = argument;
+	const struct segment *s = which(c, i, offsetof(struct segment, pack));
+	const struct kernels *k = kernels_of(c->p);
+	k->pack(c, s, (i - s->pack) * (s->n <= FEW ? 1 : k->panel));
+}
+
+// Bytes of packed rows that a thread takes at a time where it reads them once.
+enum { BITE = 64 << 10 };
+
+// orders are those that the rows of an expert need, as bits, and whether one column needs its sums.
+static int orders(const struct call *c, const struct segment *s, int *sums) {
+	const struct qk_product *p = c->p;
+	int need = 0;
+	for (const struct qk_rows *r = p->runs + p->first[s->expert]; r < p->runs + p->first[s->expert + 1]; r++) {
+		int affine4 = r->layout == AFFINE && r->bits == 4;
+		need |= r->layout == NVFP4 || r->layout == MXFP4 || affine4 ? 1 << NIBBLES : 1 << NATURAL;
+		*sums |= r->layout == AFFINE && s->n == 1;
+	}
+	return need;
+}
+
+// cut numbers the pieces of a segment and says how many floats its packed columns take.
+static int64_t cut(struct call *c, struct segment *s, float *to) {
+	const struct qk_product *p = c->p;
+	int64_t panel = s->n <= FEW ? 1 : kernels_of(p)->panel, panels = (s->n + panel - 1) / panel;
+	int64_t size = 0, bytes = p->runs[p->first[s->expert]].data_size;
+	int sums = 0, need = orders(c, s, &sums);
 	s->piece = c->pieces;
-	c->pieces += (c->p->out + s->rows - 1) / s->rows;
+	s->pack = c->packs;
+	s->rows = s->n > FEW ? TILE : (BITE / (bytes + 1) + 16) / 16 * 16;
+	c->pieces += (p->out + s->rows - 1) / s->rows;
+	c->packs += panels;
+	for (int order = 0; order < 2; order++)
+		if (need & 1 << order) {
+			s->packed[order] = to + size;
+			size += panels * panel * c->padded;
+		}
+	if (sums) {
+		s->sums = to + size;
+		size += c->padded / 32 + c->padded / 64 + c->padded / 128;
+	}
+	return size;
 }
 
 static void run(struct call *c) {
-	qk_enter();
+	int64_t most = 0, at = 0, panel = kernels_of(c->p)->panel;
+	c->padded = (c->p->in + PAD - 1) / PAD * PAD;
 	for (int64_t i = 0; i < c->count; i++)
-		cut(c, &c->segments[i]);
-	qk_run(piece, c, c->pieces);
+		most += 2 * (c->segments[i].n + panel) * c->padded + c->padded / 8;
+	float *packed = need(most * sizeof *packed);
+	for (int64_t i = 0; i < c->count; i++)
+		at += cut(c, &c->segments[i], packed + at);
+	qk_enter();
+	qk_run(pack_piece, c, c->packs);
+	qk_run(multiply_piece, c, c->pieces);
 	qk_leave();
+	free(packed);
 }
 
 void qk_multiply(const struct qk_product *p, float *y, const float *x, int64_t n) {
@@ -180,8 +189,8 @@ static void look_up(const void *argument, int64_t k) {
 		return;
 	}
 	int64_t i = id % p->out;
-	const struct qk_rows *r = find(p, id / p->out, &i);
-	elements(p->isa, y, r, i, 0, p->in);
+	const struct qk_rows *r = qk_find(p, id / p->out, &i);
+	qk_elements(p->isa, y, r, i, 0, p->in);
 }
 
 void qk_decode(const struct qk_product *p, float *y, const int32_t *ids, int64_t n) {

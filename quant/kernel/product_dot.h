@@ -1,0 +1,160 @@
+// One column: rows are multiplied as they are unpacked, each group before its scale. See product_body.h.
+
+enum { SPAN = 8192 }; // elements of a row that are multiplied at a time: what of x the caches hold
+
+// Bytes of a row are asked for so far ahead of their use.
+enum { AHEAD = 2048 };
+
+INLINE void ahead(const u8 *p) { __builtin_prefetch(p + AHEAD); }
+
+// nibbles_dot multiplies blocks of 16*LANES bytes, of which only size are there.
+INLINE float nibbles_dot(const u8 *data, int64_t size, const float *scales, const float *x, int group, nibble_table t) {
+	u8 last[16 * LANES] = {0};
+	vf sum = v_zero(), sum2 = v_zero(), w[8], a, b;
+	int64_t whole = size / (16 * LANES), all = (size + 16 * LANES - 1) / (16 * LANES);
+	memcpy(last, data + whole * 16 * LANES, size - whole * 16 * LANES);
+	for (int64_t k = 0; k < all; k++, x += BLOCK) {
+		const u8 *p = k < whole ? data + k * 16 * LANES : last;
+		ahead(data + k * 16 * LANES);
+		v_nibbles(w, p, t);
+		v_scales(&a, &b, scales, k, group);
+		vf d = v_mul(w[0], v_load(x)), e = v_mul(w[2], v_load(x + 2 * VF));
+		d = v_fma(w[1], v_load(x + VF), d);
+		e = v_fma(w[3], v_load(x + 3 * VF), e);
+		d = v_fma(w[4], v_load(x + 4 * VF), d);
+		e = v_fma(w[6], v_load(x + 6 * VF), e);
+		d = v_fma(w[5], v_load(x + 5 * VF), d);
+		e = v_fma(w[7], v_load(x + 7 * VF), e);
+		sum = v_fma(d, a, sum);
+		sum2 = v_fma(e, b, sum2);
+	}
+	return v_sum(v_add(sum, sum2));
+}
+
+// codes_dot multiplies groups of bytes: e4m3 divided by 256, or whole numbers.
+INLINE float codes_dot(const u8 *data, int64_t n, const float *scales, const float *x, int group, int e4m3) {
+	vf sum = v_zero(), sum2 = v_zero();
+	int nan = 0;
+	for (int64_t g = 0; g < n / group; g++) {
+		vf d = v_zero(), e = v_zero();
+		for (int i = 0; i < group; i += 32, data += 32, x += 32) {
+			ahead(data);
+			for (int k = 0; k < 32; k += 2 * VF) {
+				d = v_fma(e4m3 ? v_e4m3(data + k) : v_u8(data + k), v_load(x + k), d);
+				if (k + VF < 32)
+					e = v_fma(e4m3 ? v_e4m3(data + k + VF) : v_u8(data + k + VF), v_load(x + k + VF), e);
+			}
+			if (e4m3)
+				nan |= v_has_nan(data);
+		}
+		d = v_add(d, e);
+		if (e4m3)
+			d = v_mul(d, v_set(256)); // before the scale, which may be as large as floats are
+		if (g % 2)
+			sum = v_fma(d, v_set(scales[g]), sum);
+		else
+			sum2 = v_fma(d, v_set(scales[g]), sum2);
+	}
+	return nan ? __builtin_nanf("") : v_sum(v_add(sum, sum2));
+}
+
+INLINE float floats_dot(const u8 *data, int64_t n, const float *x, int type) {
+	int64_t size = type == F32 ? 4 : 2, i = 0;
+	vf sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+	for (; i + 4 * VF <= n; i += 4 * VF) {
+		ahead(data + i * size);
+		if (VF * size > 16)
+			ahead(data + i * size + 2 * VF * size);
+		for (int k = 0; k < 4; k++)
+			sum[k] = v_fma(v_float(data + (i + k * VF) * size, type), v_load(x + i + k * VF), sum[k]);
+	}
+	u8 last[4 * 4 * VF] = {0};
+	memcpy(last, data + i * size, (n - i) * size);
+	for (int k = 0; i + k * VF < n; k++)
+		sum[k] = v_fma(v_float(last + k * VF * size, type), v_load(x + i + k * VF), sum[k]);
+	return v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
+}
+
+// blocks_dot multiplies elements [from, to) of row i of e4m3 in blocks of whole groups of 32.
+static float blocks_dot(const struct qk_rows *r, int64_t i, int64_t from, int64_t to, const float *x) {
+	const u8 *data = r->data + i * r->data_size, *scales = r->scales + (r->first + i) / r->height * r->scale_size;
+	int64_t size = r->elem == F32 ? 4 : 2;
+	float sum = 0, scale;
+	while (from < to) {
+		int64_t block = from / r->wide, n = (block + 1) * r->wide < to ? (block + 1) * r->wide - from : to - from;
+		float_scales(&scale, scales + block * size, r->elem, 1);
+		sum += codes_dot(data + from, n, &scale, x + from, n, 1);
+		from += n;
+	}
+	return sum;
+}
+
+// bias_dot is what the biases of groups [g, g+n) add.
+static float bias_dot(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t g, int64_t n) {
+	float bias[SPAN / 32 + BLOCK / 16];
+	const float *sums = s->sums;
+	for (int64_t group = 32; group < r->group; group *= 2)
+		sums += c->padded / group;
+	biases_of(bias, r, i, g, n);
+	return floats_dot((const u8 *)bias, n, sums + g, F32);
+}
+
+// affine_dot multiplies elements [from, to) of row i of an affine format of 4 or 8 bits.
+INLINE float affine_dot(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int group, const float *x) {
+	float scales[SPAN / 32 + BLOCK / 16];
+	int64_t n = to - from;
+	const u8 *data = r->data + i * r->data_size;
+	scales_of(scales, r, i, from / group, n / group);
+	float d = r->bits == 4 ? nibbles_dot(data + from / 2, n / 2, scales, x + from, group, v_table(int_high, int_low))
+						   : codes_dot(data + from, n, scales, x + from, group, 0);
+	return d + bias_dot(c, s, r, i, from / group, n / group);
+}
+
+// row_dot multiplies elements [from, to) of row i.
+static float row_dot(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
+	const float *x = s->packed[is_nibbles(r) ? NIBBLES : NATURAL];
+	const u8 *data = r->data + i * r->data_size;
+	float scales[SPAN / 16 + BLOCK / 16], w[SPAN];
+	int64_t n = to - from;
+	switch (r->layout) {
+	case PLAIN:
+		data += from * (r->elem == F32 ? 4 : 2);
+		return r->elem == BF16 ? floats_dot(data, n, x + from, BF16) : r->elem == F16 ? floats_dot(data, n, x + from, F16)
+																			: floats_dot(data, n, x + from, F32);
+	case NVFP4:
+		scales_of(scales, r, i, from / 16, n / 16);
+		return nibbles_dot(data + from / 2, n / 2, scales, x + from, 16, v_table(e2m1_high, e2m1_low)) * r->global;
+	case MXFP4:
+		scales_of(scales, r, i, from / 32, n / 32);
+		return nibbles_dot(data + from / 2, n / 2, scales, x + from, 32, v_table(e2m1_high, e2m1_low));
+	case MXFP8:
+		scales_of(scales, r, i, from / 32, n / 32);
+		return codes_dot(data + from, n, scales, x + from, 32, 1);
+	case AFFINE:
+		if (r->bits == 8 || is_nibbles(r))
+			return r->group == 32 ? affine_dot(c, s, r, i, from, to, 32, x) : r->group == 64 ? affine_dot(c, s, r, i, from, to, 64, x)
+																					: affine_dot(c, s, r, i, from, to, 128, x);
+	}
+	if (r->layout == E4M3 && r->wide % 32 == 0 && n % 32 == 0)
+		return blocks_dot(r, i, from, to, x);
+	qk_elements(ISA, w, r, i, from, to);
+	return floats_dot((const u8 *)w, n, x + from, F32);
+}
+
+enum { TOGETHER = 16 }; // rows whose pieces are multiplied with the same piece of x
+
+static void dot_rows(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
+	int64_t in = c->p->in, at = c->columns ? c->columns[s->from] : s->from;
+	float *y = c->y + at * c->p->out;
+	for (int64_t n; from < to; from += n) {
+		int64_t i = from;
+		const struct qk_rows *r = qk_find(c->p, s->expert, &i);
+		n = to - from < TOGETHER ? to - from : TOGETHER;
+		n = r->count - i < n ? r->count - i : n;
+		float sum[TOGETHER] = {0};
+		for (int64_t k = 0; k < in; k += SPAN)
+			for (int64_t o = 0; o < n; o++)
+				sum[o] += row_dot(c, s, r, i + o, k, k + SPAN < in ? k + SPAN : in);
+		memcpy(y + from, sum, n * sizeof *sum);
+	}
+}

@@ -1,0 +1,58 @@
+// Columns in the order of the kernels. See product_body.h.
+
+// column is the x of column k of a segment.
+INLINE const float *column(const struct call *c, const struct segment *s, int64_t k) {
+	int64_t at = c->columns ? c->columns[s->from + k] : s->from + k;
+	return c->x + at / c->each * c->p->in;
+}
+
+// places are the elements of a block in their order.
+static void places(int *at, int order) {
+	for (int p = 0; p < BLOCK; p++)
+		at[p] = order == NIBBLES ? nibble_order(p) : p;
+}
+
+// copy_block copies the block of a column that begins at element k, zeros behind the last.
+INLINE void copy_block(float *restrict dst, const float *restrict x, int64_t k, int64_t in, const int *at, int64_t stride) {
+	if (k + BLOCK <= in)
+		for (int p = 0; p < BLOCK; p++)
+			dst[p * stride] = x[k + at[p]];
+	else
+		for (int p = 0; p < BLOCK; p++)
+			dst[p * stride] = k + at[p] < in ? x[k + at[p]] : 0;
+}
+
+// sum_groups are the sums over each 32, 64 and 128 elements of a column, one after the other.
+static void sum_groups(float *dst, const float *x, const struct call *c) {
+	for (int64_t group = 32; group <= 128; group *= 2)
+		for (int64_t k = 0; k < c->padded; k += group, dst++) {
+			float sum[16] = {0}, all = 0;
+			for (int64_t i = k; i < k + group && i < c->p->in; i++)
+				sum[i % 16] += x[i];
+			for (int i = 0; i < 16; i++)
+				all += sum[i];
+			*dst = all;
+		}
+}
+
+// pack: up to FEW columns lie one after the other, [n, padded]. More are panels [ceil(n/PANEL), padded,
+// PANEL], of which it packs the one that column i begins.
+static void pack(const struct call *c, const struct segment *s, int64_t i) {
+	int at[BLOCK];
+	int64_t in = c->p->in, n = s->n <= FEW ? 1 : PANEL, stride = n;
+	for (int order = NATURAL; order <= NIBBLES; order++) {
+		if (!s->packed[order])
+			continue;
+		float *to = s->packed[order] + i * c->padded;
+		places(at, order);
+		for (int64_t b = 0; b < c->padded; b += BLOCK)
+			for (int64_t k = 0; k < n; k++)
+				if (i + k < s->n)
+					copy_block(to + b * stride + k, column(c, s, i + k), b, in, at, stride);
+				else
+					for (int p = 0; p < BLOCK; p++)
+						to[(b + p) * stride + k] = 0;
+	}
+	if (s->sums)
+		sum_groups(s->sums, column(c, s, 0), c);
+}

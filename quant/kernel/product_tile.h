@@ -1,0 +1,169 @@
+// Several columns: tiles of rows are decoded to float32 once for all of them. See product_body.h.
+
+enum {
+	DEPTH = 256, // columns of W in a tile
+	WIDTH = 512, // columns of output that are computed at a time
+};
+
+// decode_nibbles decodes elements [from, to) of row i, zeros behind them to a whole block.
+static void decode_nibbles(float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int group, nibble_table t) {
+	float scales[DEPTH / 16 + BLOCK / 16], biases[DEPTH / 16 + BLOCK / 16];
+	u8 codes[DEPTH / 2 + 16 * LANES];
+	int64_t n = to - from;
+	int affine = r->layout == AFFINE;
+	const u8 *data = r->data + i * r->data_size + from / 2;
+	scales_of(scales, r, i, from / group, n / group);
+	if (affine)
+		biases_of(biases, r, i, from / group, n / group);
+	if (n % BLOCK) {
+		memcpy(codes, data, n / 2);
+		memset(codes + n / 2, 0, 16 * LANES);
+		data = codes;
+	}
+	for (int64_t k = 0; k * BLOCK < n; k++, dst += BLOCK) {
+		vf w[8], a, b, c = v_zero(), d = v_zero();
+		v_nibbles(w, data + k * 16 * LANES, t);
+		v_scales(&a, &b, scales, k, group);
+		if (affine)
+			v_scales(&c, &d, biases, k, group);
+		for (int j = 0; j < 8; j++) {
+			vf v = v_mul(w[j], j & 2 ? b : a);
+			v = affine ? v_add(v, j & 2 ? d : c) : r->layout == NVFP4 ? v_mul(v, v_set(r->global)) : v;
+			v_store(dst + j * VF, v);
+		}
+	}
+}
+
+// decode decodes up to DEPTH elements of row i in the order of its format, zeros behind them.
+static void decode(float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int64_t padded) {
+	memset(dst + (to - from), 0, (padded - (to - from)) * sizeof *dst);
+	if (!is_nibbles(r)) {
+		qk_elements(ISA, dst, r, i, from, to);
+		return;
+	}
+	nibble_table t = r->layout == AFFINE ? v_table(int_high, int_low) : v_table(e2m1_high, e2m1_low);
+	switch (group_of(r)) {
+	case 16: decode_nibbles(dst, r, i, from, to, 16, t); return;
+	case 32: decode_nibbles(dst, r, i, from, to, 32, t); return;
+	case 64: decode_nibbles(dst, r, i, from, to, 64, t); return;
+	case 128: decode_nibbles(dst, r, i, from, to, 128, t); return;
+	}
+}
+
+// dots adds the products of rows w, DEPTH apart, with cols columns, stride apart, over n elements.
+INLINE void dots(float *y, const float *w, const float *x, int64_t stride, int64_t n, int cols) {
+	vf sum[4][3];
+	for (int i = 0; i < 4; i++)
+		for (int j = 0; j < cols; j++)
+			sum[i][j] = v_zero();
+	for (int64_t k = 0; k < n; k += VF)
+		for (int j = 0; j < cols; j++) {
+			vf v = v_load(x + j * stride + k);
+			for (int i = 0; i < 4; i++)
+				sum[i][j] = v_fma(v_load(w + i * DEPTH + k), v, sum[i][j]);
+		}
+	for (int i = 0; i < 4; i++)
+		for (int j = 0; j < cols; j++)
+			y[i * FEW + j] += v_sum(sum[i][j]);
+}
+
+// few_columns computes rows for 2 to FEW columns, four at a time.
+static void few_columns(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
+	for (int64_t n; from < to; from += n) {
+		float w[4 * DEPTH], y[4 * FEW] = {0};
+		int64_t i = from, in = c->p->in;
+		const struct qk_rows *r = qk_find(c->p, s->expert, &i);
+		const float *x = s->packed[is_nibbles(r) ? NIBBLES : NATURAL];
+		n = to - from < 4 ? to - from : 4;
+		n = r->count - i < n ? r->count - i : n;
+		memset(w, 0, sizeof w);
+		for (int64_t k = 0; k < in; k += DEPTH) {
+			int64_t end = k + DEPTH < in ? k + DEPTH : in, padded = (end - k + PAD - 1) / PAD * PAD;
+			for (int64_t o = 0; o < n; o++)
+				decode(w + o * DEPTH, r, i + o, k, end, padded);
+			int64_t j = 0;
+			for (; j + 3 <= s->n; j += 3)
+				dots(y + j, w, x + j * c->padded + k, c->padded, padded, 3);
+			if (s->n - j == 2)
+				dots(y + j, w, x + j * c->padded + k, c->padded, padded, 2);
+			else if (s->n - j == 1)
+				dots(y + j, w, x + j * c->padded + k, c->padded, padded, 1);
+		}
+		for (int64_t j = 0; j < s->n; j++) {
+			int64_t at = c->columns ? c->columns[s->from + j] : s->from + j;
+			for (int64_t o = 0; o < n; o++)
+				c->y[at * c->p->out + from + o] = y[o * FEW + j];
+		}
+	}
+}
+
+// micro adds the products of MR rows w, DEPTH apart, with a panel x [n, PANEL], of whose columns only the
+// first vectors*VF are computed, to y, rows of which are stride apart.
+INLINE void micro(float *y, int64_t stride, const float *w, const float *x, int64_t n, int vectors) {
+	vf sum[MR][2];
+#pragma GCC unroll 16
+	for (int i = 0; i < MR; i++)
+#pragma GCC unroll 2
+		for (int j = 0; j < vectors; j++)
+			sum[i][j] = v_zero();
+	for (int64_t k = 0; k < n; k++, x += PANEL) {
+		vf v[2];
+		v[0] = v_load(x);
+		if (vectors > 1)
+			v[1] = v_load(x + VF);
+#pragma GCC unroll 16
+		for (int i = 0; i < MR; i++) {
+			vf b = v_set(w[i * DEPTH + k]);
+#pragma GCC unroll 2
+			for (int j = 0; j < vectors; j++)
+				sum[i][j] = v_fma(b, v[j], sum[i][j]);
+		}
+	}
+#pragma GCC unroll 16
+	for (int i = 0; i < MR; i++)
+#pragma GCC unroll 2
+		for (int j = 0; j < vectors; j++)
+			v_store(y + i * stride + j * VF, v_add(v_load(y + i * stride + j * VF), sum[i][j]));
+}
+
+static __attribute__((noinline)) void micro_wide(float *y, int64_t stride, const float *w, const float *x, int64_t n) {
+	micro(y, stride, w, x, n, 2);
+}
+
+static __attribute__((noinline)) void micro_narrow(float *y, int64_t stride, const float *w, const float *x, int64_t n) {
+	micro(y, stride, w, x, n, 1);
+}
+
+// tile computes n rows of one run, up to TILE, for columns [left, left+wide).
+static void tile(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n, int64_t row, int64_t left, int64_t wide) {
+	float w[TILE * DEPTH], y[TILE * WIDTH];
+	int64_t in = c->p->in, stride = (wide + PANEL - 1) / PANEL * PANEL, rows = (n + MR - 1) / MR * MR;
+	const float *x = s->packed[is_nibbles(r) ? NIBBLES : NATURAL] + left * c->padded;
+	memset(y, 0, rows * stride * sizeof *y);
+	memset(w + n * DEPTH, 0, (rows - n) * DEPTH * sizeof *w);
+	for (int64_t k = 0; k < in; k += DEPTH) {
+		int64_t end = k + DEPTH < in ? k + DEPTH : in;
+		for (int64_t o = 0; o < n; o++)
+			decode(w + o * DEPTH, r, i + o, k, end, DEPTH);
+		int64_t depth = is_nibbles(r) ? (end - k + BLOCK - 1) / BLOCK * BLOCK : end - k;
+		for (int64_t j = 0; j < wide; j += PANEL)
+			for (int64_t o = 0; o < n; o += MR)
+				(wide - j > VF ? micro_wide : micro_narrow)(y + o * stride + j, stride, w + o * DEPTH, x + j * c->padded + k * PANEL, depth);
+	}
+	for (int64_t j = 0; j < wide; j++) {
+		int64_t at = c->columns ? c->columns[s->from + left + j] : s->from + left + j;
+		for (int64_t o = 0; o < n; o++)
+			c->y[at * c->p->out + row + o] = y[o * stride + j];
+	}
+}
+
+static void panels(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
+	for (int64_t n; from < to; from += n) {
+		int64_t i = from;
+		const struct qk_rows *r = qk_find(c->p, s->expert, &i);
+		n = to - from < TILE ? to - from : TILE;
+		n = r->count - i < n ? r->count - i : n;
+		for (int64_t left = 0; left < s->n; left += WIDTH)
+			tile(c, s, r, i, n, from, left, s->n - left < WIDTH ? s->n - left : WIDTH);
+	}
+}
