@@ -153,10 +153,7 @@ func (s *Scope) inRows(a *Array, dtype quant.Dtype) *Array {
 	}
 	rows := s.Contiguous(s.AsType(a, dtype))
 	if err := s.Eval(rows); err != nil {
-		if e, ok := err.(*Error); ok {
-			panic(e)
-		}
-		panic(stop{err})
+		Raise(err)
 	}
 	return rows
 }

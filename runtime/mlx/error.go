@@ -19,6 +19,17 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("mlx %s: %s", e.Op, e.Text) }
 
+// stop carries an error that is not MLX's up to Do: a cancelled context.
+type stop struct{ err error }
+
+// Raise panics with an error, inside a function given to Do, as operations do with MLX's; Do returns it.
+func Raise(err error) {
+	if e, ok := err.(*Error); ok {
+		panic(e)
+	}
+	panic(stop{err})
+}
+
 // PanicError is a panic, other than an *Error, inside a function given to Do.
 type PanicError struct {
 	Value any

@@ -60,3 +60,28 @@ void qimport_sgemm(bool ta, bool tb, int m, int n, int k, const float* a, int ld
   if (qimport_has_sgemm())
     sgemm(RowMajor, ta ? Trans : NoTrans, tb ? Trans : NoTrans, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
 }
+
+typedef int call_function(mlx_array* outputs, size_t count, const int* dims, const int* shapes,
+                          const int* over, mlx_dtype dtype, qimport_function* f, const void* argument,
+                          const mlx_array* inputs, size_t input_count, mlx_stream stream);
+
+static call_function* call;
+static pthread_once_t call_found = PTHREAD_ONCE_INIT;
+
+static void find_call(void) { call = (call_function*)dlsym(RTLD_DEFAULT, "qimport_mlx_call"); }
+
+bool qimport_has_call(void) {
+  pthread_once(&call_found, find_call);
+  return call != NULL;
+}
+
+int qimport_call(mlx_array* outputs, size_t count, const int* dims, const int* shapes, const int* over,
+                 mlx_dtype dtype, void* function, void* argument, const mlx_array* inputs,
+                 size_t input_count, mlx_stream stream) {
+  return call(outputs, count, dims, shapes, over, dtype, (qimport_function*)function, argument, inputs, input_count, stream);
+}
+
+void qimport_call_now(void* function, void* argument, void** inputs, const int64_t* sizes,
+                      void** outputs, size_t count) {
+  ((qimport_function*)function)(argument, (const void* const*)inputs, sizes, count == 1 ? outputs[0] : outputs);
+}

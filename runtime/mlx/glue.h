@@ -25,3 +25,19 @@ bool qimport_has_sgemm(void);
 // qimport_sgemm is cblas_sgemm for matrices that lie row by row, with alpha = 1.
 void qimport_sgemm(bool ta, bool tb, int m, int n, int k, const float* a, int lda,
                    const float* b, int ldb, float beta, float* c, int ldc);
+
+// qimport_function computes outputs from inputs that lie row by row; see Scope.Call.
+typedef void qimport_function(const void* argument, const void* const* inputs,
+                              const int64_t* sizes, void* output);
+
+// qimport_has_call says whether the mlx-c that is loaded has operations of ours (native/call.cpp).
+bool qimport_has_call(void);
+
+// qimport_call is qimport_mlx_call of native/call.cpp.
+int qimport_call(mlx_array* outputs, size_t count, const int* dims, const int* shapes, const int* over,
+                 mlx_dtype dtype, void* function, void* argument, const mlx_array* inputs,
+                 size_t input_count, mlx_stream stream);
+
+// qimport_call_now calls the function at once.
+void qimport_call_now(void* function, void* argument, void** inputs, const int64_t* sizes,
+                      void** outputs, size_t count);

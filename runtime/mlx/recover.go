@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// stop carries an error that is not MLX's up to Do: a cancelled context.
-type stop struct{ err error }
-
 // recovered turns what recover returned into an error. It must be called by the deferred function
 // itself, where the stack still shows the place.
 func recovered(value any) error {

@@ -2,7 +2,8 @@
 # Puts MLX and its C interface under <repository>/lib, where cgo and the built
 # binary look for them:
 #
-#   lib/libmlxc.so            mlx-c, built here; it carries the way to OpenBLAS
+#   lib/libmlxc.so            mlx-c, built here; it carries the way to OpenBLAS, and
+#                             operations of the graph that functions of ours compute
 #   lib/libscipy_openblas.so  OpenBLAS, which MLX's products are sent to
 #   lib/mlx/lib/libmlx.so     MLX, from its wheel, with lib/mlx_*.libs beside it
 #   lib/include/mlx/c         the headers
@@ -40,7 +41,7 @@ die() { say "$*"; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # stamp names everything that decides what lib/ holds, beginning with the backend.
-stamp() { echo "$backend mlx $mlx_version mlx-c $mlxc_version openblas $openblas_version" "$(cat "$0" "$here/native/blas_front.c" | cksum)"; }
+stamp() { echo "$backend mlx $mlx_version mlx-c $mlxc_version openblas $openblas_version" "$(cat "$0" "$here"/native/* | cksum)"; }
 
 # choose_backend sets backend to the one asked for, else to that of lib/, else to cpu.
 choose_backend() {
@@ -189,12 +190,15 @@ build_mlxc() {
 	mkdir -p "$work/config"
 	echo 'include("'"$work"'/wheels/mlx/share/cmake/MLX/MLXTargets.cmake")' >"$work/config/MLXConfig.cmake"
 	"${CC:-cc}" -O2 -fPIC -c "$here/native/blas_front.c" -o "$work/blas_front.o"
+	# shellcheck disable=SC2046 # the flags are words
+	"${CXX:-c++}" -std=c++20 -O2 -fPIC $(format_header) -I"$work/wheels/mlx/include" -I"$work/mlx-c" \
+		-c "$here/native/call.cpp" -o "$work/call.o" || die "native/call.cpp did not compile (see above)"
 	"$CMAKE" -S "$work/mlx-c" -B "$work/build" \
 		-DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON \
 		-DMLX_C_USE_SYSTEM_MLX=ON -DMLX_C_BUILD_EXAMPLES=OFF \
 		-DMLX_DIR="$work/config" \
 		-DCMAKE_CXX_FLAGS="$(format_header)" \
-		-DCMAKE_SHARED_LINKER_FLAGS="$work/blas_front.o -L$work/wheels/scipy_openblas32/lib -lscipy_openblas" \
+		-DCMAKE_SHARED_LINKER_FLAGS="$work/blas_front.o $work/call.o -L$work/wheels/scipy_openblas32/lib -lscipy_openblas" \
 		-DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_INSTALL_RPATH='$ORIGIN;$ORIGIN/mlx/lib' \
 		-DCMAKE_INSTALL_PREFIX="$work/out" >"$work/log" 2>&1 &&
 		"$CMAKE" --build "$work/build" --parallel >>"$work/log" 2>&1 &&

@@ -6,6 +6,7 @@ package mlx
 
 import (
 	"context"
+	"unsafe"
 
 	"qimport/quant"
 )
@@ -78,6 +79,31 @@ func (s *Scope) And(a, b *Array) *Array { panic(ErrNoMLX) }
 
 // Where is a where cond is true and b elsewhere.
 func (s *Scope) Where(cond, a, b *Array) *Array { panic(ErrNoMLX) }
+
+// Output is one array that an operation of Scope.Calls makes.
+type Output struct {
+	Shape []int
+	// Over is the number of an input of the same size, counted from 1, whose memory the output takes
+	// over if nothing else uses it any more; 0 for none. What was there is then read and written in
+	// one place.
+	Over int
+}
+
+// Call is an operation of the CPU's graph that a C function computes, of this signature:
+//
+//	void f(const void *argument, const void *const *inputs, const int64_t *sizes, void *output)
+//
+// Inputs come row-major, sizes are how many elements each has. function and argument must stay valid until
+// the result is computed. Where MLX's library was not built here the inputs are computed at once.
+func (s *Scope) Call(function, argument unsafe.Pointer, dtype quant.Dtype, shape []int, inputs ...*Array) *Array {
+	panic(ErrNoMLX)
+}
+
+// Calls is Call with several outputs of one dtype: where there are more than one, output points to a
+// list of them.
+func (s *Scope) Calls(function, argument unsafe.Pointer, dtype quant.Dtype, outputs []Output, inputs ...*Array) []*Array {
+	panic(ErrNoMLX)
+}
 
 // FromFloat32 copies data into an array of that shape; no shape makes a scalar of one value.
 func (s *Scope) FromFloat32(data []float32, shape ...int) *Array { panic(ErrNoMLX) }

@@ -42,6 +42,7 @@ package mlx
 
 import (
 	"context"
+	"unsafe"
 
 	"qimport/quant"
 )
