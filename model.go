@@ -60,16 +60,16 @@ func directory(dir string) (Model, error) {
 	return Model{Target: verify.Directory(dir, dir)}, nil
 }
 
-// Load loads a model, ready to run. The caller closes it.
-func Load(ctx context.Context, m Model, o runtime.Options) (loaded *runtime.Model, err error) {
+// Load loads a model, ready to run. The caller closes it, and with it the files that it lies in.
+func Load(ctx context.Context, m Model, o runtime.Options) (*runtime.Model, error) {
 	src, err := m.Open()
 	if err != nil {
 		return nil, err
 	}
-	defer src.Close()
-	err = src.Guard(func() error { // names the file that is cut short meanwhile
-		loaded, err = runtime.Load(ctx, src, o)
-		return err
-	})
-	return loaded, err
+	loaded, err := runtime.Load(ctx, src, o)
+	if err != nil {
+		return nil, errors.Join(err, src.Close())
+	}
+	loaded.CloseWith(src)
+	return loaded, nil
 }

@@ -153,7 +153,7 @@ var excerpt = []struct {
 }{
 	{"qimport plan", []string{"tensor ", "embed_tokens", "in_proj_qkv", "mlp.down_proj", "mlp.up_proj", "layers.3.self_attn.q_proj", "layers.7.self_attn.q_proj", "layers.7.self_attn.v_proj", "108 tensors"}},
 	{"qimport import testdata/qwen3.5-bf16", []string{"blobs.digests", "smoke.prefill.513", "smoke.answer.2", "smoke.state", "verified (", "published:"}},
-	{"qimport run dense 'What is the capital of Japan?'", []string{"f32 weights", "read ", "The capital of Japan"}},
+	{"qimport run dense 'What is the capital of Japan?'", []string{"weights as they are stored", "read ", "The capital of Japan"}},
 }
 
 // TestReadmeExcerpt holds what the README shows to the demo's page.

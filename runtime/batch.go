@@ -29,7 +29,7 @@ func (m *Model) newBatch() batch {
 // normalised states [B, T, H]; that is computed together with the caches and handed to then. After an
 // error before that, the caches may hold anything and are not used again.
 func (x *batch) run(slice [][]int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array, then func(*mlx.Scope, *mlx.Array) error) error {
-	return x.model.thread.Do(context.Background(), func(s *mlx.Scope) error {
+	return x.model.do(context.Background(), func(s *mlx.Scope) error {
 		x.failed = errors.New("a step did not end")
 		wanted, err := x.forward(s, slice, graph)
 		if x.failed = err; err != nil {
@@ -44,6 +44,9 @@ func (x *batch) forward(s *mlx.Scope, slice [][]int, graph func(*mlx.Scope, *mlx
 	hidden := x.model.decoder.Hidden(s, padded(s, slice), x.caches)
 	wanted := graph(s, hidden)
 	if err := s.Eval(append(x.live(), wanted)...); err != nil {
+		return nil, err
+	}
+	if err := x.model.sound(); err != nil {
 		return nil, err
 	}
 	x.precision = x.precision.and(x.readPrecision(hidden))
@@ -89,6 +92,9 @@ func (x *batch) score(s *mlx.Scope, hidden *mlx.Array, slice [][]int, each func(
 func (x *batch) scoreRows(s *mlx.Scope, states *mlx.Array, from, end int, each func(at int, logits []float32) error) error {
 	return s.Nested(func(s *mlx.Scope) error {
 		logits := s.Float32s(x.model.decoder.Logits(s, s.SliceAxis(states, 1, from, end)))
+		if err := x.model.sound(); err != nil {
+			return err
+		}
 		width := len(logits) / (end - from)
 		for at := from; at < end; at++ {
 			i := (at - from) * width

@@ -200,7 +200,7 @@ func (x *answering) drop() error {
 		return nil
 	}
 	x.rows = rows
-	return x.model.thread.Do(context.Background(), func(s *mlx.Scope) error {
+	return x.model.do(context.Background(), func(s *mlx.Scope) error {
 		for i := range x.caches {
 			x.caches[i].Select(s, left)
 		}

@@ -16,9 +16,12 @@ type Weights interface {
 	NormForm() arch.NormForm
 	// Names lists the logical tensors: "….q_proj.weight", "….experts.gate_up_proj".
 	Names() []string
-	// Load lends a tensor. It is called more than once, and from several goroutines. Its bytes
-	// stay until Load of this package has returned.
-	Load(name string) (quant.Tensor, error)
+	// Pieces lends a tensor as it lies: whole, or, of a stack whose experts lie one by one, each of
+	// them, with the first dimension 1. Its bytes stay until the model is closed.
+	Pieces(name string) ([]quant.Tensor, error)
+	// Guard runs a function that reads lent bytes. Where it returns an *untrusted.Fault, because a
+	// file was cut short meanwhile, the error names the file.
+	Guard(func() error) error
 	// File reads one of the model's small files; one that is not there wraps fs.ErrNotExist.
 	File(name string) ([]byte, error)
 }

@@ -46,8 +46,13 @@ type asConverted struct{ *source.Source }
 
 func (asConverted) NormForm() arch.NormForm { return arch.NormsShifted }
 
-func (w asConverted) Load(name string) (quant.Tensor, error) {
-	t, err := w.Source.Load(name)
+func (w asConverted) Pieces(name string) ([]quant.Tensor, error) {
+	t, err := w.converted(name)
+	return []quant.Tensor{t}, err
+}
+
+func (w asConverted) converted(name string) (quant.Tensor, error) {
+	t, err := w.Load(name)
 	switch {
 	case err != nil || strings.HasSuffix(name, "linear_attn.norm.weight"):
 		return t, err

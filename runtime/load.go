@@ -1,12 +1,16 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"qimport/arch"
 	"qimport/arch/files"
+	"qimport/internal/untrusted"
+	"qimport/quant/kernel"
 	"qimport/runtime/chat"
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
@@ -14,7 +18,7 @@ import (
 	"qimport/runtime/tokenizer"
 )
 
-// Model is a model in memory, ready to run. Its methods may be called from any goroutine; work on
+// Model is a model that is ready to run. Its methods may be called from any goroutine; work on
 // the device is done one piece after the other.
 type Model struct {
 	Config    arch.Config
@@ -22,37 +26,51 @@ type Model struct {
 	Template  *chat.Template // nil if the model has none
 	Stop      []int          // tokens that end an answer, from all the places that name them
 	Placement Placement
+	weights   Weights
 	thread    *mlx.Thread
 	decoder   *model.Decoder
+	faults    int   // pages of mapped files that were gone before this model ran
+	lost      error // what its own weights were found to be; nothing is computed from then on
+	closers   []io.Closer
 }
 
-// Load reads the model that w holds into memory. How it computes is chosen first, from sizes
-// alone, and told in Placement; a model that does not fit is refused with the numbers. When Load
-// has returned, w may be closed.
+// Load makes the model that w holds ready to run. How it computes is chosen first, from sizes
+// alone, and told in Placement; a model that does not fit is refused with the numbers. w must stay
+// open until the model is closed: on a CPU, weights are used where they lie.
 func Load(ctx context.Context, w Weights, o Options) (*Model, error) {
 	o, err := o.check()
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{}
-	if err := m.readFiles(w); err != nil {
-		return nil, err
-	}
-	checkpoint, err := model.Open(m.Config, w)
-	if err != nil {
-		return nil, err
-	}
-	if m.thread, err = mlx.Start(o.Device); err != nil {
-		return nil, err
-	}
-	if m.decoder, m.Placement, err = place(checkpoint, o, m.thread.Info()); err == nil {
-		err = m.thread.Do(ctx, func(s *mlx.Scope) error { return fill(ctx, s, m.decoder.Params()) })
-	}
-	if err != nil {
+	m := &Model{weights: w}
+	m.faults, _ = kernel.Faults()
+	if err := w.Guard(func() error { return m.load(ctx, o) }); err != nil {
 		m.Close()
 		return nil, err
 	}
 	return m, nil
+}
+
+func (m *Model) load(ctx context.Context, o Options) error {
+	if err := m.readFiles(m.weights); err != nil {
+		return err
+	}
+	checkpoint, err := model.Open(m.Config, m.weights)
+	if err != nil {
+		return err
+	}
+	if m.thread, err = mlx.Start(o.Device); err != nil {
+		return err
+	}
+	if m.decoder, m.Placement, err = place(checkpoint, o, m.thread.Info()); err != nil {
+		return err
+	}
+	for _, p := range m.decoder.Mapped() {
+		if err := p.Open(); err != nil {
+			return err
+		}
+	}
+	return m.thread.Do(ctx, func(s *mlx.Scope) error { return fill(ctx, s, m.decoder.Params()) })
 }
 
 // readFiles reads config, tokenizer, chat template and stop tokens.
@@ -104,6 +122,36 @@ func fill(ctx context.Context, s *mlx.Scope, params []*layer.Param) error {
 	return nil
 }
 
+// do runs f on the device's thread. Weights that turn out not to be there any more are an error that
+// names the file, now and from then on.
+func (m *Model) do(ctx context.Context, f func(*mlx.Scope) error) error {
+	return m.thread.Do(ctx, func(s *mlx.Scope) error {
+		if m.lost != nil {
+			return m.lost
+		}
+		err := m.weights.Guard(func() error {
+			err := f(s)
+			return cmp.Or(m.sound(), err)
+		})
+		if m.sound() != nil {
+			m.lost = err
+		}
+		return err
+	})
+}
+
+// sound is an *untrusted.Fault where weights were read that are not there any more: they read as
+// zeros. It is asked before anything computed is handed out.
+func (m *Model) sound() error {
+	if n, at := kernel.Faults(); n > m.faults {
+		return &untrusted.Fault{Addr: at}
+	}
+	return nil
+}
+
+// CloseWith makes Close close c as well: what the weights lie in.
+func (m *Model) CloseWith(c io.Closer) { m.closers = append(m.closers, c) }
+
 // Info says which MLX runs the model, and where.
 func (m *Model) Info() mlx.Info { return m.thread.Info() }
 
@@ -117,6 +165,14 @@ func (m *Model) Close() {
 			p.Array.Free()
 			p.Array = nil
 		}
+		for _, p := range m.decoder.Mapped() {
+			p.Close()
+		}
 	}
-	m.thread.Close()
+	if m.thread != nil {
+		m.thread.Close()
+	}
+	for _, c := range m.closers {
+		_ = c.Close() // nothing was written
+	}
 }

@@ -17,22 +17,31 @@ var ErrTooLarge = errors.New("model too large")
 // Placement is how a model was chosen to be kept in memory.
 type Placement struct {
 	Mode        layer.Mode
-	WeightBytes int64 // of all arrays of the model
-	LimitBytes  int64 // that they may take; 0 if the machine's memory is not known
+	WeightBytes int64 // of all weights
+	MappedBytes int64 // of those, what is used where it lies and takes no memory of ours
+	LimitBytes  int64 // that the rest, caches and activations may take; 0 if the machine's memory is not known
 	TotalBytes  int64 // of the machine, or of the GPU
 }
 
-// String is a sentence for a report: "f32 weights, 3.0 GB of at most 12 GB".
+// HeldBytes is what weights take as arrays of ours.
+func (p Placement) HeldBytes() int64 { return p.WeightBytes - p.MappedBytes }
+
+// String is a sentence for a report: "f32 weights, 3.0 GB of at most 12 GB", or "weights as they are
+// stored, 460 MB of them where they lie, 1.3 MB held of at most 12 GB".
 func (p Placement) String() string {
-	if p.LimitBytes == 0 {
-		return fmt.Sprintf("%s weights, %s", p.Mode, size(p.WeightBytes))
+	words := fmt.Sprintf("%s weights, %s", p.Mode, size(p.HeldBytes()))
+	if p.Mode == layer.Quantized && p.MappedBytes > 0 {
+		words = fmt.Sprintf("weights as they are stored, %s of them where they lie, %s held", size(p.MappedBytes), size(p.HeldBytes()))
 	}
-	return fmt.Sprintf("%s weights, %s of at most %s", p.Mode, size(p.WeightBytes), size(p.LimitBytes))
+	if p.LimitBytes == 0 {
+		return words
+	}
+	return fmt.Sprintf("%s of at most %s", words, size(p.LimitBytes))
 }
 
 func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
-// place describes the model in the first mode whose weights fit. No weight has been read yet.
+// place describes the model, and refuses one whose arrays do not fit. No weight has been read yet.
 func place(ck *model.Checkpoint, o Options, info mlx.Info) (*model.Decoder, Placement, error) {
 	p := Placement{TotalBytes: info.Memory}
 	gpu := info.Device == mlx.GPU
@@ -40,34 +49,21 @@ func place(ck *model.Checkpoint, o Options, info mlx.Info) (*model.Decoder, Plac
 		p.TotalBytes = systemMemory()
 	}
 	p.LimitBytes = int64(float64(p.TotalBytes) * o.Memory)
-	var tried []string
-	for _, mode := range o.Compute.modes(gpu) {
-		d, err := ck.Decoder(layer.Compute{Mode: mode, GPU: gpu, State: o.StateDtype, Decay: o.DecayDtype})
-		if err != nil {
-			return nil, p, err
-		}
-		p.Mode, p.WeightBytes = mode, 0
-		for _, a := range d.Params() {
-			p.WeightBytes += a.Bytes()
-		}
-		if p.LimitBytes == 0 || p.WeightBytes <= p.LimitBytes {
-			return d, p, nil
-		}
-		tried = append(tried, fmt.Sprintf("%s as %s", size(p.WeightBytes), mode))
+	p.Mode = o.Compute.mode()
+	d, err := ck.Decoder(layer.Compute{Mode: p.Mode, GPU: gpu, State: o.StateDtype, Decay: o.DecayDtype})
+	if err != nil {
+		return nil, p, err
 	}
-	return nil, p, fmt.Errorf("%w: its weights take %s, and may take %s, which is %.0f %% of %s; give more with --memory, or use a smaller type",
-		ErrTooLarge, list(tried), size(p.LimitBytes), 100*o.Memory, size(p.TotalBytes))
-}
-
-// list joins words as in a sentence.
-func list(words []string) string {
-	out := words[0]
-	for i, w := range words[1:] {
-		if i == len(words)-2 {
-			out += " or " + w
-		} else {
-			out += ", " + w
-		}
+	for _, a := range d.Params() {
+		p.WeightBytes += a.Bytes()
 	}
-	return out
+	for _, m := range d.Mapped() {
+		p.MappedBytes += m.Bytes()
+	}
+	p.WeightBytes += p.MappedBytes
+	if p.LimitBytes > 0 && p.HeldBytes() > p.LimitBytes {
+		return nil, p, fmt.Errorf("%w: its weights take %s as %s, and may take %s, which is %.0f %% of %s; give more with --memory, or use a smaller type",
+			ErrTooLarge, size(p.HeldBytes()), p.Mode, size(p.LimitBytes), 100*o.Memory, size(p.TotalBytes))
+	}
+	return d, p, nil
 }

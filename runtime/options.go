@@ -11,8 +11,8 @@ import (
 // Compute is how a model is to compute: as layer.Mode, or chosen by Load.
 type Compute uint8
 
-// The ways to compute. Auto takes, on a CPU, float32 weights where they fit, else bf16, else the
-// weights as they are stored; on a GPU always the last, with bf16 activations.
+// The ways to compute. Auto is Quantized: weights as they are stored, on a CPU where they lie, with
+// float32 activations; on a GPU with bf16 activations. F32 and BF16 keep every weight widened in memory.
 const (
 	Auto Compute = iota
 	F32
@@ -34,31 +34,29 @@ func ParseCompute(name string) (Compute, error) {
 	return Auto, fmt.Errorf("compute %q is unknown; known are auto, f32, bf16, quantized", name)
 }
 
-// modes lists what may be tried, the most exact first.
-func (c Compute) modes(gpu bool) []layer.Mode {
-	switch {
-	case c == F32:
-		return []layer.Mode{layer.F32}
-	case c == BF16:
-		return []layer.Mode{layer.BF16}
-	case c == Quantized || gpu:
-		return []layer.Mode{layer.Quantized}
+// mode is how layers compute.
+func (c Compute) mode() layer.Mode {
+	switch c {
+	case F32:
+		return layer.F32
+	case BF16:
+		return layer.BF16
 	}
-	return []layer.Mode{layer.F32, layer.BF16, layer.Quantized}
+	return layer.Quantized
 }
 
 // Options say how to load a model. The zero value is right for most.
 type Options struct {
 	Device  mlx.Device
 	Compute Compute
-	// Memory is the share of the machine's memory that the weights may take, above 0 and up to 1;
-	// 0 means DefaultMemory.
+	// Memory is the share of the machine's memory that arrays may take, above 0 and up to 1: weights
+	// that are not used where they lie, caches and activations. 0 means DefaultMemory.
 	Memory float64
 	// StateDtype and DecayDtype are float32 unless set: bf16 shows what is lost with it.
 	StateDtype, DecayDtype quant.Dtype
 }
 
-// DefaultMemory is the share of the machine's memory that weights may take.
+// DefaultMemory is the share of the machine's memory that arrays may take.
 const DefaultMemory = 0.5
 
 // check gives the unset options their defaults and refuses what cannot be.

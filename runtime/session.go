@@ -126,7 +126,7 @@ func (x *Session) Fork(ctx context.Context) (*Session, error) {
 		return nil, fmt.Errorf("this session cannot be forked after: %w", x.failed)
 	}
 	f := &Session{batch: batch{model: x.model, precision: x.precision}, tokens: slices.Clone(x.tokens)}
-	err := x.model.thread.Do(ctx, func(s *mlx.Scope) error {
+	err := x.model.do(ctx, func(s *mlx.Scope) error {
 		for i := range x.caches {
 			f.caches = append(f.caches, x.caches[i].Fork(s))
 		}

@@ -38,7 +38,7 @@ func (r *run) checkAblation(ctx context.Context, a Ablate) report.Check {
 	}
 	r.unload()
 	o := a.options(r.Runtime)
-	m, err := load(ctx, r.source, o)
+	m, err := runtime.Load(ctx, r.source, o)
 	if err != nil {
 		return notRun("%s", sentences(err))
 	}

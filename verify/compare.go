@@ -26,7 +26,7 @@ func (r *run) compare(ctx context.Context) (report.Divergence, error) {
 	r.unload()
 	o := r.Runtime
 	o.StateDtype, o.DecayDtype = quant.F32, quant.F32
-	reference, err := load(ctx, r.Against, o)
+	reference, err := runtime.Load(ctx, r.Against, o)
 	if err != nil {
 		return report.Divergence{}, fmt.Errorf("the source did not load: %w", err)
 	}

@@ -39,7 +39,7 @@ func TestSourceCutWhileRead(t *testing.T) {
 	_, err := cost.Tensors(t.Context(), src, src)
 	mustNameShard(t, err)
 	if _, err = src.Load(src.Names()[0]); err == nil {
-		_, err = load(t.Context(), src, runtime.Options{Device: mlx.CPU})
+		_, err = runtime.Load(t.Context(), src, runtime.Options{Device: mlx.CPU})
 	}
 	if !errors.Is(err, mlx.ErrNoMLX) {
 		mustNameShard(t, err)

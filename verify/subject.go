@@ -64,7 +64,7 @@ func (r *run) checkLoad(ctx context.Context) report.Check {
 	if r.source == nil {
 		return notRun("the model did not open")
 	}
-	m, err := load(ctx, r.source, r.Runtime)
+	m, err := runtime.Load(ctx, r.source, r.Runtime)
 	if errors.Is(err, mlx.ErrNoMLX) || errors.Is(err, runtime.ErrTooLarge) {
 		return notRun("%s", sentences(err))
 	}
@@ -84,15 +84,6 @@ func (r *run) checkLoad(ctx context.Context) report.Check {
 	}
 	r.report.Environment.Dtypes["weights"] = m.Placement.Mode.String()
 	return pass("%s on %s %s", m.Placement, info.Backend, info.Name)
-}
-
-// load loads a model; where a file of it was cut short meanwhile, the error names the file.
-func load(ctx context.Context, src *source.Source, o runtime.Options) (m *runtime.Model, err error) {
-	err = src.Guard(func() error {
-		m, err = runtime.Load(ctx, src, o)
-		return err
-	})
-	return m, err
 }
 
 // session runs f with a new session of the model, and notes what precision it ran in.

@@ -49,7 +49,7 @@ type row struct {
 func (r row) target() string {
 	var how []string
 	switch r.tensor.Transform {
-	case Expand, Fold, Repack, ChannelsToFront, Reencode:
+	case Expand, Fold, ChannelsToFront, Reencode:
 		how = append(how, r.tensor.Transform.String())
 	}
 	if r.tensor.Search {

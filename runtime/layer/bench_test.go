@@ -25,7 +25,7 @@ func BenchmarkDeltaPrefill(b *testing.B) {
 	x := testInput(slice, hidden)
 	var projections, between time.Duration
 	err = thread.Do(context.Background(), func(s *mlx.Scope) error {
-		if err := place(s, d.Params()); err != nil {
+		if err := place(b, s, d); err != nil {
 			return err
 		}
 		for b.Loop() {

@@ -9,7 +9,7 @@ type Mode uint8
 const (
 	F32       Mode = iota // every weight decoded to float32, float32 activations
 	BF16                  // every weight decoded to bf16, bf16 activations
-	Quantized             // every weight as it is stored, packed ones multiplied packed
+	Quantized             // every weight as it is stored: on a CPU where it lies, on a GPU packed ones packed
 )
 
 func (m Mode) String() string {
@@ -32,19 +32,18 @@ func (c Compute) Activation() quant.Dtype {
 	return quant.BF16
 }
 
-// dense is the dtype in which a weight of that format is kept unpacked. On a CPU, weights that
-// stay as they are stored keep their dtype to save memory, and are widened where they are used.
-func (c Compute) dense(f quant.Format) quant.Dtype {
-	switch {
-	case c.Mode == F32:
+// maps says whether weights are multiplied where they lie, by products of our own.
+func (c Compute) maps() bool { return c.Mode == Quantized && !c.GPU }
+
+// dense is the dtype in which a weight that is kept as an array is kept unpacked.
+func (c Compute) dense() quant.Dtype {
+	if c.Mode == F32 {
 		return quant.F32
-	case c.Mode == Quantized && !c.GPU && f.Mode == quant.Plain:
-		return f.Dtype
 	}
 	return quant.BF16
 }
 
-// packs says whether a weight of that format is kept packed.
+// packs says whether a weight of that format is kept as an array of packed rows.
 func (c Compute) packs(f quant.Format) bool {
 	switch f.Mode {
 	case quant.NVFP4, quant.MXFP4, quant.MXFP8, quant.Affine:

@@ -4,33 +4,51 @@ import "qimport/runtime/mlx"
 
 // Embedding turns token ids into rows of a matrix [vocabulary, hidden].
 type Embedding struct {
-	weight *weight
+	mapped  *Mapped // on a CPU, where the table stays as it is stored; else nil
+	weight  *weight // else
+	compute Compute
 }
 
-// NewEmbedding describes the table. One that is only looked up in is kept as it is stored, whatever
+// NewEmbedding describes the table. One that is only looked up in stays as it is stored, whatever
 // the compute mode: a row is widened when it is taken.
 func NewEmbedding(c Compute, m Matrix, tied bool) *Embedding {
 	keep := c
 	if !tied {
 		keep.Mode = Quantized
 	}
-	w := newWeight(keep, m, false)
-	w.compute = c
-	return &Embedding{weight: w}
+	e := &Embedding{compute: c}
+	if keep.maps() {
+		e.mapped = newMapped(m)
+		return e
+	}
+	e.weight = newWeight(keep, m, false)
+	e.weight.compute = c
+	return e
 }
 
 // Head is the output map that shares the table.
 func (e *Embedding) Head() *Linear {
-	return &Linear{weights: []*weight{e.weight}, compute: e.weight.compute}
+	if e.mapped != nil {
+		return &Linear{mapped: e.mapped, compute: e.compute}
+	}
+	return &Linear{weights: []*weight{e.weight}, compute: e.compute}
 }
 
 // Params lists the table's arrays.
-func (e *Embedding) Params() []*Param { return e.weight.params() }
+func (e *Embedding) Params() []*Param {
+	if e.mapped != nil {
+		return nil
+	}
+	return e.weight.params()
+}
 
 // Lookup takes rows by ids [B, T]: [B, T, hidden], in the activations' dtype.
 func (e *Embedding) Lookup(s *mlx.Scope, ids *mlx.Array) *mlx.Array {
+	if e.mapped != nil {
+		return s.AsType(e.mapped.decode(s, ids), e.compute.Activation())
+	}
 	w := e.weight.view(func(a *mlx.Array) *mlx.Array { return s.Take(a, ids, 0) })
-	act := e.weight.compute.Activation()
+	act := e.compute.Activation()
 	if w.dense != nil {
 		return s.AsType(w.dense.Array, act)
 	}

@@ -8,13 +8,18 @@ import (
 // experts is a stack of linear maps of which each row of input goes through its own; one stack, or
 // several that share their input and whose outputs then follow one another.
 type experts struct {
-	weights []*weight // [E, out, in] each
+	mapped  *Mapped   // on a CPU, where weights stay as they are stored; else nil
+	weights []*weight // else: [E, out, in] each
 	count   int
 	compute Compute
 }
 
 func newExperts(c Compute, ms ...Matrix) *experts {
 	e := &experts{count: len(ms[0].Experts), compute: c}
+	if c.maps() {
+		e.mapped = newMapped(fuse(ms))
+		return e
+	}
 	for _, group := range groupByStorage(c, ms) {
 		e.weights = append(e.weights, newWeight(c, fuse(group), true))
 	}

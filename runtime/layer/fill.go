@@ -1,7 +1,6 @@
 package layer
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -18,32 +17,43 @@ import (
 const fillRows = 64
 
 // fill writes all rows of the matrix, of rowBytes bytes each, into dst: runs of rows at a time, on
-// all cores. write is given the loaded tensor and which of its rows to write. The tensor's bytes may
+// all cores. write is given a piece of a tensor and which of its rows to write. Its bytes may
 // be of a file that is cut short meanwhile, so that write must not give them to native code.
 func (m Matrix) fill(dst []byte, rowBytes int, write func(dst []byte, t quant.Tensor, from, n int) error) error {
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))
-	loaded := map[*Stored]quant.Tensor{}
+	if err := m.check(); err != nil {
+		return err
+	}
 	for _, r := range slices.Concat(m.Experts...) {
-		t, ok := loaded[r.Stored]
-		if !ok {
-			var err error
-			if t, err = r.Stored.read(); err != nil {
-				return errors.Join(err, work.Wait())
+		for _, span := range r.spans() {
+			for at := 0; at < span.N; at += fillRows {
+				n := min(fillRows, span.N-at)
+				to := dst[:n*rowBytes]
+				work.Go(func() error {
+					return untrusted.Guard(func() error { return write(to, span.Tensor, span.From+at, n) })
+				})
+				dst = dst[n*rowBytes:]
 			}
-			loaded[r.Stored] = t
-		}
-		for at := 0; at < r.N; at += fillRows {
-			n := min(fillRows, r.N-at)
-			to := dst[:n*rowBytes]
-			work.Go(func() error {
-				return untrusted.Guard(func() error { return write(to, t, r.From+at, n) })
-			})
-			dst = dst[n*rowBytes:]
 		}
 	}
 	if err := work.Wait(); err != nil {
 		return fmt.Errorf("tensor %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// check refuses a matrix one of whose tensors has not the bytes that it needs.
+func (m Matrix) check() error {
+	seen := map[*Stored]bool{}
+	for _, r := range slices.Concat(m.Experts...) {
+		if seen[r.Stored] {
+			continue
+		}
+		seen[r.Stored] = true
+		if err := r.Stored.check(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func TestHostForms(t *testing.T) {
 func compareMixes(t *testing.T, s *mlx.Scope, c Compute, tolerance float64) error {
 	z := DeltaSizes{KeyHeads: 2, ValueHeads: 4, KeyDim: 32, ValueDim: 48, Kernel: 4}
 	d := NewDeltaNet(c, z, deltaWeights(t, c, z, 16))
-	if err := place(s, d.Params()); err != nil {
+	if err := place(t, s, d); err != nil {
 		return err
 	}
 	const batch, tokens = 2, 70

@@ -5,7 +5,8 @@ import "qimport/runtime/mlx"
 // Linear is y = x W^T + bias, of one matrix or of several that share their input: their outputs
 // then follow one another.
 type Linear struct {
-	weights []*weight // neighbours of one format are one weight
+	mapped  *Mapped   // on a CPU, where weights stay as they are stored; else nil
+	weights []*weight // else: neighbours of one format are one weight
 	bias    *Param    // [out], float32, or nil
 	compute Compute
 }
@@ -13,6 +14,10 @@ type Linear struct {
 // NewLinear describes the map; all matrices have the same In.
 func NewLinear(c Compute, ms ...Matrix) *Linear {
 	l := &Linear{compute: c}
+	if c.maps() {
+		l.mapped = newMapped(fuse(ms))
+		return l
+	}
 	for _, group := range groupByStorage(c, ms) {
 		l.weights = append(l.weights, newWeight(c, fuse(group), false))
 	}
@@ -43,7 +48,7 @@ func sameStorage(c Compute, a, b Matrix) bool {
 	if c.packs(af) || c.packs(bf) {
 		return af == bf && as == bs && (!c.GPU || a.Out%packedTile == 0 == (b.Out%packedTile == 0))
 	}
-	return c.dense(af) == c.dense(bf)
+	return true
 }
 
 // withBias adds the biases of the matrices given to NewLinear, in that order: all or none.
@@ -77,18 +82,25 @@ func (l *Linear) Params() []*Param {
 
 // Apply maps x [.., in] to [.., out] in the activations' dtype.
 func (l *Linear) Apply(s *mlx.Scope, x *mlx.Array) *mlx.Array {
-	ys := make([]*mlx.Array, len(l.weights))
-	for i, w := range l.weights {
-		ys[i] = w.multiply(s, x)
-	}
-	y := ys[0]
-	if len(ys) > 1 {
-		y = s.Concatenate(-1, ys...)
-	}
+	y := l.product(s, x)
 	if l.bias != nil {
 		y = s.AsType(s.Add(y, l.bias.Array), l.compute.Activation())
 	}
 	return y
+}
+
+func (l *Linear) product(s *mlx.Scope, x *mlx.Array) *mlx.Array {
+	if l.mapped != nil {
+		return l.mapped.multiply(s, x)
+	}
+	ys := make([]*mlx.Array, len(l.weights))
+	for i, w := range l.weights {
+		ys[i] = w.multiply(s, x)
+	}
+	if len(ys) == 1 {
+		return ys[0]
+	}
+	return s.Concatenate(-1, ys...)
 }
 
 // split cuts the last axis into parts of these sizes, and what is left over.

@@ -50,9 +50,7 @@ func random(t testing.TB, f quant.Format, shape ...int) *Stored {
 			x.Global = append(x.Global, 0.5+float32(e))
 		}
 	}
-	s := &Stored{Name: f.String(), Tensor: x, Load: func() (quant.Tensor, error) { return x, nil }}
-	s.Tensor.Data, s.Tensor.Scales, s.Tensor.Biases = nil, nil, nil
-	return s
+	return NewStored(f.String(), x)
 }
 
 // decoded is all of a stored tensor in float32.
@@ -80,13 +78,26 @@ func product(x, w []float64, in int) []float64 {
 	return y
 }
 
-// place fills params, which live as long as the scope.
-func place(s *mlx.Scope, params []*Param) error {
-	for _, p := range params {
+// part is what a layer consists of.
+type part interface {
+	Params() []*Param
+	Mapped() []*Mapped
+}
+
+// place fills a part's params, which live as long as the scope, and opens what it has mapped until the test's end.
+func place(t testing.TB, s *mlx.Scope, p part) error {
+	t.Helper()
+	for _, p := range p.Params() {
 		var err error
 		if p.Array, err = s.Fill(p.Dtype, p.Shape, p.Fill); err != nil {
 			return err
 		}
+	}
+	for _, m := range p.Mapped() {
+		if err := m.Open(); err != nil {
+			return err
+		}
+		t.Cleanup(m.Close)
 	}
 	return nil
 }
@@ -123,7 +134,7 @@ func TestLinear(t *testing.T) {
 					all := append(append(decoded(t, a), decoded(t, b)...), decoded(t, other)...)
 					x := testInput(rows, in)
 					err := thread.Do(context.Background(), func(s *mlx.Scope) error {
-						if err := place(s, l.Params()); err != nil {
+						if err := place(t, s, l); err != nil {
 							return err
 						}
 						y := l.Apply(s, s.AsType(s.FromFloat32(x, 1, rows, in), c.Activation()))
@@ -155,7 +166,7 @@ func TestEmbedding(t *testing.T) {
 				e := NewEmbedding(c, NewMatrix(stored), tied)
 				rows := decoded(t, stored)
 				err := thread.Do(context.Background(), func(s *mlx.Scope) error {
-					if err := place(s, e.Params()); err != nil {
+					if err := place(t, s, e); err != nil {
 						return err
 					}
 					got := wide(s.Float32s(e.Lookup(s, s.FromInt32([]int32{7, 0}, 1, 2))))

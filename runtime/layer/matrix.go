@@ -2,28 +2,58 @@ package layer
 
 import (
 	"fmt"
+	"slices"
 
 	"qimport/quant"
 )
 
-// Stored is a tensor that can be read: what it is, known from the start, and its bytes, asked for
-// when they are needed, because a store may have to put them together first.
+// Stored is a tensor: what it is, and where its bytes lie.
 type Stored struct {
 	Name   string
 	Tensor quant.Tensor // without Data, Scales and Biases
-	Load   func() (quant.Tensor, error)
+	// Pieces follow one another along the first dimension, all of one shape: the tensor itself, or
+	// experts that lie one by one. They are borrowed, as long as whoever made this says.
+	Pieces []quant.Tensor
 }
 
-// read loads the tensor and checks that its bytes are as many as its shape and format need.
-func (t *Stored) read() (quant.Tensor, error) {
-	loaded, err := t.Load()
-	if err != nil {
-		return loaded, err
+// NewStored describes a tensor from its pieces.
+func NewStored(name string, pieces ...quant.Tensor) *Stored {
+	t := pieces[0]
+	t.Data, t.Scales, t.Biases = nil, nil, nil
+	if len(pieces) > 1 {
+		t.Shape = slices.Clone(t.Shape)
+		t.Shape[0], t.Global = t.Shape[0]*len(pieces), nil
+		for _, p := range pieces {
+			t.Global = append(t.Global, p.Global...)
+		}
 	}
-	if err := loaded.Validate(); err != nil {
-		return loaded, fmt.Errorf("tensor %s: %w", t.Name, err)
+	return &Stored{Name: name, Tensor: t, Pieces: pieces}
+}
+
+// check refuses pieces whose bytes are not as many as their shape and format need.
+func (t *Stored) check() error {
+	for _, p := range t.Pieces {
+		if err := p.Validate(); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
 	}
-	return loaded, nil
+	return nil
+}
+
+// rowCount is how many rows a tensor has, counted over all its leading dimensions.
+func rowCount(t quant.Tensor) int { return quant.Elements(t.Shape[:max(len(t.Shape)-1, 0)]) }
+
+// spans are the rows as they lie in the pieces of their tensor.
+func (r Rows) spans() []quant.Span {
+	each := rowCount(r.Stored.Pieces[0])
+	var all []quant.Span
+	for from, end := r.From, r.From+r.N; from < end; {
+		piece := from / each
+		n := min((piece+1)*each, end) - from
+		all = append(all, quant.Span{Tensor: r.Stored.Pieces[piece], From: from % each, N: n})
+		from += n
+	}
+	return all
 }
 
 // Rows are N consecutive rows of a stored tensor from row From on, counted over all its leading
@@ -58,10 +88,9 @@ func NewMatrix(t *Stored) Matrix {
 func NewColumn(t *Stored) Matrix {
 	column := *t
 	column.Tensor.Shape = []int{t.Tensor.Shape[0], 1}
-	column.Load = func() (quant.Tensor, error) {
-		loaded, err := t.Load()
-		loaded.Shape = column.Tensor.Shape
-		return loaded, err
+	column.Pieces = slices.Clone(t.Pieces)
+	for i := range column.Pieces {
+		column.Pieces[i].Shape = column.Tensor.Shape
 	}
 	return NewMatrix(&column)
 }

@@ -16,9 +16,7 @@ func numbered(shape []int, from float32) *Stored {
 		f[i] = from + float32(i/cols)
 	}
 	t.Data = floatBytes(f)
-	s := &Stored{Name: "t", Tensor: t, Load: func() (quant.Tensor, error) { return t, nil }}
-	s.Tensor.Data = nil
-	return s
+	return NewStored("t", t)
 }
 
 // rowsOf fills a matrix and returns the number that each of its rows consists of.
@@ -54,6 +52,7 @@ func TestMatrixRows(t *testing.T) {
 		{"fused", fuse([]Matrix{plain.Pick([2]int{0, 1}), NewMatrix(numbered([]int{2, 3}, 50))}), []float32{0, 50, 51}},
 		{"fused by expert", fuse([]Matrix{stack.Pick([2]int{3, 4}), stack.Pick([2]int{0, 2})}), []float32{3, 0, 1, 7, 4, 5}},
 		{"stacked", Stack("s", []Matrix{plain.Pick([2]int{0, 2}), plain.Pick([2]int{4, 6})}), []float32{0, 1, 4, 5}},
+		{"in pieces", NewMatrix(NewStored("p", numbered([]int{1, 4, 3}, 0).Pieces[0], numbered([]int{1, 4, 3}, 30).Pieces[0])).Pick([2]int{3, 4}, [2]int{1, 3}), []float32{3, 1, 2, 33, 31, 32}},
 		{"column", NewColumn(numbered([]int{4}, 9)), []float32{9, 9, 9, 9}},
 	} {
 		if got := rowsOf(t, tt.m); !slices.Equal(got, tt.want) {
@@ -85,12 +84,7 @@ func TestGlobals(t *testing.T) {
 
 func TestFillShort(t *testing.T) {
 	s := numbered([]int{2, 3}, 0)
-	load := s.Load
-	s.Load = func() (quant.Tensor, error) {
-		t, err := load()
-		t.Data = t.Data[:20]
-		return t, err
-	}
+	s.Pieces[0].Data = s.Pieces[0].Data[:20]
 	if err := NewMatrix(s).fillPlain(make([]byte, 24), quant.F32); err == nil {
 		t.Error("a tensor with too few bytes was filled in")
 	}

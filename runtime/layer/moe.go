@@ -53,9 +53,13 @@ func (m *MoE) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 	flat := s.Reshape(x, tokens, shape[2])
 	chosen, weights := m.route(s, flat) // [N, k]
 	var y *mlx.Array                    // [N, k, H]
-	if m.gateUp.oneByOne(tokens * m.topK) {
+	switch {
+	case m.gateUp.mapped != nil:
+		inner := m.compute.swiglu(s, m.gateUp.mapped.choose(s, flat, chosen), m.inner)
+		y = m.down.mapped.choose(s, inner, chosen)
+	case m.gateUp.oneByOne(tokens * m.topK):
 		y = m.oneByOne(s, flat, chosen)
-	} else {
+	default:
 		y = m.gathered(s, flat, chosen)
 	}
 	y = s.Sum(s.Mul(s.AsType(y, quant.F32), s.ExpandDims(weights, -1)), 1, false)

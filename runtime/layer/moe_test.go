@@ -96,7 +96,7 @@ func TestMoE(t *testing.T) {
 					}
 					m := parts.layer(c, normalise)
 					err := thread.Do(context.Background(), func(s *mlx.Scope) error {
-						if err := place(s, m.Params()); err != nil {
+						if err := place(t, s, m); err != nil {
 							return err
 						}
 						got := wide(s.Float32s(m.Forward(s, s.AsType(s.FromFloat32(x, 1, tokens, moeHidden), c.Activation()))))
@@ -121,7 +121,7 @@ func TestSortedExperts(t *testing.T) {
 	m := newMoEParts(t, quant.FormatBF16).layer(Compute{Mode: F32}, true)
 	const tokens = sortFrom
 	err := thread.Do(context.Background(), func(s *mlx.Scope) error {
-		if err := place(s, m.Params()); err != nil {
+		if err := place(t, s, m); err != nil {
 			return err
 		}
 		x := s.FromFloat32(testInput(tokens, moeHidden), tokens, moeHidden)

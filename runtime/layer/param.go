@@ -37,21 +37,23 @@ func vectorParam(t *Stored, value func(float32) float32) *Param {
 
 // decode reads the whole tensor.
 func (t *Stored) decode(dst []float32) error {
-	loaded, err := t.read()
-	if err != nil {
+	if err := t.check(); err != nil {
 		return err
 	}
-	rows := len(dst) / max(quant.Columns(loaded.Shape), 1)
-	own := make([]byte, loaded.RowsSize(rows))
-	err = untrusted.Guard(func() error {
-		loaded = loaded.CopyRows(own, 0, rows)
-		return nil
-	})
-	if err == nil {
-		err = loaded.Decode(dst, 0)
-	}
-	if err != nil {
-		return fmt.Errorf("tensor %s: %w", t.Name, err)
+	for _, p := range t.Pieces {
+		rows, n := rowCount(p), quant.Elements(p.Shape)
+		own := make([]byte, p.RowsSize(rows))
+		err := untrusted.Guard(func() error {
+			p = p.CopyRows(own, 0, rows)
+			return nil
+		})
+		if err == nil {
+			err = p.Decode(dst[:n], 0)
+		}
+		if err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+		dst = dst[n:]
 	}
 	return nil
 }

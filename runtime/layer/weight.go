@@ -7,8 +7,8 @@ import (
 	"qimport/runtime/mlx"
 )
 
-// weight is one matrix [out, in] or stack [experts, out, in] as it is kept for multiplying: either
-// dense, or packed with scales and perhaps biases.
+// weight is one matrix [out, in] or stack [experts, out, in] as arrays of MLX, which multiplies:
+// dense or, on a GPU, packed with scales and perhaps biases.
 type weight struct {
 	compute Compute
 	format  quant.Format // of packed weights
@@ -29,7 +29,7 @@ func newWeight(c Compute, m Matrix, stack bool) *weight {
 	w := &weight{compute: c, out: m.Out}
 	format, scaleDtype := m.format()
 	if !c.packs(format) {
-		d := c.dense(format)
+		d := c.dense()
 		w.dense = &Param{Name: m.Name, Shape: with(shape, m.In), Dtype: d,
 			Fill: func(dst []byte) error { return m.fillPlain(dst, d) }}
 		return w
@@ -50,8 +50,7 @@ func newWeight(c Compute, m Matrix, stack bool) *weight {
 	return w
 }
 
-// scaleParam is the scales or the biases: bytes as they are, except that on a CPU, where
-// activations are float32, affine ones are widened once rather than at every use.
+// scaleParam is the scales or the biases, bytes as they are.
 func (w *weight) scaleParam(m Matrix, shape []int, stored quant.Dtype, which func(quant.Tensor) []byte) *Param {
 	groups := m.In / w.format.GroupSize
 	p := &Param{Name: m.Name + ".scales", Shape: with(shape, groups), Dtype: quant.U8}
@@ -61,17 +60,6 @@ func (w *weight) scaleParam(m Matrix, shape []int, stored quant.Dtype, which fun
 		p.Dtype = stored
 	}
 	p.Fill = func(dst []byte) error { return m.fillPart(dst, groups*size, which) }
-	if w.format.Mode == quant.Affine && !w.compute.GPU && stored != quant.F32 {
-		narrow := p.Fill
-		p.Dtype = quant.F32
-		p.Fill = func(dst []byte) error {
-			b := make([]byte, len(dst)/4*size)
-			if err := narrow(b); err != nil {
-				return err
-			}
-			return quant.ToFloat32(floats(dst), b, stored)
-		}
-	}
 	return p
 }
 
@@ -88,8 +76,8 @@ func (w *weight) params() []*Param {
 	return all
 }
 
-// expandRows is the number of input rows from which it is faster on a CPU to widen a weight to float32
-// first: MLX has BLAS there for neither bf16 nor packed weights.
+// expandRows is the number of input rows from which it is faster on a CPU to widen a bf16 weight to
+// float32 first: MLX has no BLAS for it there.
 const expandRows = 4
 
 // multiply is x [.., in] times the weight's transpose, in the activations' dtype: [.., out].
@@ -99,10 +87,10 @@ func (w *weight) multiply(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 	rows := quant.Elements(shape[:len(shape)-1])
 	var y *mlx.Array
 	switch {
-	case w.dense != nil && w.dense.Dtype == act && (act == quant.F32 || w.compute.GPU || rows < expandRows):
-		y = s.MatMul(x, s.Transpose(w.dense.Array))
-	case w.packed != nil && (w.compute.GPU || rows < expandRows):
+	case w.packed != nil:
 		y = s.QuantizedMatMul(x, w.quantized(), true)
+	case act == quant.F32 || w.compute.GPU || rows < expandRows:
+		y = s.MatMul(x, s.Transpose(w.dense.Array))
 	default:
 		y = s.MatMul(s.AsType(x, quant.F32), s.Transpose(w.wide(s)))
 	}

@@ -10,12 +10,14 @@ import (
 // Mixer is the first half of a block: attention or Gated DeltaNet.
 type Mixer interface {
 	Params() []*layer.Param
+	Mapped() []*layer.Mapped
 	Forward(s *mlx.Scope, x *mlx.Array, cache *layer.Cache) *mlx.Array // [B, T, H] to [B, T, H]
 }
 
 // FeedForward is the second half of a block: dense or a mixture of experts.
 type FeedForward interface {
 	Params() []*layer.Param
+	Mapped() []*layer.Mapped
 	Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array // [B, T, H] to [B, T, H]
 }
 
@@ -68,6 +70,19 @@ func (d *Decoder) Params() []*layer.Param {
 	all = append(all, d.Norm.Params()...)
 	if !d.tied {
 		all = append(all, d.Head.Params()...)
+	}
+	return all
+}
+
+// Mapped lists all that is multiplied by where it lies, each once.
+func (d *Decoder) Mapped() []*layer.Mapped {
+	all := d.Embedding.Mapped()
+	for _, b := range d.Blocks {
+		all = append(all, b.Mixer.Mapped()...)
+		all = append(all, b.FeedForward.Mapped()...)
+	}
+	if !d.tied {
+		all = append(all, d.Head.Mapped()...)
 	}
 	return all
 }

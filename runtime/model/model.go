@@ -17,7 +17,7 @@ import (
 type Weights interface {
 	NormForm() arch.NormForm
 	Names() []string
-	Load(name string) (quant.Tensor, error)
+	Pieces(name string) ([]quant.Tensor, error)
 }
 
 // Checkpoint is a config and the stored tensors that fit it.

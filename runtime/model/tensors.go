@@ -16,25 +16,19 @@ var ErrTensors = errors.New("tensors do not fit the config")
 // maxFindings is how many findings an error shows; a wrong config can make thousands.
 const maxFindings = 8
 
-// look reads what a tensor is, once. Its bytes are let go again: those of a stack may have been put
-// together in memory.
+// look reads what a tensor is, once.
 func (ck *Checkpoint) look(name string) (*layer.Stored, error) {
 	if s, ok := ck.stored[name]; ok {
 		return s, nil
 	}
-	load := func() (quant.Tensor, error) {
-		t, err := ck.weights.Load(name)
-		if err != nil {
-			err = fmt.Errorf("tensor %s: %w", name, err)
-		}
-		return t, err
+	pieces, err := ck.weights.Pieces(name)
+	if err == nil && len(pieces) == 0 {
+		err = errors.New("it has no pieces")
 	}
-	t, err := load()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("tensor %s: %w", name, err)
 	}
-	t.Data, t.Scales, t.Biases = nil, nil, nil
-	s := &layer.Stored{Name: name, Tensor: t, Load: load}
+	s := layer.NewStored(name, pieces...)
 	ck.stored[name] = s
 	return s, nil
 }
@@ -69,7 +63,7 @@ func (b *builder) has(body string) bool { return b.names[body] != "" }
 
 // load is the tensor of that body name with the shape that it must have.
 func (b *builder) load(body string, shape ...int) *layer.Stored {
-	standIn := &layer.Stored{Name: b.prefix + body, Tensor: quant.Tensor{Shape: shape, Format: quant.FormatF32}}
+	standIn := layer.NewStored(b.prefix+body, quant.Tensor{Shape: shape, Format: quant.FormatF32})
 	name, ok := b.names[body]
 	if !ok {
 		b.fail("tensor %s, %v, is missing", b.prefix+body, shape)
