@@ -36,7 +36,7 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 		return ImportResult{}, err
 	}
 	defer reports.close()
-	src, err := OpenSource(ctx, o.Source, o.Watch) // headers, config and tokenizer
+	src, err := openAdapted(ctx, o.Source, o.Plan.Adapters, o.Watch) // headers, config and tokenizer
 	if err != nil {
 		return ImportResult{}, err
 	}

@@ -3,6 +3,7 @@ package qimport
 import (
 	"context"
 
+	"qimport/convert/adapter"
 	"qimport/convert/encode"
 	"qimport/convert/plan"
 	"qimport/convert/write"
@@ -14,7 +15,8 @@ import (
 type PlanOptions struct {
 	Recipe      recipe.Recipe
 	MTP         plan.MTP
-	ScaleSearch bool // scales of least squared error, in place of MLX's plain rule
+	ScaleSearch bool           // scales of least squared error, in place of MLX's plain rule
+	Adapters    []adapter.Spec // fused in, one after the other
 }
 
 // Planned is what an import would write, and the room there is for it.
@@ -31,7 +33,7 @@ func (p Planned) Report() plan.Report { return p.Plan.Report(p.PeakMemory, p.Spa
 // Plan says what Import would write into the store. It reads headers and small files of the source,
 // which it fetches into the Hugging Face cache if need be, and changes nothing else.
 func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned, error) {
-	src, err := OpenSource(ctx, o.Source, o.Watch)
+	src, err := openAdapted(ctx, o.Source, o.Plan.Adapters, o.Watch)
 	if err != nil {
 		return Planned{}, err
 	}

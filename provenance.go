@@ -22,7 +22,12 @@ func provenanceOf(ctx context.Context, src Source, plan plan.Plan, recipe recipe
 		return p, err
 	}
 	for i, shard := range plan.Shards {
-		p.Files[i].SHA256, _ = hub.Digest(shard.Path)
+		if p.Files[i].SHA256, _ = hub.Digest(shard.Path); shard.SHA256 != "" {
+			p.Files[i].SHA256 = shard.SHA256
+		}
+	}
+	for _, a := range plan.Adapters {
+		p.Adapters = append(p.Adapters, report.Adapter{Name: a.Name, Maker: a.Maker, Scale: a.Scale, SHA256: plan.Shards[a.Shard].SHA256, Config: a.Config})
 	}
 	p.Rules = append(p.Rules, fmt.Sprintf("policy %s, type %s", recipe.Policy, recipe.Type))
 	for _, rule := range recipe.Rules {

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"qimport/convert/adapter"
 	"qimport/convert/plan"
 	"qimport/quant"
 	"qimport/quant/recipe"
@@ -21,6 +22,7 @@ type Request struct {
 	Recipe          string   `yaml:"recipe"`    // file with policy, type and overrides
 	AllowRequantize bool     `yaml:"allow_requantize"`
 	ScaleSearch     bool     `yaml:"scale_search"`
+	Adapters        []string `yaml:"adapters"` // DIR or DIR=SCALE, fused one after the other
 	MTP             string   `yaml:"mtp"`
 	Jobs            int      `yaml:"jobs"`
 
@@ -51,8 +53,25 @@ func (r Request) planOptions(dir string) (o PlanOptions, err error) {
 	if o.Recipe, err = r.recipe(dir); err != nil {
 		return o, err
 	}
+	if o.Adapters, err = parseAdapters(dir, r.Adapters); err != nil {
+		return o, err
+	}
 	o.MTP, err = parseMTP(r.MTP)
 	return o, err
+}
+
+// parseAdapters reads DIR or DIR=SCALE, with directories relative to dir.
+func parseAdapters(dir string, words []string) ([]adapter.Spec, error) {
+	var specs []adapter.Spec
+	for _, word := range words {
+		spec, err := adapter.ParseSpec(word)
+		if err != nil {
+			return nil, optionsf("--adapter %w", err)
+		}
+		spec.Dir = within(dir, spec.Dir)
+		specs = append(specs, spec)
+	}
+	return specs, nil
 }
 
 // recipe reads the file, if one is named; the words beside it win.

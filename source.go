@@ -2,10 +2,12 @@ package qimport
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"regexp"
 	"strings"
 
+	"qimport/convert/adapter"
 	"qimport/convert/hub"
 	"qimport/convert/source"
 	"qimport/manifest"
@@ -27,6 +29,18 @@ func OpenSource(ctx context.Context, named string, w Watcher) (Source, error) {
 	}
 	opened, err := source.OpenDir(found.Dir)
 	return Source{opened, found}, err
+}
+
+// openAdapted is OpenSource, with adapters that change some of the tensors.
+func openAdapted(ctx context.Context, named string, adapters []adapter.Spec, w Watcher) (Source, error) {
+	src, err := OpenSource(ctx, named, w)
+	if err != nil {
+		return src, err
+	}
+	if err := adapter.Apply(src.Source, adapters); err != nil {
+		return src, errors.Join(err, src.Close())
+	}
+	return src, nil
 }
 
 // resolve shows a fetch once the first bytes come: most sources are at hand.
@@ -57,10 +71,14 @@ func (s Source) Label() string {
 // notInNames is what a model's name cannot hold.
 var notInNames = regexp.MustCompile(`[^a-z0-9._-]+`)
 
-// defaultName is the name of an import that was given none: the source's, with the type as tag.
+// defaultName is the name of an import that was given none: the source's, with those of adapters, and
+// with the type as tag.
 func (s Source) defaultName(asked quant.Format) (manifest.Name, error) {
 	label := s.Label()
 	model := strings.ToLower(label[strings.LastIndexByte(label, '/')+1:])
+	for _, a := range s.Inventory().Adapters {
+		model += "-" + strings.ToLower(a.Name)
+	}
 	model = strings.Trim(notInNames.ReplaceAllString(model, "-"), ".-_")
 	tag := manifest.DefaultTag
 	if !asked.IsKeep() {

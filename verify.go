@@ -11,9 +11,11 @@ import (
 // VerifyOptions say what a verification asks.
 type VerifyOptions struct {
 	Against string // the SOURCE that the model was made from; "" where it is not at hand
-	Checks  verify.Options
-	Reports []string // files for the verdict, each in the form that its ending says
-	Watch   Watcher  // nil is no one
+	// Adapters were fused into it: DIR or DIR=SCALE.
+	Adapters []string
+	Checks   verify.Options
+	Reports  []string // files for the verdict, each in the form that its ending says
+	Watch    Watcher  // nil is no one
 }
 
 // Verify judges a model of the store, or a directory, and keeps the verdict on a stored one where
@@ -39,8 +41,15 @@ func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (
 	if kept != nil {
 		m.Provenance = kept.Provenance
 	}
+	adapters, err := parseAdapters("", o.Adapters)
+	if err != nil {
+		return report.Report{}, err
+	}
+	if len(adapters) > 0 && o.Against == "" {
+		return report.Report{}, optionsf("--adapter %s: it is fused into what --against names, which is missing", o.Adapters[0])
+	}
 	if o.Against != "" {
-		src, err := OpenSource(ctx, o.Against, o.Watch)
+		src, err := openAdapted(ctx, o.Against, adapters, o.Watch)
 		if err != nil {
 			return report.Report{}, err
 		}

@@ -27,6 +27,7 @@ not repeated: after an interruption the same command goes on.
     type: nvfp4
     policy: ollama
     overrides: ["**.down_proj=mxfp8"]
+    adapters: ["./style=0.5"]        # as --adapter
     recipe: recipe.yaml              # the words beside it win
     verify: quality
     report: [small.html, small.xml]

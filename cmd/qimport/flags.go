@@ -20,6 +20,10 @@ func reportFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "report", Usage: "write the report to `FILE`, in the form its ending says: .json .xml (JUnit) .html .md"}
 }
 
+func adapterFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "adapter", Usage: "fuse the adapter in `DIR[=SCALE]` into the source's weights (PEFT or mlx-lm; repeatable, one after the other)"}
+}
+
 // recipeFlags say which tensor gets which type.
 func recipeFlags() []cli.Flag {
 	return []cli.Flag{
@@ -29,6 +33,7 @@ func recipeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "policy", Usage: "`POLICY` for tensors that no pattern names: ollama, uniform or keep", DefaultText: "ollama"},
 		&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
 		&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error, not by MLX's plain rule: slower, and other bytes than MLX's"},
+		adapterFlag(),
 		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
 		jobsFlag(),
 	}
@@ -39,7 +44,7 @@ func (c call) request() qimport.Request {
 	return qimport.Request{
 		Source: c.Args().First(), Name: c.String("name"),
 		Type: c.String("quantize"), Policy: c.String("policy"), Overrides: c.StringSlice("override"), Recipe: c.String("recipe"),
-		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), MTP: c.String("mtp"), Jobs: c.Int("jobs"),
+		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), Jobs: c.Int("jobs"),
 		Verify: c.String("verify"), Report: c.StringSlice("report"), Checks: c.checks(),
 	}
 }

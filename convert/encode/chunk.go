@@ -24,7 +24,32 @@ func (tw *tensorWriter) take(s span) (own quant.Tensor, buffer []byte, err error
 		own.Shape = src.Shape // all of it, with all its axes
 	}
 	tw.src.Release(rowsOf(src, s.from, s.to))
+	if err == nil && tw.plan.From.Fused() {
+		return tw.fuse(own, buffer, s)
+	}
 	return own, buffer, err
+}
+
+// fuse decodes a span, and adds what adapters change of it. The buffer of the span is given back, and
+// that of the sum takes its place.
+func (tw *tensorWriter) fuse(own quant.Tensor, buffer []byte, s span) (quant.Tensor, []byte, error) {
+	defer tw.giveBack(buffer)
+	if err := checkSpan(own, s); err != nil {
+		return own, nil, err
+	}
+	sum := tw.buffer(4 * quant.Elements(own.Shape))
+	values := float32s(sum[:4*quant.Elements(own.Shape)])
+	if err := own.Decode(values, 0); err != nil {
+		return own, sum, err
+	}
+	if err := tw.src.Fuse(tw.plan.From, s.piece, s.from, values); err != nil {
+		return own, sum, err
+	}
+	fused := quant.Tensor{Shape: own.Shape, Format: quant.FormatF32, Data: sum[:4*len(values)]}
+	if bad, err := quant.NonFinite(fused.Data, quant.F32); bad > 0 || err != nil {
+		return own, sum, fmt.Errorf("%w: in rows %d to %d, %d values are not finite once the adapters are fused in: one of them is damaged, or its scale is too large", source.ErrSource, s.from, s.to-1, bad)
+	}
+	return fused, sum, nil
 }
 
 // encode makes the chunk of a span.

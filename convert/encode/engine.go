@@ -14,6 +14,8 @@ import (
 type Pieces interface {
 	// LoadPiece lends piece i of a tensor; the bytes stay until the source is closed.
 	LoadPiece(t source.Tensor, i int) (quant.Tensor, error)
+	// Fuse adds what adapters change of rows from on of piece i, which values holds decoded.
+	Fuse(t source.Tensor, i, from int, values []float32) error
 	// Guard runs f, which reads lent bytes, and names the file that was cut short meanwhile.
 	Guard(f func() error) error
 	// Release says that lent bytes will not be needed soon.

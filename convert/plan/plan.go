@@ -22,6 +22,7 @@ type Plan struct {
 	Dropped  []string        // tensors of the source that are left out, by name
 	Warnings []string        // one sentence each
 	Shards   []source.Shard  // of the source
+	Adapters []source.Adapter
 }
 
 // Blob is one safetensors blob of the store: a tensor, or the projections of one group of experts.
@@ -73,7 +74,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Shards: inv.Shards}
+	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Shards: inv.Shards, Adapters: inv.Adapters}
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
@@ -90,7 +91,7 @@ func Tensors(inv source.Inventory, recipe recipe.Recipe, opts Options) (tensors 
 	if err != nil {
 		return nil, nil, err
 	}
-	var errs []error
+	errs := []error{checkFused(kept, decisions, recipe)}
 	for i, t := range kept {
 		tp, err := planTensor(t, decisions[i], inv.Patches, opts.Facts.Exact[t.Name])
 		if opts.ScaleSearch && tp.searchable() {
@@ -132,9 +133,9 @@ func subjects(tensors []source.Tensor, facts Facts) []recipe.Subject {
 // those of nvfp4 experts whose global scale cannot be folded into the block scales.
 func keptAs(t source.Tensor, exact bool) quant.Format {
 	switch {
-	case t.Format.Mode == quant.FP8 && exact:
+	case t.Format.Mode == quant.FP8 && exact && !t.Fused():
 		return quant.FormatMXFP8
-	case (t.Format.Mode == quant.FP8 || dropsGlobal(t)) && !exact:
+	case (t.Format.Mode == quant.FP8 || dropsGlobal(t)) && (!exact || t.Fused()):
 		return quant.FormatBF16
 	}
 	return quant.Format{}

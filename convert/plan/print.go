@@ -20,11 +20,12 @@ func (p Plan) Text(all bool) string {
 	fmt.Fprintln(w, "tensor\tcount\tshape\tsource\ttarget\tbytes\tdecided by")
 	for _, r := range p.rows(all) {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.name, r.count, shapeText(r.tensor.Shape),
-			r.tensor.Source, r.target(), humanize.Bytes(uint64(r.bytes)), r.tensor.Rule)
+			r.tensor.Source, r.target(p), humanize.Bytes(uint64(r.bytes)), r.tensor.Rule)
 	}
 	w.Flush()
 	fmt.Fprintln(&s, p.totalLine())
 	fmt.Fprintf(&s, "files: %s\n", strings.Join(p.Files, ", "))
+	s.WriteString(p.adapterLines())
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(&s, "note: %s\n", warning)
 	}
@@ -46,8 +47,11 @@ type row struct {
 }
 
 // target is the format and, where source and target do not tell, how it is reached.
-func (r row) target() string {
+func (r row) target(p Plan) string {
 	var how []string
+	if fused := p.fusedText(r.tensor); fused != "" {
+		how = append(how, fused)
+	}
 	switch r.tensor.Transform {
 	case Expand, Fold, ChannelsToFront, Reencode:
 		how = append(how, r.tensor.Transform.String())
@@ -73,7 +77,7 @@ func (p Plan) rows(all bool) []row {
 		for _, t := range b.Tensors {
 			before, number, after := splitNumber(t.Name)
 			form := before + "*" + after
-			key := form + shapeText(t.Shape) + t.Source.String() + t.Target.String() + t.Transform.String() + t.Rule
+			key := form + shapeText(t.Shape) + t.Source.String() + t.Target.String() + t.Transform.String() + t.Rule + p.fusedText(t)
 			if all || number < 0 {
 				key, form = t.Name, t.Name
 			}

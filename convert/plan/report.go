@@ -43,6 +43,17 @@ type Report struct {
 	BitsPerWeight float64        `json:"bits_per_weight"`
 	PeakMemory    int64          `json:"peak_memory_bytes"`
 	Free          int64          `json:"free_bytes"`
+	// Adapters are what the user asked to fuse in.
+	Adapters []AdapterReport `json:"adapters,omitempty"`
+}
+
+// AdapterReport is an adapter of a Report.
+type AdapterReport struct {
+	Name   string  `json:"name"`
+	Maker  string  `json:"maker"`
+	Scale  float64 `json:"scale"`
+	SHA256 string  `json:"sha256"`        // of its arrays' file
+	Config string  `json:"config_sha256"` // of its adapter_config.json
 }
 
 // TensorReport is one tensor of a Report.
@@ -57,6 +68,8 @@ type TensorReport struct {
 	Search    bool   `json:"scale_search"`
 	Global    bool   `json:"second_scale"` // written, be it the source's or made
 	Blob      string `json:"blob"`
+	// Adapters are what is fused into the tensor, in order.
+	Adapters []FusedReport `json:"adapters,omitempty"`
 }
 
 // Report is the plan for scripts. peak is the memory that carrying it out needs, free what the store's
@@ -68,11 +81,14 @@ func (p Plan) Report(peak, free int64) Report {
 		Blobs: len(p.Blobs), BytesRead: t.BytesRead, BytesTotal: t.BytesWritten, BitsPerWeight: t.BitsPerWeight,
 		PeakMemory: peak, Free: free, Tensors: []TensorReport{},
 	}
+	for _, a := range p.Adapters {
+		r.Adapters = append(r.Adapters, AdapterReport{a.Name, a.Maker, a.Scale, p.Shards[a.Shard].SHA256, a.Config})
+	}
 	for _, b := range p.Blobs {
 		for _, tp := range b.Tensors {
 			r.Tensors = append(r.Tensors, TensorReport{
 				Name: tp.Name, Shape: list(tp.Shape), Source: tp.Source.String(), Target: tp.Target.String(),
-				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Global: tp.Global, Blob: b.Name,
+				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Global: tp.Global, Blob: b.Name, Adapters: p.Fused(tp),
 			})
 		}
 	}

@@ -37,6 +37,10 @@ func (t Transform) String() string { return transformNames[t] }
 func chooseTransform(t source.Tensor, target quant.Format, patches source.Patches, exact bool) Transform {
 	source := t.Format
 	switch {
+	case t.Fused() && target.IsQuantized():
+		return Encode
+	case t.Fused():
+		return Convert
 	case source == target && dropsGlobal(t) && exact:
 		return Fold
 	case source == target && dropsGlobal(t):

@@ -21,6 +21,7 @@ type Inventory struct {
 	Tensors  []Tensor      // by name
 	Files    []string      // the other files that belong to the model, by name
 	Notes    []string      // what was left out or inferred, one sentence each
+	Adapters []Adapter     // in the order in which they are fused
 }
 
 // Shard is one safetensors file of a source: a checkpoint's shard or a store's blob.
@@ -28,6 +29,8 @@ type Shard struct {
 	Name string // base name, for messages
 	Path string
 	Size int64
+	// SHA256, in hex, is known of an adapter's file, which is small: "" of all others.
+	SHA256 string
 }
 
 // Patches says which axis of vision's patch_embed.proj.weight the channels of an image are.
@@ -54,6 +57,9 @@ type Tensor struct {
 	// of shape Shape[1:]. Otherwise there is one piece, the whole tensor.
 	Stacked bool
 	Pieces  []Piece
+	Updates []Update // what adapters add to the decoded numbers, in order
+	// Replaced names the adapter that the whole tensor is from; "" if it is the checkpoint's.
+	Replaced string
 }
 
 // Global says how the global scale of an NVFP4 tensor is to be read from the source.

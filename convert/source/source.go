@@ -42,11 +42,15 @@ func (s *Source) Names() []string {
 func (s *Source) NormForm() arch.NormForm { return s.inv.NormForm }
 
 // Load lends a tensor whole. A stack whose experts lie one by one is copied together, which takes
-// as much memory as it is large: LoadPiece lends them singly.
+// as much memory as it is large: LoadPiece lends them singly. One that adapters change comes as
+// float32, in memory of its own.
 func (s *Source) Load(name string) (quant.Tensor, error) {
 	t, ok := s.inv.Tensor(name)
 	if !ok {
 		return quant.Tensor{}, fmt.Errorf("%s has no tensor %s: %w", s.inv.Origin, name, ErrSource)
+	}
+	if t.Fused() {
+		return s.loadFused(t)
 	}
 	if !t.Stacked {
 		return s.LoadPiece(t, 0)
@@ -84,7 +88,7 @@ func (s *Source) Load(name string) (quant.Tensor, error) {
 const small = 32 << 10
 
 // LoadPiece lends piece i of a tensor of this source's inventory: the tensor itself or, of a
-// Stacked one, expert i with shape t.Shape[1:]. Small arrays are copies. A global scale comes as the factor that quant.Tensor
+// Stacked one, expert i with shape t.Shape[1:], without what adapters change, which is for Fuse. Small arrays are copies. A global scale comes as the factor that quant.Tensor
 // takes, whatever the source's convention; one that is no positive number is ErrSource.
 func (s *Source) LoadPiece(t Tensor, i int) (quant.Tensor, error) {
 	q, err := s.lend(t, i)

@@ -28,12 +28,16 @@ func (k blobKey) String() string { return hex.EncodeToString(k[:]) }
 type identity struct {
 	Device, Inode uint64
 	Size          int64
-	Modified      int64 // nanoseconds
+	Modified      int64  // nanoseconds
+	SHA256        string `json:",omitempty"` // where it is known, in place of all others
 }
 
-// identify looks at a file, through links.
-func identify(path string) (identity, error) {
-	info, err := os.Stat(path)
+// identify looks at a file, through links. One whose digest is known may lie anywhere.
+func identify(s source.Shard) (identity, error) {
+	if s.SHA256 != "" {
+		return identity{SHA256: s.SHA256}, nil
+	}
+	info, err := os.Stat(s.Path)
 	if err != nil {
 		return identity{}, err
 	}
@@ -83,7 +87,7 @@ func blobKeys(plan plan.Plan) ([]blobKey, error) {
 	shards := make([]identity, len(plan.Shards))
 	for i, s := range plan.Shards {
 		var err error
-		if shards[i], err = identify(s.Path); err != nil {
+		if shards[i], err = identify(s); err != nil {
 			return nil, fmt.Errorf("%w: %w", source.ErrSource, err)
 		}
 	}
@@ -100,6 +104,9 @@ func blobKeys(plan plan.Plan) ([]blobKey, error) {
 						add(sum, part, shards[part.Shard])
 					}
 				}
+			}
+			for _, u := range t.From.Updates { // the file of an adapter is known by its digest
+				add(sum, u, shards[u.A.Part.Shard])
 			}
 		}
 		copy(keys[i][:], sum.Sum(nil))

@@ -26,3 +26,5 @@ void qk_decode_mxfp4(int isa, float *dst, const u8 *codes, const u8 *scales, siz
 void qk_decode_mxfp8(int isa, float *dst, const u8 *codes, const u8 *scales, size_t groups);
 void qk_decode_e4m3(int isa, float *dst, const u8 *codes, size_t n, float scale);
 void qk_decode_affine(int isa, float *dst, const u8 *codes, const u8 *scales, const u8 *biases, int scale, int bits, int group, size_t groups);
+
+void qk_add_low_rank(int isa, float *dst, const float *b, const float *a, size_t rows, size_t rank, size_t cols);

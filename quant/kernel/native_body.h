@@ -5,3 +5,4 @@
 #include "native_codes.h"
 #include "native_modes.h"
 #include "native_affine.h"
+#include "native_lowrank.h"

@@ -27,6 +27,8 @@ package kernel
 // #cgo nocallback qk_decode_e4m3
 // #cgo noescape qk_decode_affine
 // #cgo nocallback qk_decode_affine
+// #cgo noescape qk_add_low_rank
+// #cgo nocallback qk_add_low_rank
 // #include "native.h"
 import "C"
 import "unsafe"
@@ -85,6 +87,10 @@ func newNative(name string, isa C.int) *Set {
 			n := len(dst) / group
 			C.qk_decode_affine(isa, floats(dst), data(codes[:n*group*bits/8]), data(scales[:n*scale.Size()]),
 				data(biases[:n*scale.Size()]), C.int(scale), C.int(bits), C.int(group), C.size_t(n))
+		},
+		AddLowRank: func(dst, b, a []float32, rank int) {
+			rows, cols := len(b)/rank, len(a)/rank
+			C.qk_add_low_rank(isa, floats(dst[:rows*cols]), floats(b), floats(a), C.size_t(rows), C.size_t(rank), C.size_t(cols))
 		},
 	}
 }

@@ -35,6 +35,9 @@ type Set struct {
 	DecodeE4M3 func(dst []float32, codes []byte, scale float32)
 	// DecodeAffine writes len(dst)/group groups.
 	DecodeAffine func(dst []float32, codes, scales, biases []byte, scale Elem, bits, group int)
+
+	// AddLowRank adds b [len(b)/rank, rank] times a [rank, len(a)/rank] to dst.
+	AddLowRank func(dst, b, a []float32, rank int)
 }
 
 // Reference is the definition.
@@ -54,6 +57,7 @@ var reference = Set{
 	DecodeMXFP8:  decodeMXFP8Ref,
 	DecodeE4M3:   decodeE4M3Ref,
 	DecodeAffine: decodeAffineRef,
+	AddLowRank:   addLowRankRef,
 }
 
 // Best is the fastest version that this CPU can run.

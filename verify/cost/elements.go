@@ -16,11 +16,14 @@ type elements struct {
 	global bool // a global scale multiplies it
 	load   func(i int) (t quant.Tensor, start int, err error)
 	guard  func(f func() error) error // runs f, which reads what load lent
+	// fuse adds to decoded rows of what load(i) lent, from row on, what adapters change of them; nil for none.
+	fuse func(i, row int, values []float32) error
 }
 
 // elementsOf reads a tensor piece by piece; nothing is copied together.
 func elementsOf(s *source.Source, t source.Tensor) elements {
-	e := elements{shape: t.Shape, format: t.Format, bytes: t.Bytes(), pieces: len(t.Pieces), global: t.Global != source.NoGlobal, guard: s.Guard}
+	e := elements{shape: t.Shape, format: t.Lends(), bytes: t.Bytes(), pieces: len(t.Pieces), global: t.Global != source.NoGlobal, guard: s.Guard}
+	e.fuse = func(i, row int, values []float32) error { return s.Fuse(t, i, row, values) }
 	e.load = func(i int) (quant.Tensor, int, error) {
 		piece, err := s.LoadPiece(t, i)
 		return piece, 0, err
@@ -43,6 +46,9 @@ func (e elements) half(h int) elements {
 		}
 		t, start, err := e.load(0)
 		return t, start + (2*i+h)*width*cols, err
+	}
+	if e.pieces != experts && e.fuse != nil {
+		apart.fuse = func(_, row int, values []float32) error { return e.fuse(0, row, values) }
 	}
 	return apart
 }
@@ -97,5 +103,11 @@ func (r *elementReader) decode(at int) error {
 	if err := r.guard(func() error { own = r.piece.CopyRows(r.own[:cap(r.own)], row, row+rows); return nil }); err != nil {
 		return err
 	}
-	return own.Decode(r.buf, 0)
+	if err := own.Decode(r.buf, 0); err != nil {
+		return err
+	}
+	if r.fuse == nil {
+		return nil
+	}
+	return r.fuse(at/size, row, r.buf)
 }

@@ -70,7 +70,7 @@ func Lossy(ours, reference *source.Source) map[quant.Format]bool {
 	before := map[string]quant.Format{}
 	if reference != nil {
 		for _, t := range reference.Inventory().Tensors {
-			before[canonical(t.Body)] = t.Format
+			before[canonical(t.Body)] = t.Lends()
 		}
 	}
 	for _, t := range ours.Inventory().Tensors {

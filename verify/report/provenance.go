@@ -17,8 +17,19 @@ type Provenance struct {
 	// Plan is the digest of the printed plan, Rules the rules in force, in order.
 	Plan  string   `json:"plan,omitempty"`
 	Rules []string `json:"rules,omitempty"`
+	// Adapters are what was fused into the source's weights, in order.
+	Adapters []Adapter `json:"adapters,omitempty"`
 	// Against names the reference of a quality verification.
 	Against string `json:"against,omitempty"`
+}
+
+// Adapter is a set of changes that was fused in.
+type Adapter struct {
+	Name   string  `json:"name"`          // of its folder
+	Maker  string  `json:"maker"`         // PEFT or mlx-lm
+	Scale  float64 `json:"scale"`         // that the user gave it; 1 as it was trained
+	SHA256 string  `json:"sha256"`        // of the file of its arrays
+	Config string  `json:"config_sha256"` // of its adapter_config.json
 }
 
 // SourceFile is one file of the source, by its name in the checkpoint folder.
