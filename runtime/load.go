@@ -27,6 +27,7 @@ type Model struct {
 	Stop      []int          // tokens that end an answer, from all the places that name them
 	Placement Placement
 	weights   Weights
+	products  []ProductCheck // on a GPU
 	thread    *mlx.Thread
 	decoder   *model.Decoder
 	faults    int   // pages of mapped files that were gone before this model ran
@@ -70,7 +71,13 @@ func (m *Model) load(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	return m.thread.Do(ctx, func(s *mlx.Scope) error { return fill(ctx, s, m.decoder.Params()) })
+	if err := m.thread.Do(ctx, func(s *mlx.Scope) error { return fill(ctx, s, m.decoder.Params()) }); err != nil {
+		return err
+	}
+	if m.Info().Device == mlx.GPU {
+		return m.unpackWrong(ctx, checkpoint, o)
+	}
+	return nil
 }
 
 // readFiles reads config, tokenizer, chat template and stop tokens.
@@ -158,13 +165,18 @@ func (m *Model) Info() mlx.Info { return m.thread.Info() }
 // Memory is what MLX's arrays take, of all models in the process.
 func (m *Model) Memory() mlx.Memory { return mlx.ReadMemory() }
 
+// freeParams frees the weights that are arrays.
+func (m *Model) freeParams() {
+	for _, p := range m.decoder.Params() {
+		p.Array.Free()
+		p.Array = nil
+	}
+}
+
 // Close frees the model. Sessions of it must be closed before.
 func (m *Model) Close() {
 	if m.decoder != nil {
-		for _, p := range m.decoder.Params() {
-			p.Array.Free()
-			p.Array = nil
-		}
+		m.freeParams()
 		for _, p := range m.decoder.Mapped() {
 			p.Close()
 		}

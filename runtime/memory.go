@@ -50,7 +50,7 @@ func place(ck *model.Checkpoint, o Options, info mlx.Info) (*model.Decoder, Plac
 	}
 	p.LimitBytes = int64(float64(p.TotalBytes) * o.Memory)
 	p.Mode = o.Compute.mode()
-	d, err := ck.Decoder(layer.Compute{Mode: p.Mode, GPU: gpu, State: o.StateDtype, Decay: o.DecayDtype})
+	d, err := ck.Decoder(layer.Compute{Mode: p.Mode, GPU: gpu, State: o.StateDtype, Decay: o.DecayDtype, Decoded: o.decoded, WrongRows: o.WrongRows})
 	if err != nil {
 		return nil, p, err
 	}

@@ -54,6 +54,11 @@ type Options struct {
 	Memory float64
 	// StateDtype and DecayDtype are float32 unless set: bf16 shows what is lost with it.
 	StateDtype, DecayDtype quant.Dtype
+	// WrongRows is a number of rows of input with which products with packed rows are made to come out
+	// wrong, which shows that a verification notices it; 0 for none.
+	WrongRows int
+
+	decoded []quant.Format // that are decoded, since MLX is wrong with them packed
 }
 
 // DefaultMemory is the share of the machine's memory that arrays may take.

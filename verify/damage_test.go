@@ -16,8 +16,9 @@ import (
 
 func nothing(checkpointCopy) {}
 
-func stateBF16(o *Options) { o.Runtime = runtime.Options{StateDtype: quant.BF16} }
-func decayBF16(o *Options) { o.Runtime = runtime.Options{DecayDtype: quant.BF16} }
+func stateBF16(o *Options)     { o.Runtime = runtime.Options{StateDtype: quant.BF16} }
+func wrongProducts(o *Options) { o.Runtime = runtime.Options{Compute: runtime.Quantized, WrongRows: 3} }
+func decayBF16(o *Options)     { o.Runtime = runtime.Options{DecayDtype: quant.BF16} }
 
 // tensor finds the array whose name ends so.
 func tensor(arrays map[string]raw, suffix string) raw {

@@ -36,6 +36,7 @@ func faults() []fault {
 		{name: "A_log in bf16", good: dense, damage: coarseDecay, smoke: "smoke.decay"},
 		{name: "delta state in bf16", good: dense, damage: nothing, options: stateBF16, smoke: "smoke.state"},
 		{name: "decay in bf16", good: dense, damage: nothing, options: decayBF16, smoke: "smoke.decay"},
+		{name: "products wrong with three rows", good: mixture, damage: nothing, options: wrongProducts, smoke: "smoke.products"},
 		{name: "experts permuted", good: mixture, damage: permuteExperts, smoke: "smoke.answer.1", quality: "quality.tensors"},
 		{name: "gate and up swapped", good: dense, damage: swapGateUp, smoke: "smoke.answer.3", quality: "quality.tensors"},
 		{name: "scales of one tensor off by two", good: mixture, damage: doubleOneScale, quality: "quality.tensors"},

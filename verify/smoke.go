@@ -15,6 +15,7 @@ func (r *run) smokeSteps() []step {
 		{"smoke.vocabulary", r.checkVocabulary},
 		{"smoke.template", r.checkTemplate},
 		{"smoke.load", r.checkLoad},
+		{"smoke.products", r.checkProducts},
 	}
 	e := r.effort()
 	for _, n := range e.lengths {

@@ -40,7 +40,7 @@ func TestSmokePasses(t *testing.T) {
 			if !r.Passed {
 				t.Errorf("failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
 			}
-			want := []string{"blobs.tensors", "blobs.files", "smoke.vocabulary", "smoke.template", "smoke.load",
+			want := []string{"blobs.tensors", "blobs.files", "smoke.vocabulary", "smoke.template", "smoke.load", "smoke.products",
 				"smoke.prefill.1", "smoke.prefill.31", "smoke.prefill.33", "smoke.prefill.129",
 				"smoke.answer.1", "smoke.answer.2", "smoke.answer.3", "smoke.answer.4", "smoke.stops", "smoke.repetition", "smoke.control",
 				"smoke.generation", "smoke.finite", "smoke.state", "smoke.decay"}
@@ -94,7 +94,7 @@ func TestNotRunIsNotPassed(t *testing.T) {
 	if r.Passed {
 		t.Error("passed without having run")
 	}
-	for _, n := range []string{"smoke.load", "smoke.prefill.1", "smoke.answer.1", "smoke.stops", "smoke.repetition", "smoke.control",
+	for _, n := range []string{"smoke.load", "smoke.products", "smoke.prefill.1", "smoke.answer.1", "smoke.stops", "smoke.repetition", "smoke.control",
 		"smoke.finite", "smoke.state", "smoke.decay", "quality.config", "quality.tensors", "quality.engaged", "quality.tokens",
 		"quality.kl", "quality.top1", "quality.perplexity", "quality.depth", "quality.reference"} {
 		if c, ok := r.Check(n); !ok || c.Passed != report.NotRun || c.Detail == "" {

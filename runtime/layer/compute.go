@@ -1,6 +1,11 @@
 package layer
 
-import "qimport/quant"
+import (
+	"slices"
+
+	"qimport/quant"
+	"qimport/runtime/mlx"
+)
 
 // Mode is how weights are kept in memory and multiplied.
 type Mode uint8
@@ -22,6 +27,11 @@ type Compute struct {
 	GPU   bool
 	State quant.Dtype // of the delta state: float32, or bf16 for the ablation
 	Decay quant.Dtype // of the decay: likewise
+	// Decoded are formats that are not multiplied packed, though they could be: with them MLX is wrong.
+	Decoded []quant.Format
+	// WrongRows is the number of rows of input with which products with packed rows come out wrong, to show
+	// that it is noticed; 0 for none.
+	WrongRows int
 }
 
 // Activation is the dtype of activations, KV cache and conv state.
@@ -47,7 +57,16 @@ func (c Compute) dense() quant.Dtype {
 func (c Compute) packs(f quant.Format) bool {
 	switch f.Mode {
 	case quant.NVFP4, quant.MXFP4, quant.MXFP8, quant.Affine:
-		return c.Mode == Quantized
+		return c.Mode == Quantized && !slices.Contains(c.Decoded, f)
 	}
 	return false
+}
+
+// spoil makes a product y [.., out] wrong where that was asked for.
+func (c Compute) spoil(s *mlx.Scope, y *mlx.Array) *mlx.Array {
+	shape := y.Shape()
+	if c.WrongRows == 0 || quant.Elements(shape[:len(shape)-1]) != c.WrongRows {
+		return y
+	}
+	return s.Mul(y, s.ScalarLike(1.5, y))
 }

@@ -47,6 +47,11 @@ func (e *experts) oneByOne(rows int) bool {
 	return rows >= sortFrom
 }
 
+// choose maps x through the experts ids [n, k] where they lie; see Mapped.choose.
+func (e *experts) choose(s *mlx.Scope, x, ids *mlx.Array) *mlx.Array {
+	return e.compute.spoil(s, e.mapped.choose(s, x, ids))
+}
+
 // multiply maps x [.., 1, in] through the experts ids [..]: [.., 1, out]. Dimensions of x before
 // the last two broadcast to those of ids.
 func (e *experts) multiply(s *mlx.Scope, x, ids *mlx.Array, sorted bool) *mlx.Array {
@@ -75,7 +80,7 @@ func (w *weight) gather(s *mlx.Scope, x, ids *mlx.Array, sorted bool) *mlx.Array
 	if w.dense != nil {
 		y = s.GatherMM(x, s.SwapAxes(w.dense.Array, -1, -2), nil, ids, sorted)
 	} else {
-		y = s.GatherQMM(x, w.quantized(), nil, ids, true, sorted)
+		y = w.compute.spoil(s, s.GatherQMM(x, w.quantized(), nil, ids, true, sorted))
 	}
 	if w.global != nil {
 		y = s.Mul(y, s.ExpandDims(s.Take(w.global.Array, ids, 0), -2))

@@ -91,7 +91,7 @@ func (l *Linear) Apply(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 
 func (l *Linear) product(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 	if l.mapped != nil {
-		return l.mapped.multiply(s, x)
+		return l.compute.spoil(s, l.mapped.multiply(s, x))
 	}
 	ys := make([]*mlx.Array, len(l.weights))
 	for i, w := range l.weights {

@@ -55,8 +55,8 @@ func (m *MoE) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 	var y *mlx.Array                    // [N, k, H]
 	switch {
 	case m.gateUp.mapped != nil:
-		inner := m.compute.swiglu(s, m.gateUp.mapped.choose(s, flat, chosen), m.inner)
-		y = m.down.mapped.choose(s, inner, chosen)
+		inner := m.compute.swiglu(s, m.gateUp.choose(s, flat, chosen), m.inner)
+		y = m.down.choose(s, inner, chosen)
 	case m.gateUp.oneByOne(tokens * m.topK):
 		y = m.oneByOne(s, flat, chosen)
 	default:

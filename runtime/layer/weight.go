@@ -13,6 +13,7 @@ type weight struct {
 	compute Compute
 	format  quant.Format // of packed weights
 	out     int
+	matrix  Matrix // what it is made of
 	dense   *Param
 	packed  *Param // uint32 [.., in*bits/32]
 	scales  *Param // [.., in/group]
@@ -26,7 +27,7 @@ func newWeight(c Compute, m Matrix, stack bool) *weight {
 	if stack {
 		shape = []int{len(m.Experts), m.Out}
 	}
-	w := &weight{compute: c, out: m.Out}
+	w := &weight{compute: c, out: m.Out, matrix: m}
 	format, scaleDtype := m.format()
 	if !c.packs(format) {
 		d := c.dense()
@@ -88,7 +89,7 @@ func (w *weight) multiply(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 	var y *mlx.Array
 	switch {
 	case w.packed != nil:
-		y = s.QuantizedMatMul(x, w.quantized(), true)
+		y = w.compute.spoil(s, s.QuantizedMatMul(x, w.quantized(), true))
 	case act == quant.F32 || w.compute.GPU || rows < expandRows:
 		y = s.MatMul(x, s.Transpose(w.dense.Array))
 	default:

@@ -11,6 +11,7 @@ import (
 type Mixer interface {
 	Params() []*layer.Param
 	Mapped() []*layer.Mapped
+	Products() []layer.Product
 	Forward(s *mlx.Scope, x *mlx.Array, cache *layer.Cache) *mlx.Array // [B, T, H] to [B, T, H]
 }
 
@@ -18,6 +19,7 @@ type Mixer interface {
 type FeedForward interface {
 	Params() []*layer.Param
 	Mapped() []*layer.Mapped
+	Products() []layer.Product
 	Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array // [B, T, H] to [B, T, H]
 }
 
@@ -85,6 +87,16 @@ func (d *Decoder) Mapped() []*layer.Mapped {
 		all = append(all, d.Head.Mapped()...)
 	}
 	return all
+}
+
+// Products lists all products with packed rows.
+func (d *Decoder) Products() []layer.Product {
+	var all []layer.Product
+	for _, b := range d.Blocks {
+		all = append(all, b.Mixer.Products()...)
+		all = append(all, b.FeedForward.Products()...)
+	}
+	return append(all, d.Head.Products()...)
 }
 
 // Hidden runs token ids [B, T] through the model, from caches, one a block, to the caches T tokens
