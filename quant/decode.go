@@ -17,12 +17,26 @@ func (t Tensor) Decode(dst []float32, row int) error {
 	if cols == 0 || len(dst)%cols != 0 || row < 0 || row+len(dst)/cols > Elements(t.Shape)/cols {
 		return fmt.Errorf("rows %d and on, %d values, are not rows of the shape %v", row, len(dst), t.Shape)
 	}
+	err := t.decode(dst, row)
+	if len(t.Inputs) > 0 {
+		for i := range dst {
+			dst[i] *= t.Inputs[i%cols]
+		}
+	}
+	return err
+}
+
+// decode does the work of Decode on rows that were checked, apart from the scales of inputs.
+func (t Tensor) decode(dst []float32, row int) error {
+	cols := Columns(t.Shape)
 	switch t.Format.Mode {
 	case Plain:
 		size := cols * t.Format.Dtype.Size()
 		return ToFloat32(dst, t.Data[row*size:row*size+len(dst)*t.Format.Dtype.Size()], t.Format.Dtype)
 	case FP8:
 		return t.decodeFP8(dst, row)
+	case Int:
+		return t.decodeInts(dst, row)
 	case Keep:
 		return fmt.Errorf("a tensor needs a format")
 	}

@@ -11,7 +11,8 @@ import (
 type Mode uint8
 
 // The modes. Plain is unquantized. NVFP4, MXFP4, MXFP8 and Affine are those of MLX, and what
-// qimport writes. FP8 is read only: e4m3 elements with float scales over blocks of rows and columns.
+// qimport writes. FP8 and Int are read only: e4m3 elements with float scales over blocks of rows and
+// columns, and integers less a zero point with float scales over groups of a row.
 const (
 	Keep Mode = iota // no format: whatever the source has
 	Plain
@@ -20,9 +21,10 @@ const (
 	MXFP8
 	Affine
 	FP8
+	Int
 )
 
-var modeNames = [...]string{Keep: "keep", Plain: "plain", NVFP4: "nvfp4", MXFP4: "mxfp4", MXFP8: "mxfp8", Affine: "affine", FP8: "fp8"}
+var modeNames = [...]string{Keep: "keep", Plain: "plain", NVFP4: "nvfp4", MXFP4: "mxfp4", MXFP8: "mxfp8", Affine: "affine", FP8: "fp8", Int: "int"}
 
 func (m Mode) String() string { return modeNames[m] }
 
@@ -31,9 +33,12 @@ type Format struct {
 	Mode      Mode
 	Dtype     Dtype // Plain: of the elements; NoDtype otherwise
 	Bits      int   // quantized modes: bits of one element
-	GroupSize int   // MLX modes: elements of a row that share a scale
-	BlockRows int   // FP8: rows that share a scale; 0 means all of them
+	GroupSize int   // MLX modes and Int: elements of a row that share a scale; Int: 0 means all of them
+	BlockRows int   // FP8, and Int, which knows 1 and 0: rows that share a scale; 0 means all of them
 	BlockCols int   // FP8: columns that share a scale; 0 means all of them
+
+	Packing Packing `json:",omitempty"` // Int: how the codes lie in memory
+	Zeros   bool    `json:",omitempty"` // Int: there are zero points; without, zero is half the codes' range
 }
 
 // The formats that have a name of their own. Int4 and Int8 are affine with groups of 64.
@@ -99,7 +104,7 @@ func ParseFormat(s string) (Format, error) {
 	return f, nil
 }
 
-// String is the name that ParseFormat reads back; FP8, which cannot be asked for, says its block.
+// String is the name that ParseFormat reads back; FP8 and Int, which cannot be asked for, say their blocks.
 func (f Format) String() string {
 	for _, n := range formatNames {
 		if n.format == f {
@@ -113,6 +118,8 @@ func (f Format) String() string {
 		return fmt.Sprintf("affine:%d:%d", f.Bits, f.GroupSize)
 	case FP8:
 		return fmt.Sprintf("fp8:%dx%d", f.BlockRows, f.BlockCols)
+	case Int:
+		return f.intName()
 	}
 	return fmt.Sprintf("%s:%d:%d", f.Mode, f.Bits, f.GroupSize)
 }
@@ -142,6 +149,8 @@ func (f Format) Validate() error {
 		ok = bits && (f.GroupSize == 32 || f.GroupSize == 64 || f.GroupSize == 128)
 	case FP8:
 		ok = f.Bits == 8 && f.BlockRows >= 0 && f.BlockCols >= 0
+	case Int:
+		ok = f.validInt()
 	}
 	if !ok {
 		return fmt.Errorf("%s: %w", f, ErrFormat)

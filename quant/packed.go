@@ -40,7 +40,7 @@ func (p Packed) check(f Format, n int, scale Dtype) error {
 	if err := f.Validate(); err != nil {
 		return err
 	}
-	if f.Mode == Keep || f.Mode == FP8 {
+	if f.Mode == Keep || f.Mode == FP8 || f.Mode == Int {
 		return fmt.Errorf("%s is no format to encode to", f)
 	}
 	if f.IsQuantized() && n%f.GroupSize != 0 {

@@ -13,16 +13,21 @@ import "fmt"
 //	MXFP8   Data e4m3 [.., in bytes], Scales e8m0 [.., in/32]
 //	Affine  Data [.., in*bits/8 bytes], Scales and Biases of ScaleDtype [.., in/group]
 //	FP8     Data e4m3 [.., in bytes], Scales of ScaleDtype [.., ceil(rows/block), ceil(in/block)]
+//	Int     Data as its Packing has it, Scales of ScaleDtype [rows, ceil(in/group)], or one; perhaps Zeros
 type Tensor struct {
 	Shape      []int // before packing; [] is a scalar
 	Format     Format
-	ScaleDtype Dtype // Affine and FP8: of Scales and Biases
+	ScaleDtype Dtype // Affine, FP8 and Int: of Scales and Biases
 	Data       []byte
 	Scales     []byte
 	Biases     []byte
+	Zeros      []byte // Int: the codes of zero, one a scale, packed as its Packing has it
 	// Global multiplies every decoded NVFP4 value (ModelOpt's weight_scale_2 convention): empty
 	// for none, one value for the tensor, or Shape[0] values, one an expert.
 	Global []float32
+	// Inputs multiplies every decoded value of a column, as the layer's input would have been (ModelOpt's
+	// pre_quant_scale): empty for none, else one value a column. Only Decode can make it part of the weight.
+	Inputs []float32
 }
 
 // Elements is the product of a shape's dimensions; 1 for a scalar.
@@ -91,7 +96,7 @@ func (f Format) CheckShape(shape []int) error {
 	if !f.IsQuantized() {
 		return nil
 	}
-	if f.Mode == FP8 {
+	if f.Mode == FP8 || f.Mode == Int {
 		return fmt.Errorf("%s is read, not written", f)
 	}
 	if len(shape) < 2 {

@@ -21,7 +21,10 @@ func (t Tensor) Validate() error {
 	for _, p := range []struct {
 		name      string
 		got, want int
-	}{{"data", len(t.Data), data}, {"scales", len(t.Scales), scales}, {"biases", len(t.Biases), biases}} {
+	}{
+		{"data", len(t.Data), data}, {"scales", len(t.Scales), scales}, {"biases", len(t.Biases), biases},
+		{"zero points", len(t.Zeros), t.zerosSize()}, {"input scales", 4 * len(t.Inputs), t.inputsSize()},
+	} {
 		if p.got != p.want {
 			return fmt.Errorf("%s of shape %v needs %d bytes of %s, not %d", t.Format, t.Shape, p.want, p.name, p.got)
 		}
@@ -56,6 +59,10 @@ func (t Tensor) partSizes() (data, scales, biases int, err error) {
 		if len(t.Shape) < 2 {
 			return 0, 0, 0, fmt.Errorf("%s needs a matrix, the shape is %v", t.Format, t.Shape)
 		}
+	case Int:
+		if err := t.Format.checkInts(t.Shape); err != nil {
+			return 0, 0, 0, err
+		}
 	default:
 		if err := t.Format.CheckShape(t.Shape); err != nil {
 			return 0, 0, 0, err
@@ -64,7 +71,11 @@ func (t Tensor) partSizes() (data, scales, biases int, err error) {
 	if t.hasFloatScales() && !t.ScaleDtype.IsFloat() {
 		return 0, 0, 0, fmt.Errorf("%s: scales cannot be %q, only bf16, f16 or f32", t.Format, t.ScaleDtype)
 	}
-	if t.Format.Mode == FP8 {
+	switch t.Format.Mode {
+	case Int:
+		data, scales = t.intSizes()
+		return data, scales, 0, nil
+	case FP8:
 		b := t.blocks()
 		return n, n / max(b.rows*b.cols, 1) * b.down * b.across * t.ScaleDtype.Size(), 0, nil
 	}
@@ -72,7 +83,17 @@ func (t Tensor) partSizes() (data, scales, biases int, err error) {
 	return data, scales, biases, nil
 }
 
-func (t Tensor) hasFloatScales() bool { return t.Format.Mode == Affine || t.Format.Mode == FP8 }
+func (t Tensor) hasFloatScales() bool {
+	return t.Format.Mode == Affine || t.Format.Mode == FP8 || t.Format.Mode == Int
+}
+
+// inputsSize is how many bytes Inputs may have: none, or a float32 a column.
+func (t Tensor) inputsSize() int {
+	if len(t.Inputs) == 0 {
+		return 0
+	}
+	return 4 * Columns(t.Shape)
+}
 
 // checkGlobal refuses a global scale where there is none, and a wrong number of them.
 func (t Tensor) checkGlobal() error {

@@ -17,6 +17,9 @@ func (tw *tensorWriter) take(s span) (own quant.Tensor, buffer []byte, err error
 	size := src.RowsSize(s.to - s.from)
 	buffer = tw.buffer(size)
 	err = tw.src.Guard(func() error {
+		if err := src.CheckCodes(s.from, s.to); err != nil {
+			return fmt.Errorf("%w: %w", source.ErrSource, err)
+		}
 		own = src.CopyRows(buffer[:size], s.from, s.to)
 		return nil
 	})
@@ -62,9 +65,10 @@ func (tw *tensorWriter) encode(s span) (chunk, error) {
 	if err == nil {
 		err = tw.transform(&c, src)
 	}
-	if copied := tw.plan.Transform == plan.Copy || tw.plan.Transform == plan.Expand || tw.plan.Transform == plan.Fold; copied {
+	switch tw.plan.Transform {
+	case plan.Copy, plan.Expand, plan.Fold, plan.Repack:
 		c.read = buffer
-	} else {
+	default:
 		tw.giveBack(buffer)
 	}
 	return c, err
@@ -76,6 +80,8 @@ func (tw *tensorWriter) transform(c *chunk, src quant.Tensor) error {
 	switch tw.plan.Transform {
 	case plan.Copy:
 		c.bytes = data
+	case plan.Repack: // copying was repacking
+		c.bytes, c.parts = data, quant.Packed{Scales: src.Scales, Biases: src.Biases}
 	case plan.Expand:
 		c.bytes = data
 		return src.ExpandScales(tw.output(c, n).Scales, 0)

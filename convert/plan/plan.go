@@ -130,15 +130,28 @@ func subjects(tensors []source.Tensor, facts Facts) []recipe.Subject {
 
 // keptAs is what a tensor is stored as where its own format cannot be stored; zero for all others.
 // FP8 with powers of two as block scales is mxfp8. With any others its numbers need bf16, and so do
-// those of nvfp4 experts whose global scale cannot be folded into the block scales.
+// those of nvfp4 experts whose global scale cannot be folded into the block scales, integers that no
+// affine format holds, and whatever scales its layer's input.
 func keptAs(t source.Tensor, exact bool) quant.Format {
 	switch {
+	case t.ScalesInputs():
+		return quant.FormatBF16
+	case t.Format.Mode == quant.Int:
+		if affine, _, ok := affineOf(t); ok && !t.Fused() {
+			return affine
+		}
+		return quant.FormatBF16
 	case t.Format.Mode == quant.FP8 && exact && !t.Fused():
 		return quant.FormatMXFP8
 	case (t.Format.Mode == quant.FP8 || dropsGlobal(t)) && (!exact || t.Fused()):
 		return quant.FormatBF16
 	}
 	return quant.Format{}
+}
+
+// affineOf is the affine format that holds integers exactly, if there is one.
+func affineOf(t source.Tensor) (quant.Format, quant.Dtype, bool) {
+	return t.Format.AffineOf(quant.Columns(t.Shape), t.ScaleDtype)
 }
 
 // planTensor joins a tensor and the decision on it.
@@ -164,9 +177,12 @@ func planTensor(t source.Tensor, d recipe.Decision, patches source.Patches, exac
 // scaleDtype is the dtype of affine scales in the target: that of the source's numbers, and bf16
 // for sources that have none, as MLX decodes them.
 func scaleDtype(t source.Tensor, target quant.Format) quant.Dtype {
+	affine, dtype, same := affineOf(t)
 	switch {
 	case target.Mode != quant.Affine:
 		return quant.NoDtype
+	case same && affine == target && !t.ScalesInputs():
+		return dtype
 	case t.Format.Mode == quant.Plain && t.Format.Dtype.IsFloat():
 		return t.Format.Dtype
 	case t.Format.Mode == quant.Affine:

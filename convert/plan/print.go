@@ -53,7 +53,7 @@ func (r row) target(p Plan) string {
 		how = append(how, fused)
 	}
 	switch r.tensor.Transform {
-	case Expand, Fold, ChannelsToFront, Reencode:
+	case Expand, Fold, Repack, ChannelsToFront, Reencode:
 		how = append(how, r.tensor.Transform.String())
 	}
 	if r.tensor.Search {

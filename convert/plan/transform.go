@@ -11,7 +11,7 @@ import (
 // Transform is how a tensor's bytes become those of its blob.
 type Transform uint8
 
-// The transforms. Copy, Expand, Fold and ChannelsToFront keep every number.
+// The transforms. Copy, Expand, Fold, Repack and ChannelsToFront keep every number.
 const (
 	Copy            Transform = iota // the bytes as they are, scales included
 	Convert                          // floats to floats of another dtype
@@ -23,12 +23,13 @@ const (
 	ChannelsToFront                  // the vision patch embedding from channels last to channels first
 	ChannelsToBack                   // and back, for an export
 	AddOne                           // a release-form norm to the converted form, for an export
+	Repack                           // integers with zero points to affine: the same numbers
 )
 
 var transformNames = [...]string{
 	Copy: "copy", Convert: "convert", Encode: "encode", Decode: "decode", Reencode: "decode and encode again",
 	Expand: "same numbers", Fold: "global scale folded in, same numbers", ChannelsToFront: "channels moved to the front",
-	ChannelsToBack: "channels moved to the end", AddOne: "1 added",
+	ChannelsToBack: "channels moved to the end", AddOne: "1 added", Repack: "same numbers",
 }
 
 func (t Transform) String() string { return transformNames[t] }
@@ -36,11 +37,18 @@ func (t Transform) String() string { return transformNames[t] }
 // chooseTransform says how t becomes the target format. exact: its global scales allow Expand or Fold.
 func chooseTransform(t source.Tensor, target quant.Format, patches source.Patches, exact bool) Transform {
 	source := t.Format
+	affine, _, same := affineOf(t)
 	switch {
 	case t.Fused() && target.IsQuantized():
 		return Encode
 	case t.Fused():
 		return Convert
+	case t.ScalesInputs() && target.IsQuantized():
+		return Reencode
+	case t.ScalesInputs():
+		return Decode
+	case same && target == affine:
+		return Repack
 	case source == target && dropsGlobal(t) && exact:
 		return Fold
 	case source == target && dropsGlobal(t):

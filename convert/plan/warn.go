@@ -100,12 +100,17 @@ func warnNames(tensors []Tensor) []string {
 // warnTransforms says which tensors lose numbers without having been asked to.
 func warnTransforms(tensors []Tensor) []string {
 	var out []string
-	var fp8, decoded, again, moved int
+	var fp8, decoded, again, moved, ints, inputs int
 	for _, t := range tensors {
+		kept := t.Target == quant.FormatBF16 && strings.HasPrefix(t.Rule, "source")
 		switch {
-		case t.Source.Mode == quant.FP8 && t.Target == quant.FormatBF16 && strings.HasPrefix(t.Rule, "source"):
+		case t.From.ScalesInputs():
+			inputs++
+		case t.Source.Mode == quant.Int && kept:
+			ints++
+		case t.Source.Mode == quant.FP8 && kept:
 			fp8++
-		case dropsGlobal(t.From) && t.Target == quant.FormatBF16 && strings.HasPrefix(t.Rule, "source"):
+		case dropsGlobal(t.From) && kept:
 			decoded++
 		case t.Transform == Reencode && t.Source == t.Target:
 			again++
@@ -121,6 +126,12 @@ func warnTransforms(tensors []Tensor) []string {
 	}
 	if again > 0 {
 		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors are decoded and encoded again: Ollama drops the global scale of experts, and block scales cannot take it up", again))
+	}
+	if ints > 0 {
+		out = append(out, fmt.Sprintf("%d tensors of integers are decoded to bf16: their groups are no multiples of 32, so affine cannot hold them; -q makes them small again, rounding once more", ints))
+	}
+	if inputs > 0 {
+		out = append(out, fmt.Sprintf("%d tensors are decoded: their layers' inputs have scales of their own (pre_quant_scale), which are multiplied into the weights; -q makes them small again, rounding once more", inputs))
 	}
 	if moved > 0 {
 		out = append(out, "the vision patch embedding is moved to channels first, as Ollama reads it")

@@ -64,16 +64,19 @@ type bundle struct {
 	inverse Part // .weight_scale_inv: block FP8
 	factor  Part // .weight_scale_2: ModelOpt
 	divisor Part // .weight_global_scale: compressed-tensors
+	zeros   Part // .weight_zero_point: compressed-tensors
+	dims    Part // .weight_shape: compressed-tensors
+	inputs  Part // .pre_quant_scale: ModelOpt
 }
 
 // any is one of the bundle's arrays, the weight if there is one.
 func (b *bundle) any() Part {
-	for _, p := range []Part{b.weight, b.packed, b.scales, b.biases, b.global, b.scale, b.inverse, b.factor} {
+	for _, p := range []Part{b.weight, b.packed, b.scales, b.biases, b.global, b.scale, b.inverse, b.factor, b.divisor, b.zeros, b.dims} {
 		if p.Exists() {
 			return p
 		}
 	}
-	return b.divisor
+	return b.inputs
 }
 
 // suffixes tells which field of a bundle an array with that suffix belongs to. What stands before the
@@ -90,17 +93,24 @@ var suffixes = []struct {
 	{"_scale_inv", false, func(b *bundle) *Part { return &b.inverse }},
 	{"_scale_2", false, func(b *bundle) *Part { return &b.factor }},
 	{"_global_scale", false, func(b *bundle) *Part { return &b.divisor }},
+	{".pre_quant_scale", true, func(b *bundle) *Part { return &b.inputs }},
 	{"_scale", false, func(b *bundle) *Part { return &b.scale }},
+	{"_zero_point", false, func(b *bundle) *Part { return &b.zeros }},
+	{"_shape", false, func(b *bundle) *Part { return &b.dims }},
 }
 
-// activations are suffixes of arrays that only quantized arithmetic needs: scales of inputs and of
-// the KV cache. They are left out.
-var activations = []string{".input_scale", ".input_global_scale", "_input_scale", ".output_scale", ".k_scale", ".v_scale", ".q_scale"}
+// activations are suffixes of arrays that only quantized arithmetic needs: scales, zero points and offsets
+// of inputs and of the KV cache. They are left out.
+var activations = []string{
+	".input_scale", ".input_global_scale", "_input_scale", ".input_zero_point", ".output_scale", ".output_zero_point",
+	".k_scale", ".v_scale", ".q_scale", ".k_zero_point", ".v_zero_point", ".q_zero_point",
+	".k_global_scale", ".v_global_scale", ".q_global_scale", ".k_proj.k_bias", ".v_proj.v_bias",
+}
 
 // foreign are suffixes of schemes that qimport cannot read, with their names.
 var foreign = []struct{ suffix, scheme string }{
 	{".qweight", "GPTQ or AWQ"}, {".qzeros", "GPTQ or AWQ"},
-	{".weight_shape", "compressed-tensors pack-quantized"}, {".weight_zero_point", "compressed-tensors with zero points"},
+	{".weight_g_idx", "compressed-tensors with activation order"},
 	{"_blocks", "mxfp4 as gpt-oss has it"},
 	{".absmax", "bitsandbytes"}, {".quant_map", "bitsandbytes"}, {".SCB", "bitsandbytes"},
 }

@@ -23,6 +23,9 @@ func (c *classifier) classify(b *bundle) (Tensor, error) {
 	t := Tensor{Name: b.main, Body: arch.Body(b.main)}
 	t.Role, t.MTP = arch.RoleOf(t.Body), arch.IsMTP(t.Body)
 	err := c.encoding(b, &t)
+	if err == nil {
+		err = setInputs(b, &t)
+	}
 	if err != nil {
 		return Tensor{}, fmt.Errorf("%s: tensor %s: %w%s", c.shards[b.any().Shard].Name, b.main, err, c.config.Doubt(t.Body))
 	}
@@ -41,17 +44,33 @@ func (c *classifier) encoding(b *bundle, t *Tensor) error {
 		return c.compressed(b, t)
 	case b.scales.Exists() || b.biases.Exists():
 		return c.mlx(b, t)
+	case b.scale.Exists() && c.scheme.method == methodModelOpt:
+		return c.modelOpt(b, t)
 	case b.weight.Dtype == quant.F8E4M3:
 		return c.fp8(b, t)
+	case b.weight.Dtype == quant.I8 && b.scale.Exists():
+		return c.compressedBytes(b, t)
 	case b.weight.Dtype == quant.U8 && b.scale.Exists():
-		return c.modelOpt(b, t)
+		return fmt.Errorf("it is %s with a weight_scale, as ModelOpt has it, but neither config.json nor hf_quant_config.json names ModelOpt", b.weight)
 	}
 	return c.plain(b, t)
 }
 
+// setInputs adds the scales of a layer's input, which are made part of its weight.
+func setInputs(b *bundle, t *Tensor) error {
+	if !b.inputs.Exists() {
+		return nil
+	}
+	if len(t.Shape) != 2 || !b.inputs.Dtype.IsFloat() || quant.Elements(b.inputs.Shape) != t.Shape[1] {
+		return fmt.Errorf("%s is %s, which are no scales of the columns of a tensor %v", b.inputs.Name, b.inputs, t.Shape)
+	}
+	t.Pieces[0].Inputs = b.inputs
+	return nil
+}
+
 // plain is an unquantized tensor. A packed dtype without scales is none.
 func (c *classifier) plain(b *bundle, t *Tensor) error {
-	for _, extra := range []Part{b.global, b.scale, b.inverse, b.factor, b.divisor} {
+	for _, extra := range []Part{b.global, b.scale, b.inverse, b.factor, b.divisor, b.zeros, b.dims, b.inputs} {
 		if extra.Exists() {
 			return fmt.Errorf("it is %s, which takes no %s", b.weight, extra.Name)
 		}

@@ -19,30 +19,50 @@ func (c *classifier) fp8(b *bundle, t *Tensor) error {
 	if !scale.Exists() {
 		return fmt.Errorf("it is %s, but its weight_scale_inv or weight_scale is missing", b.weight)
 	}
-	for _, extra := range []Part{b.factor, b.divisor} {
+	for _, extra := range []Part{b.factor, b.divisor, b.zeros, b.dims} {
 		if err := refuse(extra); err != nil {
 			return err
 		}
 	}
-	f, err := c.fp8Format(b, scale)
+	f, err := c.fp8Format(b, t, scale)
 	if err != nil {
 		return err
 	}
-	if len(b.weight.Shape) < 2 || !scale.Dtype.IsFloat() || !fitsBlocks(f, b.weight.Shape, scale.Shape) {
-		return fmt.Errorf("it is %s in %s, for which its scales %s do not fit", b.weight, blocks(f), scale)
+	if f.Mode == quant.MXFP8 {
+		return setMXFP8(t, b.weight, scale)
 	}
-	t.Shape, t.Format, t.ScaleDtype = b.weight.Shape, f, scale.Dtype
-	t.Pieces = []Piece{{Weight: b.weight, Scales: scale}}
+	return setFP8(t, f, b.weight, scale)
+}
+
+// setFP8 fills in a tensor of e4m3 elements with float scales.
+func setFP8(t *Tensor, f quant.Format, weight, scale Part) error {
+	if len(weight.Shape) < 2 || !scale.Dtype.IsFloat() || !fitsBlocks(f, weight.Shape, scale.Shape) {
+		return fmt.Errorf("it is %s in %s, for which its scales %s do not fit", weight, blocks(f), scale)
+	}
+	t.Shape, t.Format, t.ScaleDtype = weight.Shape, f, scale.Dtype
+	t.Pieces = []Piece{{Weight: weight, Scales: scale}}
+	return nil
+}
+
+// setMXFP8 fills in a tensor of e4m3 elements with powers of two as scales, which MLX has in the same bytes.
+func setMXFP8(t *Tensor, weight, scale Part) error {
+	f := quant.FormatMXFP8
+	want, err := f.Layout(weight.Shape, quant.NoDtype)
+	if err != nil || scale.Dtype != quant.U8 && scale.Dtype != quant.F8E8M0 || !slices.Equal(scale.Shape, want.Scales.Shape) {
+		return fmt.Errorf("it is %s with scales %s, which is no %s", weight, scale, f)
+	}
+	t.Shape, t.Format = weight.Shape, f
+	t.Pieces = []Piece{{Weight: weight, Scales: scale}}
 	return nil
 }
 
 // fp8Format says which weights share a scale.
-func (c *classifier) fp8Format(b *bundle, scale Part) (quant.Format, error) {
+func (c *classifier) fp8Format(b *bundle, t *Tensor, scale Part) (quant.Format, error) {
 	f := quant.Format{Mode: quant.FP8, Bits: 8}
 	switch c.scheme.method {
 	case methodCompressed:
-		g, err := c.scheme.compressed.group(strings.TrimSuffix(b.main, ".weight"))
-		if err == nil && g.format.Mode != quant.FP8 {
+		g, err := c.scheme.compressed.group(t, strings.TrimSuffix(b.main, ".weight"))
+		if err == nil && g.format.Mode != quant.FP8 && g.format.Mode != quant.MXFP8 {
 			err = fmt.Errorf("group %s of the config says %s, but it is %s", g.name, g.format, b.weight)
 		}
 		return g.format, err
@@ -51,8 +71,6 @@ func (c *classifier) fp8Format(b *bundle, scale Part) (quant.Format, error) {
 		if f.BlockRows == 0 && quant.Elements(scale.Shape) != 1 {
 			return f, fmt.Errorf("its scales are %s, but the config has no weight_block_size", scale)
 		}
-		return f, nil
-	case methodModelOpt:
 		return f, nil
 	}
 	return f, fmt.Errorf("it is %s, but the config names no quantization that has such weights", b.weight)

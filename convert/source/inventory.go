@@ -1,6 +1,7 @@
 package source
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -51,7 +52,7 @@ type Tensor struct {
 	MTP        bool // of the multi-token-prediction head
 	Shape      []int
 	Format     quant.Format
-	ScaleDtype quant.Dtype // Affine and FP8: of scales and biases
+	ScaleDtype quant.Dtype // Affine, FP8 and Int: of scales and biases
 	Global     Global
 	// Stacked says that the source has the experts of this stack one by one: Pieces[e] is expert e,
 	// of shape Shape[1:]. Otherwise there is one piece, the whole tensor.
@@ -77,6 +78,18 @@ const (
 // the encoding has not are zero.
 type Piece struct {
 	Weight, Scales, Biases, Global Part
+	Zeros                          Part // of integers
+	Inputs                         Part // what the layer's input is multiplied by, a number a column
+	Dims                           Part // the shape before packing, as the file says it
+}
+
+// Parts are the arrays that the piece's numbers follow from.
+func (p Piece) Parts() []Part {
+	return slices.DeleteFunc(p.all(), func(p Part) bool { return !p.Exists() })
+}
+
+func (p Piece) all() []Part {
+	return []Part{p.Weight, p.Scales, p.Biases, p.Global, p.Zeros, p.Inputs}
 }
 
 // Part is one array as it lies in a file.
@@ -96,10 +109,16 @@ func (p Part) Exists() bool { return p.Dtype != quant.NoDtype }
 func (t Tensor) Bytes() int64 {
 	var n int64
 	for _, p := range t.Pieces {
-		n += p.Weight.Bytes + p.Scales.Bytes + p.Biases.Bytes + p.Global.Bytes
+		for _, part := range p.all() {
+			n += part.Bytes
+		}
 	}
 	return n
 }
+
+// ScalesInputs says whether the layer's input is to be multiplied by numbers of its own, which only a
+// decoded weight can take up.
+func (t Tensor) ScalesInputs() bool { return len(t.Pieces) > 0 && t.Pieces[0].Inputs.Exists() }
 
 // Tensor finds a logical tensor by name.
 func (inv Inventory) Tensor(name string) (Tensor, bool) {

@@ -122,11 +122,11 @@ func TestOpenDirRefuses(t *testing.T) {
 			b.arrays["model.language_model.layers.1.self_attn.q_proj.weight_scale_inv"] = newArray(quant.F32, 2, 1)
 		}), []string{"q_proj.weight", "names no quantization"}},
 		{"compressed-tensors integers", change(arch.Qwen35, func(b *build) {
-			b.config["quantization_config"] = groups("pack-quantized", map[string]any{"num_bits": 4, "type": "int"}, "Linear")
-		}), []string{"config_groups.group_0", "pack-quantized"}},
+			b.config["quantization_config"] = groups("marlin-24", map[string]any{"num_bits": 4, "type": "int"}, "Linear")
+		}), []string{"config_groups.group_0", "marlin-24", "pack-quantized"}},
 		{"compressed-tensors by group", change(arch.Qwen35, func(b *build) {
 			b.config["quantization_config"] = groups("float-quantized", map[string]any{"num_bits": 8, "type": "float", "strategy": "group"}, "Linear")
-		}), []string{"config_groups.group_0", `strategy "group"`}},
+		}), []string{"config_groups.group_0", "group_size is no size"}},
 		{"compressed-tensors without global scale", compressedWith(func(b *build, q string) { delete(b.arrays, q+"_global_scale") }), []string{"q_proj.weight", "weight_global_scale is missing"}},
 		{"compressed-tensors without scale", compressedWith(func(b *build, q string) { delete(b.arrays, q+"_scale") }), []string{"q_proj.weight", "weight_scale is missing"}},
 		{"compressed-tensors beside plain", compressedWith(func(b *build, q string) { b.arrays[q] = newArray(quant.BF16, 256, 128) }), []string{"q_proj.weight", "twice"}},
@@ -139,8 +139,8 @@ func TestOpenDirRefuses(t *testing.T) {
 		}), []string{"q_proj", "group_0", "fp8"}},
 		{"compressed-tensors that no config names", compressedWith(func(b *build, q string) { delete(b.config, "quantization_config") }), []string{"q_proj.weight_packed", "compressed-tensors"}},
 		{"ModelOpt of another algorithm", change(arch.Qwen35, func(b *build) {
-			b.files["hf_quant_config.json"] = `{"quantization":{"quant_algo":"W4A16_AWQ"}}`
-		}), []string{"hf_quant_config.json", "W4A16_AWQ"}},
+			b.files["hf_quant_config.json"] = `{"quantization":{"quant_algo":"NVFP4_SVD"}}`
+		}), []string{"hf_quant_config.json", "NVFP4_SVD"}},
 		{"ModelOpt without global scale", modelOptWith(func(b *build, q string) { delete(b.arrays, q+"_scale_2") }), []string{"q_proj.weight", "weight_scale_2 is missing"}},
 		{"ModelOpt global scale a vector", modelOptWith(func(b *build, q string) { b.arrays[q+"_scale_2"] = newArray(quant.F32, 7) }), []string{"q_proj.weight_scale_2", "F32 [7]"}},
 		{"ModelOpt that no config names", modelOptWith(func(b *build, q string) { delete(b.config, "quantization_config") }), []string{"q_proj.weight", "ModelOpt"}},

@@ -4,10 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"qimport/quant"
 )
 
 // scheme is what a checkpoint's config says about quantization. One of its parts is set, by method.
@@ -16,6 +13,7 @@ type scheme struct {
 	mlx        mlxScheme
 	fp8        fp8Scheme
 	compressed compressedScheme
+	modelOpt   modelOptScheme
 }
 
 // method is who quantized a checkpoint, which decides how its arrays are named and to be read.
@@ -86,8 +84,11 @@ func quantBlock(top object) (object, string, error) {
 
 func parseBlock(block object) (s scheme, err error) {
 	s.method = method(strings.ToLower(block.str("quant_method")))
-	if s.method == unquantized {
+	switch {
+	case s.method == unquantized:
 		s.method = guessMethod(block)
+	case strings.HasPrefix(string(s.method), string(methodModelOpt)+"_"): // modelopt_fp4, modelopt_mixed
+		s.method = methodModelOpt
 	}
 	switch s.method {
 	case methodMLX:
@@ -97,7 +98,7 @@ func parseBlock(block object) (s scheme, err error) {
 	case methodCompressed:
 		s.compressed, err = parseCompressed(block)
 	case methodModelOpt:
-		err = checkAlgorithm(block)
+		s.modelOpt, err = parseModelOpt(block)
 	default:
 		err = fmt.Errorf("unsupported quant_method %q; supported: %s", s.method, knownQuantMethods)
 	}
@@ -113,37 +114,6 @@ func guessMethod(block object) method {
 		return methodCompressed
 	}
 	return methodMLX
-}
-
-// parseHFQuant reads ModelOpt's own file.
-func parseHFQuant(b []byte) (scheme, error) {
-	top, err := parseObject(b)
-	if err != nil {
-		return scheme{}, fmt.Errorf("hf_quant_config.json: %w", err)
-	}
-	block, err := parseObject(top["quantization"])
-	if err != nil {
-		return scheme{}, fmt.Errorf("hf_quant_config.json: quantization: %w", err)
-	}
-	if !block.has("quant_algo") {
-		return scheme{}, nil
-	}
-	if err := checkAlgorithm(block); err != nil {
-		return scheme{}, fmt.Errorf("hf_quant_config.json: %w", err)
-	}
-	return scheme{method: methodModelOpt}, nil
-}
-
-// checkAlgorithm refuses what ModelOpt can do and qimport cannot read, by its name.
-func checkAlgorithm(block object) error {
-	if algo := block.str("quant_algo"); !slices.Contains([]string{"NVFP4", "FP8"}, strings.ToUpper(algo)) {
-		return fmt.Errorf("unsupported quant_algo %q; supported: NVFP4, FP8", algo)
-	}
-	var group int
-	if block.has("group_size") && json.Unmarshal(block["group_size"], &group) == nil && group != 0 && group != quant.FormatNVFP4.GroupSize {
-		return fmt.Errorf("group_size %d: nvfp4 has groups of %d", group, quant.FormatNVFP4.GroupSize)
-	}
-	return nil
 }
 
 // fp8Scheme is what the config says of FP8 weights: the block that shares a scale, if any.

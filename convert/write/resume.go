@@ -99,10 +99,8 @@ func blobKeys(plan plan.Plan) ([]blobKey, error) {
 			add(sum, t.Name, t.Shape, t.Source, t.Target, t.Scale, t.Transform, t.Search, t.Global)
 			add(sum, t.From.ScaleDtype, t.From.Global, t.From.Shape)
 			for _, p := range t.From.Pieces {
-				for _, part := range []source.Part{p.Weight, p.Scales, p.Biases, p.Global} {
-					if part.Exists() {
-						add(sum, part, shards[part.Shard])
-					}
+				for _, part := range p.Parts() {
+					add(sum, part, shards[part.Shard])
 				}
 			}
 			for _, u := range t.From.Updates { // the file of an adapter is known by its digest

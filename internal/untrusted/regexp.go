@@ -18,17 +18,25 @@ const (
 // Regexp compiles an expression of RE2, if its program is small: (a{30}){30} is short and has nine
 // hundred steps.
 func Regexp(expression string) (*regexp.Regexp, error) {
+	re, _, err := RegexpWithin(expression, maxProgram)
+	return re, err
+}
+
+// RegexpWithin is Regexp for one expression of several that may have so many steps together; it says how
+// many of them this one takes.
+func RegexpWithin(expression string, most int) (re *regexp.Regexp, taken int, err error) {
 	if len(expression) > maxExpression {
-		return nil, fmt.Errorf("%w: it has %d bytes, more than %d", ErrRegexp, len(expression), maxExpression)
+		return nil, 0, fmt.Errorf("%w: it has %d bytes, more than %d", ErrRegexp, len(expression), maxExpression)
 	}
 	parsed, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if steps(parsed) > maxProgram {
-		return nil, fmt.Errorf("%w: %.100q repeats too much", ErrRegexp, expression)
+	if taken = steps(parsed); taken > min(most, maxProgram) {
+		return nil, 0, fmt.Errorf("%w: %.100q repeats too much", ErrRegexp, expression)
 	}
-	return regexp.Compile(expression)
+	re, err = regexp.Compile(expression)
+	return re, taken, err
 }
 
 // steps is about how many steps the program of an expression has, or more than maxProgram.

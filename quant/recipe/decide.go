@@ -72,9 +72,9 @@ func (d *decider) byPolicy(s Subject) Decision {
 }
 
 // block notes that a quantized source keeps a tensor from the type asked for. Where it cannot even
-// stay what it is, that is an error: nobody asks for four bits to get sixteen.
+// stay what it is, nor as small, that is an error: nobody asks for four bits to get sixteen.
 func (d *decider) block(s Subject) {
-	if !s.Kept.IsKeep() {
+	if !s.Kept.IsKeep() && s.Kept.Mode != quant.Affine {
 		d.found.add(fmt.Sprintf("type %s: %s", d.recipe.Type, secondTime(s.Source)), s.Name)
 	}
 	if d.blocked.IsKeep() {
