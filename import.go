@@ -36,7 +36,7 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 		return ImportResult{}, err
 	}
 	defer reports.close()
-	src, err := openAdapted(ctx, o.Source, o.Plan.Adapters, o.Watch) // headers, config and tokenizer
+	src, err := openWhole(ctx, o.Source, o.Plan.MTPFrom, o.Plan.Adapters, o.Watch) // headers, config and tokenizer
 	if err != nil {
 		return ImportResult{}, err
 	}

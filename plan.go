@@ -15,6 +15,7 @@ import (
 type PlanOptions struct {
 	Recipe      recipe.Recipe
 	MTP         plan.MTP
+	MTPFrom     string         // SOURCE of the multi-token-prediction head that the model has lost; "" for none
 	ScaleSearch bool           // scales of least squared error, in place of MLX's plain rule
 	Adapters    []adapter.Spec // fused in, one after the other
 }
@@ -33,7 +34,7 @@ func (p Planned) Report() plan.Report { return p.Plan.Report(p.PeakMemory, p.Spa
 // Plan says what Import would write into the store. It reads headers and small files of the source,
 // which it fetches into the Hugging Face cache if need be, and changes nothing else.
 func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned, error) {
-	src, err := openAdapted(ctx, o.Source, o.Plan.Adapters, o.Watch)
+	src, err := openWhole(ctx, o.Source, o.Plan.MTPFrom, o.Plan.Adapters, o.Watch)
 	if err != nil {
 		return Planned{}, err
 	}

@@ -7,7 +7,6 @@ import (
 	"qimport/convert/hub"
 	"qimport/convert/plan"
 	"qimport/manifest"
-	"qimport/quant/recipe"
 	"qimport/verify"
 	"qimport/verify/report"
 )
@@ -15,7 +14,7 @@ import (
 // provenanceOf is what a report says of where a model came from and how it was made. Shards are not
 // hashed, which would double the work of an import: of those in the Hugging Face cache the digest is
 // known, and of all others there is that of the header.
-func provenanceOf(ctx context.Context, src Source, plan plan.Plan, recipe recipe.Recipe) (report.Provenance, error) {
+func provenanceOf(ctx context.Context, src Source, plan plan.Plan, o PlanOptions) (report.Provenance, error) {
 	p := report.Provenance{Source: src.Label(), Revision: src.Found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true))).String()}
 	var err error
 	if p.Files, err = verify.SourceFiles(ctx, src.Source, false); err != nil {
@@ -29,9 +28,12 @@ func provenanceOf(ctx context.Context, src Source, plan plan.Plan, recipe recipe
 	for _, a := range plan.Adapters {
 		p.Adapters = append(p.Adapters, report.Adapter{Name: a.Name, Maker: a.Maker, Scale: a.Scale, SHA256: plan.Shards[a.Shard].SHA256, Config: a.Config})
 	}
-	p.Rules = append(p.Rules, fmt.Sprintf("policy %s, type %s", recipe.Policy, recipe.Type))
-	for _, rule := range recipe.Rules {
+	p.Rules = append(p.Rules, fmt.Sprintf("policy %s, type %s", o.Recipe.Policy, o.Recipe.Type))
+	for _, rule := range o.Recipe.Rules {
 		p.Rules = append(p.Rules, rule.String())
+	}
+	if o.MTPFrom != "" {
+		p.Rules = append(p.Rules, "MTP head from "+o.MTPFrom)
 	}
 	return p, nil
 }

@@ -19,7 +19,7 @@ func judgeStage(ctx context.Context, src Source, p plan.Plan, s staged, o Import
 	if o.Checks.Level == verifyNone {
 		return nil
 	}
-	provenance, err := provenanceOf(ctx, src, p, o.Plan.Recipe)
+	provenance, err := provenanceOf(ctx, src, p, o.Plan)
 	if err != nil {
 		return err
 	}

@@ -198,17 +198,17 @@ func (r *remaker) tensor(ctx context.Context, l manifest.Layer) (bool, error) {
 func (r *remaker) ways(l manifest.Layer) []plan.Blob {
 	inv := r.src.Inventory()
 	inv.Tensors = slices.DeleteFunc(slices.Clone(inv.Tensors), func(t source.Tensor) bool {
-		return t.Name != l.Name && !strings.HasPrefix(t.Name, l.Name+".")
+		return t.Name != l.Name && t.Body != l.Name && !strings.HasPrefix(t.Name, l.Name+".")
 	})
 	if len(inv.Tensors) == 0 {
 		return nil
 	}
 	seen := map[string]bool{}
 	var ways []plan.Blob
-	for _, search := range []bool{false, true} {
+	for _, o := range []plan.Options{{}, {ScaleSearch: true}, {Release: true}} {
+		o.MTP, o.Facts = plan.MTPKeep, r.facts
 		for _, rules := range rulesFor(inv.Tensors) {
-			p, err := plan.New(inv, recipe.Recipe{Rules: rules, AllowRequantize: true},
-				plan.Options{MTP: plan.MTPKeep, ScaleSearch: search, Facts: r.facts})
+			p, err := plan.New(inv, recipe.Recipe{Rules: rules, AllowRequantize: true}, o)
 			if err != nil {
 				continue // no format for this tensor
 			}

@@ -24,6 +24,7 @@ type Request struct {
 	ScaleSearch     bool     `yaml:"scale_search"`
 	Adapters        []string `yaml:"adapters"` // DIR or DIR=SCALE, fused one after the other
 	MTP             string   `yaml:"mtp"`
+	MTPFrom         string   `yaml:"mtp_from"` // SOURCE
 	Jobs            int      `yaml:"jobs"`
 
 	Verify string   `yaml:"verify"` // the level
@@ -38,6 +39,9 @@ func (r Request) Options(dir string) (ImportOptions, error) {
 	if strings.HasPrefix(r.Source, ".") {
 		o.Source = within(dir, r.Source)
 	}
+	if strings.HasPrefix(r.MTPFrom, ".") {
+		r.MTPFrom = within(dir, r.MTPFrom)
+	}
 	var err error
 	if o.Plan, err = r.planOptions(dir); err != nil {
 		return o, err
@@ -49,7 +53,10 @@ func (r Request) Options(dir string) (ImportOptions, error) {
 }
 
 func (r Request) planOptions(dir string) (o PlanOptions, err error) {
-	o.ScaleSearch = r.ScaleSearch
+	o.ScaleSearch, o.MTPFrom = r.ScaleSearch, r.MTPFrom
+	if r.MTPFrom != "" && r.MTP == "drop" {
+		return o, optionsf("--mtp-from %s: --mtp drop leaves the head out again", r.MTPFrom)
+	}
 	if o.Recipe, err = r.recipe(dir); err != nil {
 		return o, err
 	}

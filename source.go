@@ -3,6 +3,7 @@ package qimport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -31,16 +32,35 @@ func OpenSource(ctx context.Context, named string, w Watcher) (Source, error) {
 	return Source{opened, found}, err
 }
 
-// openAdapted is OpenSource, with adapters that change some of the tensors.
-func openAdapted(ctx context.Context, named string, adapters []adapter.Spec, w Watcher) (Source, error) {
+// openWhole is OpenSource, with the head of another source where one is named, and with adapters that
+// change some of the tensors.
+func openWhole(ctx context.Context, named, head string, adapters []adapter.Spec, w Watcher) (Source, error) {
 	src, err := OpenSource(ctx, named, w)
 	if err != nil {
 		return src, err
 	}
-	if err := adapter.Apply(src.Source, adapters); err != nil {
+	if head != "" {
+		err = takeHead(ctx, src, head, w)
+	}
+	if err == nil {
+		err = adapter.Apply(src.Source, adapters)
+	}
+	if err != nil {
 		return src, errors.Join(err, src.Close())
 	}
 	return src, nil
+}
+
+// takeHead gives a source the multi-token-prediction head of another.
+func takeHead(ctx context.Context, src Source, named string, w Watcher) error {
+	from, err := OpenSource(ctx, named, w)
+	if err != nil {
+		return fmt.Errorf("--mtp-from: %w", err)
+	}
+	if err := src.TakeHead(from.Source); err != nil {
+		return errors.Join(fmt.Errorf("--mtp-from: %w", err), from.Close())
+	}
+	return nil
 }
 
 // resolve shows a fetch once the first bytes come: most sources are at hand.

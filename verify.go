@@ -13,6 +13,7 @@ type VerifyOptions struct {
 	Against string // the SOURCE that the model was made from; "" where it is not at hand
 	// Adapters were fused into it: DIR or DIR=SCALE.
 	Adapters []string
+	MTPFrom  string // SOURCE of the head that it was given
 	Checks   verify.Options
 	Reports  []string // files for the verdict, each in the form that its ending says
 	Watch    Watcher  // nil is no one
@@ -24,6 +25,16 @@ type VerifyOptions struct {
 func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (report.Report, error) {
 	if o.Checks.Level == verifyNone {
 		return report.Report{}, optionsf("--level none leaves nothing to verify")
+	}
+	adapters, err := parseAdapters("", o.Adapters)
+	if err != nil {
+		return report.Report{}, err
+	}
+	switch {
+	case len(adapters) > 0 && o.Against == "":
+		return report.Report{}, optionsf("--adapter %s: it is fused into what --against names, which is missing", o.Adapters[0])
+	case o.MTPFrom != "" && o.Against == "":
+		return report.Report{}, optionsf("--mtp-from %s: it completes what --against names, which is missing", o.MTPFrom)
 	}
 	if err := CheckReports(o.Reports); err != nil {
 		return report.Report{}, err
@@ -41,15 +52,8 @@ func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (
 	if kept != nil {
 		m.Provenance = kept.Provenance
 	}
-	adapters, err := parseAdapters("", o.Adapters)
-	if err != nil {
-		return report.Report{}, err
-	}
-	if len(adapters) > 0 && o.Against == "" {
-		return report.Report{}, optionsf("--adapter %s: it is fused into what --against names, which is missing", o.Adapters[0])
-	}
 	if o.Against != "" {
-		src, err := openAdapted(ctx, o.Against, adapters, o.Watch)
+		src, err := openWhole(ctx, o.Against, o.MTPFrom, adapters, o.Watch)
 		if err != nil {
 			return report.Report{}, err
 		}

@@ -24,6 +24,10 @@ func adapterFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "adapter", Usage: "fuse the adapter in `DIR[=SCALE]` into the source's weights (PEFT or mlx-lm; repeatable, one after the other)"}
 }
 
+func mtpFromFlag() cli.Flag {
+	return &cli.StringFlag{Name: "mtp-from", Usage: "take the multi-token-prediction head of `SOURCE`, the release of a conversion that lost it"}
+}
+
 // recipeFlags say which tensor gets which type.
 func recipeFlags() []cli.Flag {
 	return []cli.Flag{
@@ -35,6 +39,7 @@ func recipeFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error, not by MLX's plain rule: slower, and other bytes than MLX's"},
 		adapterFlag(),
 		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
+		mtpFromFlag(),
 		jobsFlag(),
 	}
 }
@@ -44,7 +49,7 @@ func (c call) request() qimport.Request {
 	return qimport.Request{
 		Source: c.Args().First(), Name: c.String("name"),
 		Type: c.String("quantize"), Policy: c.String("policy"), Overrides: c.StringSlice("override"), Recipe: c.String("recipe"),
-		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), Jobs: c.Int("jobs"),
+		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), MTPFrom: c.String("mtp-from"), Jobs: c.Int("jobs"),
 		Verify: c.String("verify"), Report: c.StringSlice("report"), Checks: c.checks(),
 	}
 }

@@ -13,7 +13,7 @@ func verifyCommand(s stdio) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "level", Usage: "`LEVEL` to go to: blobs, smoke or quality", Value: string(report.Smoke)},
 		&cli.StringFlag{Name: "against", Usage: "`SOURCE` that the model was made from, for quality"},
-		adapterFlag(),
+		adapterFlag(), mtpFromFlag(),
 		reportFlag(),
 	}, checkFlags()...)
 	return command(s, "verify", "NAME|DIR", "run the checks over a model of the store, or over a directory", `
@@ -39,7 +39,7 @@ func runVerify(ctx context.Context, c call) error {
 	}
 	checks.Version = version
 	r, err := qimport.Verify(ctx, c.openStore, c.Args().First(), qimport.VerifyOptions{
-		Against: c.String("against"), Adapters: c.StringSlice("adapter"), Checks: checks, Reports: c.StringSlice("report"), Watch: c.stdio,
+		Against: c.String("against"), Adapters: c.StringSlice("adapter"), MTPFrom: c.String("mtp-from"), Checks: checks, Reports: c.StringSlice("report"), Watch: c.stdio,
 	})
 	if err != nil {
 		return err

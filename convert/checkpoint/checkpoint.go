@@ -48,6 +48,7 @@ type Checkpoint struct {
 	Unindexed []string            // tensors that the index leaves out: not part of the model
 	Files     []string            // names of the other files, hidden ones left out, sorted
 	Notes     []string            // what is wrong with the index, though the shards are whole without it
+	sidecars  []string            // those of Shards that hold a multi-token-prediction head alone
 }
 
 // Open reads the directory, the index and every shard's header. Links are followed, as the Hugging
@@ -82,6 +83,13 @@ func Open(dir string) (*Checkpoint, error) {
 	}
 	if err := c.openShards(shards, len(index) > 0); err != nil {
 		return nil, err
+	}
+	for _, name := range sidecars(names, shards) {
+		if err := c.openShards([]string{name}, false); err != nil {
+			return nil, err
+		}
+		c.sidecars = append(c.sidecars, name)
+		c.note("%s is taken in, which no index lists: a multi-token-prediction head beside the model", name)
 	}
 	if err := c.reconcile(index); err != nil {
 		return nil, err
@@ -186,6 +194,12 @@ func (c *Checkpoint) reconcile(index index) error {
 				return fmt.Errorf("tensor %q is in both %s and %s: %w", t.Name, first, f.Name(), ErrBadCheckpoint)
 			}
 			home[t.Name] = f.Name()
+			if slices.Contains(c.sidecars, f.Name()) {
+				if !isHead(t.Name) {
+					c.Unindexed = append(c.Unindexed, t.Name)
+				}
+				continue
+			}
 			switch want, indexed := index[t.Name]; {
 			case indexed && want != f.Name():
 				elsewhere.add(t.Name)

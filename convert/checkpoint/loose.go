@@ -14,16 +14,18 @@ var numbered = regexp.MustCompile(`^(model.*)-(\d+)-of-(\d+)\.safetensors$`)
 // loose picks the shards of a directory that has no index: model*.safetensors, either one file or
 // a whole set of numbered ones.
 func loose(names []string) ([]string, error) {
-	var shards, others []string
+	var shards, heads, others []string
 	for _, name := range names {
 		switch {
+		case sidecar.MatchString(name): // beside shards, and no model alone
+			heads = append(heads, name)
 		case strings.HasPrefix(name, "model") && strings.HasSuffix(name, extension):
 			shards = append(shards, name)
 		case strings.HasSuffix(name, extension), slices.Contains(otherForms(), path.Ext(name)):
 			others = append(others, name)
 		}
 	}
-	if len(shards) == 0 && len(others) > 0 {
+	if others = append(others, heads...); len(shards) == 0 && len(others) > 0 {
 		return nil, fmt.Errorf("no model*%s here, which qimport reads, only %s: %w", extension, strings.Join(others, ", "), ErrBadCheckpoint)
 	}
 	if len(shards) == 0 {

@@ -29,15 +29,15 @@ func transpose(dst []byte, t quant.Tensor, rows, cols int) {
 	}
 }
 
-// addOne turns the gains w of release-form norms into the 1+w of converted ones, rounded to their
-// dtype as mlx-lm does it.
-func addOne(dst, src []byte, d quant.Dtype) error {
-	values := make([]float32, len(src)/d.Size())
-	if err := quant.ToFloat32(values, src, d); err != nil {
+// shift adds to the gains of norms what another form of them has more, or less, rounded to their dtype
+// as mlx-lm does it.
+func shift(dst, src []byte, from, to quant.Dtype, by float32) error {
+	values := make([]float32, len(src)/from.Size())
+	if err := quant.ToFloat32(values, src, from); err != nil {
 		return err
 	}
 	for i := range values {
-		values[i]++
+		values[i] += by
 	}
-	return quant.FromFloat32(dst, d, values)
+	return quant.FromFloat32(dst, to, values)
 }

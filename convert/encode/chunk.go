@@ -93,7 +93,9 @@ func (tw *tensorWriter) transform(c *chunk, src quant.Tensor) error {
 	case plan.ChannelsToBack:
 		channelsToBack(tw.output(c, n).Weight, src)
 	case plan.AddOne:
-		return addOne(tw.output(c, n).Weight, data, src.Format.Dtype)
+		return shift(tw.output(c, n).Weight, data, src.Format.Dtype, target.Dtype, 1)
+	case plan.SubtractOne:
+		return shift(tw.output(c, n).Weight, data, src.Format.Dtype, target.Dtype, -1)
 	case plan.Encode:
 		return tw.pack(tw.output(c, n), quant.Values{Data: data, Dtype: src.Format.Dtype})
 	case plan.Convert:

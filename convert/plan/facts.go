@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"qimport/arch"
 	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/quant/recipe"
@@ -14,6 +15,8 @@ import (
 type Facts struct {
 	// Exact names the tensors whose scales allow Expand or Fold, which only their values tell.
 	Exact map[string]bool
+	// LessOne names the norms whose numbers, less 1, their own dtype holds.
+	LessOne map[string]bool
 }
 
 // Make reads the facts of a source into the options, and makes its plan.
@@ -28,7 +31,10 @@ func Make(ctx context.Context, src *source.Source, recipe recipe.Recipe, o Optio
 // ReadFacts reads the block scales of FP8 tensors and the global scales of nvfp4 experts (under a
 // thousandth of the weights, unless global scales are powers of two).
 func ReadFacts(ctx context.Context, src *source.Source) (Facts, error) {
-	f := Facts{Exact: map[string]bool{}}
+	f := Facts{Exact: map[string]bool{}, LessOne: map[string]bool{}}
+	if err := f.readNorms(src); err != nil {
+		return f, err
+	}
 	for _, t := range src.Inventory().Tensors {
 		if err := ctx.Err(); err != nil {
 			return f, err
@@ -61,6 +67,52 @@ func scalesAreExact(src *source.Source, t source.Tensor) (bool, error) {
 			exact = piece.ExpandsToMXFP8()
 		}
 		if !exact {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// readNorms reads the norms of a converted model, which are small.
+func (f *Facts) readNorms(src *source.Source) error {
+	if src.NormForm() != arch.NormsShifted {
+		return nil
+	}
+	for _, t := range src.Inventory().Tensors {
+		if !arch.ZeroCentred(t.Body) || t.Format.Mode != quant.Plain || !t.Format.Dtype.IsFloat() {
+			continue
+		}
+		q, err := src.Load(t.Name)
+		if err != nil {
+			return err
+		}
+		if f.LessOne[t.Name], err = holdsLessOne(q); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+		src.Release(q.Data)
+	}
+	return nil
+}
+
+// holdsLessOne says whether every value, less 1 and in its dtype, gives the value again. bf16 does so
+// from 0.5 on.
+func holdsLessOne(q quant.Tensor) (bool, error) {
+	values, back := make([]float32, quant.Elements(q.Shape)), make([]float32, quant.Elements(q.Shape))
+	if err := quant.ToFloat32(values, q.Data, q.Format.Dtype); err != nil {
+		return false, err
+	}
+	for i, v := range values {
+		back[i] = v - 1
+	}
+	own := make([]byte, len(q.Data))
+	if err := quant.FromFloat32(own, q.Format.Dtype, back); err != nil {
+		return false, err
+	}
+	if err := quant.ToFloat32(back, own, q.Format.Dtype); err != nil {
+		return false, err
+	}
+	for i, v := range values {
+		if back[i]+1 != v {
 			return false, nil
 		}
 	}

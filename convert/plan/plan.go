@@ -52,8 +52,9 @@ type Tensor struct {
 // MTP says what becomes of the tensors of the multi-token-prediction head.
 type MTP uint8
 
-// The choices. To Ollama, MTP tensors are a sign of raw norms, which it shifts. Norms that are shifted
-// already it would ruin so: MTPAuto keeps the head only beside raw ones.
+// The choices. To Ollama, MTP tensors are a sign of raw norms, which it shifts: a head beside converted
+// norms is kept by storing all of the model in release form. MTPAuto leaves out a head of which it cannot
+// be told how to do that, MTPKeep refuses it.
 const (
 	MTPAuto MTP = iota
 	MTPKeep
@@ -63,6 +64,7 @@ const (
 // Options are choices beside the recipe, and the few facts that headers do not tell.
 type Options struct {
 	MTP         MTP
+	Release     bool // store a converted model in release form even without a head
 	ScaleSearch bool // search scales wherever qimport encodes, in place of MLX's plain rule
 	Facts       Facts
 }
@@ -86,7 +88,11 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 // Tensors decides what becomes of every tensor, apart from the blobs that they go to, and names those
 // that are left out.
 func Tensors(inv source.Inventory, recipe recipe.Recipe, opts Options) (tensors []Tensor, dropped []string, err error) {
-	kept, dropped := chooseTensors(inv, opts.MTP)
+	kept, dropped, err := chooseTensors(inv, opts.MTP)
+	if err != nil {
+		return nil, nil, err
+	}
+	release := opts.Release && inv.NormForm == arch.NormsShifted || releases(inv, kept)
 	decisions, err := recipe.Decide(subjects(kept, opts.Facts))
 	if err != nil {
 		return nil, nil, err
@@ -94,6 +100,9 @@ func Tensors(inv source.Inventory, recipe recipe.Recipe, opts Options) (tensors 
 	errs := []error{checkFused(kept, decisions, recipe)}
 	for i, t := range kept {
 		tp, err := planTensor(t, decisions[i], inv.Patches, opts.Facts.Exact[t.Name])
+		if release && err == nil {
+			err = tp.toRelease(inv, opts.Facts)
+		}
 		if opts.ScaleSearch && tp.searchable() {
 			tp.searchScales()
 		}
@@ -101,19 +110,6 @@ func Tensors(inv source.Inventory, recipe recipe.Recipe, opts Options) (tensors 
 		tensors = append(tensors, tp)
 	}
 	return tensors, dropped, errors.Join(errs...)
-}
-
-// chooseTensors leaves the MTP head out where that was asked for, or where it would do harm.
-func chooseTensors(inv source.Inventory, mtp MTP) (kept []source.Tensor, dropped []string) {
-	drop := mtp == MTPDrop || mtp == MTPAuto && inv.NormForm == arch.NormsShifted
-	for _, t := range inv.Tensors {
-		if t.MTP && drop {
-			dropped = append(dropped, t.Name)
-			continue
-		}
-		kept = append(kept, t)
-	}
-	return kept, dropped
 }
 
 // subjects is what a recipe sees of the tensors.

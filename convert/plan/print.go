@@ -53,7 +53,7 @@ func (r row) target(p Plan) string {
 		how = append(how, fused)
 	}
 	switch r.tensor.Transform {
-	case Expand, Fold, Repack, ChannelsToFront, Reencode:
+	case Expand, Fold, Repack, ChannelsToFront, Reencode, SubtractOne:
 		how = append(how, r.tensor.Transform.String())
 	}
 	if r.tensor.Search {

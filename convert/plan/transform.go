@@ -24,12 +24,13 @@ const (
 	ChannelsToBack                   // and back, for an export
 	AddOne                           // a release-form norm to the converted form, for an export
 	Repack                           // integers with zero points to affine: the same numbers
+	SubtractOne                      // a converted norm to the release form, exactly, beside an MTP head
 )
 
 var transformNames = [...]string{
 	Copy: "copy", Convert: "convert", Encode: "encode", Decode: "decode", Reencode: "decode and encode again",
 	Expand: "same numbers", Fold: "global scale folded in, same numbers", ChannelsToFront: "channels moved to the front",
-	ChannelsToBack: "channels moved to the end", AddOne: "1 added", Repack: "same numbers",
+	ChannelsToBack: "channels moved to the end", AddOne: "1 added", Repack: "same numbers", SubtractOne: "less 1",
 }
 
 func (t Transform) String() string { return transformNames[t] }

@@ -21,13 +21,27 @@ func warnings(inv source.Inventory, tensors []Tensor, mtp MTP, dropped []string)
 
 // warnMTP says what becomes of the multi-token-prediction head.
 func warnMTP(inv source.Inventory, mtp MTP, tensors []Tensor, dropped []string) []string {
-	switch {
-	case len(dropped) > 0 && mtp == MTPAuto:
-		return []string{fmt.Sprintf("the %d tensors of the MTP head are left out: beside shifted norms Ollama would take them for those of a release and shift every norm again", len(dropped))}
-	case inv.NormForm == arch.NormsShifted && slices.ContainsFunc(tensors, func(t Tensor) bool { return t.From.MTP }):
-		return []string{"the MTP head is kept beside shifted norms, as asked: Ollama will shift every norm again and answer noise"}
+	if len(dropped) > 0 && mtp == MTPAuto {
+		return []string{fmt.Sprintf("the %d tensors of the MTP head are left out: %s", len(dropped), harmOfHead(inv))}
 	}
-	return nil
+	norms, wide := 0, 0
+	for _, t := range tensors {
+		if t.Transform == SubtractOne {
+			norms++
+			wide += one(t.Target == quant.FormatF32 && t.Source != quant.FormatF32)
+		}
+	}
+	if norms == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the model is stored in release form, which Ollama takes for granted where there is an MTP head: %d norms less 1 (%d of them in float32, so that nothing is lost), conv1d's axes moved; it computes the same", norms, wide)}
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // warnNorms says that Ollama will not know the norms of a hybrid model for raw ones: it tells them by

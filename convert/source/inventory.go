@@ -17,6 +17,8 @@ type Inventory struct {
 	Config   arch.Config   // of config.json
 	Chat     files.Chat    // template and tokens of a conversation, as all files together say
 	NormForm arch.NormForm // whether the norms hold w or 1+w, and the axes of conv1d
+	HeadForm arch.NormForm // of the multi-token-prediction head's own norms; plain if there is none, or it cannot be told
+	HeadFlaw string        // what the head lacks, if it is not whole
 	Patches  Patches       // the axes of the vision tower's patch embedding
 	Shards   []Shard       // the safetensors files, by name
 	Tensors  []Tensor      // by name

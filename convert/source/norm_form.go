@@ -37,7 +37,21 @@ func formOfConv(family arch.Family, tensors []Tensor) (arch.NormForm, error) {
 // gains near 1, so that raw vectors have means around 0 and shifted ones around 1, nearly all of
 // them; a model whose vectors are neither is told by the signs of its maker.
 func (s *Source) formWithoutConv(norms []normVector) (arch.NormForm, error) {
-	var raw, shifted int
+	form, raw, shifted := formOfValues(norms)
+	if form != arch.NormsPlain {
+		return form, nil
+	}
+	form, signs := s.formOfMaker()
+	if form == arch.NormsPlain {
+		return form, fmt.Errorf("it cannot be told whether the norms lack the 1 that conversions add: there is no conv1d, of %d norms %d have means around 0 and %d around 1, and %s",
+			len(norms), raw, shifted, signs)
+	}
+	return form, nil
+}
+
+// formOfValues tells the form by what the vectors hold; plain where they do not tell it. raw and shifted
+// are how many speak for either.
+func formOfValues(norms []normVector) (form arch.NormForm, raw, shifted int) {
 	for _, n := range norms {
 		mean := measureGains(n.name, n.w, arch.NormsShifted).mean // of the numbers as they are
 		raw += one(math.Abs(mean) < near)
@@ -46,16 +60,11 @@ func (s *Source) formWithoutConv(norms []normVector) (arch.NormForm, error) {
 	need := int(math.Ceil(most * float64(len(norms))))
 	switch {
 	case len(norms) >= minNorms && raw >= need:
-		return arch.NormsRaw, nil
+		return arch.NormsRaw, raw, shifted
 	case len(norms) >= minNorms && shifted >= need:
-		return arch.NormsShifted, nil
+		return arch.NormsShifted, raw, shifted
 	}
-	form, signs := s.formOfMaker()
-	if form == arch.NormsPlain {
-		return form, fmt.Errorf("it cannot be told whether the norms lack the 1 that conversions add: there is no conv1d, of %d norms %d have means around 0 and %d around 1, and %s",
-			len(norms), raw, shifted, signs)
-	}
-	return form, nil
+	return arch.NormsPlain, raw, shifted
 }
 
 // formOfMaker tells the form from names and metadata, by which releases differ from conversions.

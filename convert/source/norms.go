@@ -31,7 +31,7 @@ func (s *Source) settleNorms() error {
 	if !s.inv.Config.Family.Hybrid() {
 		return nil
 	}
-	norms, err := s.readNorms()
+	norms, err := s.readNorms(false)
 	if err != nil {
 		return err
 	}
@@ -44,14 +44,19 @@ func (s *Source) settleNorms() error {
 	for _, n := range norms {
 		gains = append(gains, measureGains(n.name, n.w, s.inv.NormForm))
 	}
-	return judgeNorms(gains, s.inv.NormForm)
+	if err := judgeNorms(gains, s.inv.NormForm); err != nil {
+		return err
+	}
+	s.inv.HeadForm, err = s.headForm()
+	return err
 }
 
-// readNorms reads the norms of the text model that conversions shift.
-func (s *Source) readNorms() ([]normVector, error) {
+// readNorms reads the norms that conversions shift: of the text model, or of the multi-token-prediction
+// head.
+func (s *Source) readNorms(head bool) ([]normVector, error) {
 	var norms []normVector
 	for _, t := range s.inv.Tensors {
-		if t.MTP || !arch.ZeroCentred(t.Body) || !t.Format.Dtype.IsFloat() {
+		if t.MTP != head || !arch.ZeroCentred(t.Body) || !t.Format.Dtype.IsFloat() {
 			continue
 		}
 		q, err := s.Load(t.Name)

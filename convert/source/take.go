@@ -76,7 +76,8 @@ func (inv *Inventory) checkNeeds() error {
 		have[t.Body] = t.Shape
 	}
 	if found := inv.Config.CheckMTP(have); len(found) > 0 {
-		inv.note("the mtp head is not whole: %s %s", found[0].Body, found[0].Problem)
+		inv.HeadFlaw = found[0].Body + " " + found[0].Problem
+		inv.note("the mtp head is not whole: %s", inv.HeadFlaw)
 	}
 	found := inv.Config.Check(have)
 	if len(found) == 0 {

@@ -28,7 +28,7 @@ func pairs(ours, reference *source.Source) (matched []tensorPair, alone []string
 		key, e := canonical(t.Body), elementsOf(ours, t)
 		if from, ok := source[key]; ok {
 			p := tensorPair{name: t.Name, ours: e, source: from}
-			p.ourShift, p.sourceShift = shifts(t, ourInv.NormForm, refInv.NormForm)
+			p.ourShift, p.sourceShift = shifts(t, ourInv, refInv)
 			matched = append(matched, p)
 			continue
 		}
@@ -50,8 +50,12 @@ var expertName = regexp.MustCompile(`\.(?:experts|switch_mlp)\.(gate_up_proj|gat
 func canonical(body string) string { return expertName.ReplaceAllString(body, ".experts.$1") }
 
 // shifts are what the gains of a norm lack on either side: 1 where they are stored without it.
-func shifts(t source.Tensor, ours, reference arch.NormForm) (ourShift, sourceShift float32) {
-	if t.MTP || !arch.ZeroCentred(t.Body) || ours == reference {
+func shifts(t source.Tensor, of, in source.Inventory) (ourShift, sourceShift float32) {
+	ours, reference := of.NormForm, in.NormForm
+	if t.MTP {
+		ours, reference = of.HeadForm, in.HeadForm
+	}
+	if !arch.ZeroCentred(t.Body) || ours == reference {
 		return 0, 0
 	}
 	if ours == arch.NormsRaw {
