@@ -16,7 +16,7 @@ import (
 // and nothing is encoded.
 func limitCommand(args []string) error {
 	if len(args) != 2 {
-		return errUsage
+		return errors.New("usage: bench limit STORE DIR")
 	}
 	blobs, err := filepath.Glob(filepath.Join(args[0], "blobs", "sha256-*"))
 	if err != nil || len(blobs) == 0 {

@@ -1,18 +1,24 @@
 // Command bench measures qimport beside its limits and its peers, in one go on one machine, and
-// prints ratios. It makes its own inputs: checkpoints of random weights at released shapes.
+// prints ratios as tables in Markdown. It makes its own inputs: checkpoints of random weights at
+// released shapes.
 //
-//	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR   write a checkpoint
-//	go run ./bench import [-n RUNS] [-dir DIR]   imports against hashing and writing alone
-//	go run ./bench runtime [-n RUNS] [-dir DIR]  first token, prefill and decode, beside mlx-lm's
-//	go run ./bench limit STORE DIR               one run of that limit, as a process of its own
+//	go run ./bench [-write FILE] [-full] [-n RUNS] [-dir DIR]   all tables
+//	go run ./bench import|verify|run                            one of them, with the same flags
+//	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR         write a checkpoint
+//	go run ./bench limit STORE DIR                              hash and write a store's blobs, as a process of its own
 //
-// It must not be imported, and measures the built binary only, never its packages.
+// Peers are run where they are: mlx-lm in the path, the ollama that BENCH_OLLAMA names, and
+// llama.cpp, which llama.sh brings. It must not be imported, and measures the built binary only,
+// never its packages.
 package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 )
 
 func main() {
@@ -22,21 +28,101 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: bench synth SHAPE DIR | import | runtime | limit STORE DIR")
-
 func run(args []string) error {
-	if len(args) == 0 {
-		return errUsage
+	if len(args) > 0 {
+		switch args[0] {
+		case "synth":
+			return synthCommand(args[1:])
+		case "limit":
+			return limitCommand(args[1:])
+		}
 	}
-	switch args[0] {
-	case "synth":
-		return synthCommand(args[1:])
-	case "import":
-		return importCommand(args[1:])
-	case "runtime":
-		return runtimeCommand(args[1:])
-	case "limit":
-		return limitCommand(args[1:])
+	return tablesCommand(args)
+}
+
+// bench is what the tables share.
+type bench struct {
+	qimport, dir, only string
+	n                  int  // runs of each
+	full               bool // the large models too
+	noLlama            bool
+}
+
+// leaves says whether -only leaves a shape out.
+func (b bench) leaves(shape string) bool { return b.only != "" && b.only != shape }
+
+// tables in their order in the document.
+var tables = []struct {
+	name string
+	make func(bench) (string, error)
+}{
+	{"import", bench.imports},
+	{"verify", bench.verifications},
+	{"run", bench.runs},
+}
+
+func tablesCommand(args []string) error {
+	one := ""
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		one, args = args[0], args[1:]
 	}
-	return errUsage
+	var b bench
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.IntVar(&b.n, "n", 3, "runs of each")
+	flags.StringVar(&b.dir, "dir", filepath.Join(os.TempDir(), "qimport-bench"), "a `folder` for checkpoints, stores and llama.cpp")
+	flags.StringVar(&b.qimport, "qimport", "bin/qimport", "the built binary")
+	flags.StringVar(&b.only, "only", "", "one shape: "+shapeNames())
+	flags.BoolVar(&b.full, "full", false, "the 35B-A3B shape of full depth too: 20 GB")
+	flags.BoolVar(&b.noLlama, "no-llama", false, "without llama.cpp")
+	write := flags.String("write", "", "a Markdown `FILE` whose part <!-- speeds --> becomes the tables")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q: flags come after the table's name, and nothing after them", flags.Arg(0))
+	}
+	return b.print(one, *write)
+}
+
+// print makes the tables, or one, and writes them into a document where one is named.
+func (b bench) print(one, document string) error {
+	scratch := filepath.Join(b.dir, outputs)
+	if err := os.RemoveAll(scratch); err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	var all []string
+	for _, t := range tables {
+		if one != "" && one != t.name {
+			continue
+		}
+		text, err := t.make(b)
+		if err != nil {
+			return err
+		}
+		fmt.Println(text)
+		all = append(all, text)
+	}
+	switch {
+	case all == nil:
+		return fmt.Errorf("no table %q: there are import, verify and run", one)
+	case document == "":
+		return nil
+	}
+	return replacePart(document, "speeds", strings.Join(all, "\n"))
+}
+
+// replacePart writes text between a document's marker and its end.
+func replacePart(document, marker, text string) error {
+	b, err := os.ReadFile(document)
+	if err != nil {
+		return err
+	}
+	begin := "<!-- " + marker + " -->\n"
+	before, rest, ok := strings.Cut(string(b), begin)
+	_, after, closed := strings.Cut(rest, "<!-- end -->")
+	if !ok || !closed {
+		return errors.New(document + " has no part " + marker)
+	}
+	return os.WriteFile(document, []byte(before+begin+"\n"+text+"\n<!-- end -->"+after), 0o644)
 }

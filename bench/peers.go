@@ -25,7 +25,7 @@ func (b importBench) besides(took float64) string {
 		case err != nil:
 			said = append(said, fmt.Sprintf("%s: %v", p.name, err))
 		case u.seconds > 0:
-			said = append(said, fmt.Sprintf("%s %.0f times as long, %d MB", p.name, u.seconds/took, u.peak>>20))
+			said = append(said, fmt.Sprintf("%s %s times as long, %s", p.name, times(u.seconds, took), size(u.peak)))
 		}
 	}
 	return strings.Join(said, "; ")

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -14,44 +17,82 @@ import (
 type usage struct {
 	seconds float64
 	peak    int64 // bytes resident at most, mapped pages included
+	own     int64 // of these, the most that no file backs; 0 where the system does not tell
+	out     []byte
 }
 
 // timed runs a command to its end; env is added to the environment.
 func timed(env []string, name string, args ...string) (usage, error) {
+	return timedTo(0, env, name, args...)
+}
+
+// timedTo is timed for a command that may also end with the exit status given.
+func timedTo(status int, env []string, name string, args ...string) (usage, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), env...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
 	began := time.Now()
-	out, err := cmd.CombinedOutput()
-	took := time.Since(began).Seconds()
-	if err != nil {
-		return usage{}, fmt.Errorf("%s %q: %w\n%s", name, args, err, out)
+	if err := cmd.Start(); err != nil {
+		return usage{}, err
 	}
-	r := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return usage{seconds: took, peak: r.Maxrss << 10}, nil
+	stop := make(chan struct{})
+	own := make(chan int64)
+	go func() { own <- watchOwn(cmd.Process.Pid, stop) }()
+	err := cmd.Wait()
+	u := usage{seconds: time.Since(began).Seconds(), out: out.Bytes()}
+	close(stop)
+	u.own = <-own
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == status) {
+		return usage{}, fmt.Errorf("%s %q: %w\n%s%s", name, args, err, out.Bytes(), said.Bytes())
+	}
+	u.peak = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+	return u, nil
 }
 
-// output is what a command prints to stdout, and the seconds it took.
-func output(name string, args ...string) ([]byte, float64, error) {
-	began := time.Now()
-	out, err := exec.Command(name, args...).Output()
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			err = fmt.Errorf("%w\n%s", err, exit.Stderr)
+// watchOwn looks, fifty times a second, how much memory of a process is backed by no file.
+func watchOwn(pid int, stop <-chan struct{}) (most int64) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return most
+		case <-tick.C:
+			most = max(most, ownMemory(pid))
 		}
-		return nil, 0, fmt.Errorf("%s %q: %w", name, args, err)
 	}
-	return out, time.Since(began).Seconds(), nil
 }
 
-func median(runs []usage) float64 {
+// ownMemory is RssAnon of /proc, in bytes; 0 where there is none.
+func ownMemory(pid int) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(b), "RssAnon:")
+	kilobytes, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	n, err := strconv.ParseInt(kilobytes, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n << 10
+}
+
+// middle is the median of what value gives for the runs.
+func middle[T any](runs []T, value func(T) float64) float64 {
 	s := make([]float64, len(runs))
 	for i, r := range runs {
-		s[i] = r.seconds
+		s[i] = value(r)
 	}
 	slices.Sort(s)
 	return s[len(s)/2]
 }
+
+func seconds(u usage) float64 { return u.seconds }
+
+func median(runs []usage) float64 { return middle(runs, seconds) }
 
 func peak(runs []usage) int64 {
 	var p int64

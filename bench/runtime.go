@@ -1,109 +1,136 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
+)
+
+// runCase is one row of the table of runs, and the format of llama.cpp that is as many bits.
+type runCase struct {
+	model
+	llama string // none: llama.cpp does not run beside it
+	mlxLM bool   // mlx-lm does
+	full  bool   // only where -full asks for it
+}
+
+var runCases = []runCase{
+	{model: model{shape: "0.8b"}},
+	{model: model{shape: "0.8b", kind: "nvfp4", policy: "ollama"}},
+	{model: model{shape: "0.8b", kind: "nvfp4"}, llama: "q4_0", mlxLM: true},
+	{model: model{shape: "0.8b", kind: "int4"}, llama: "q4_0"},
+	{model: model{shape: "0.8b", kind: "mxfp8"}, llama: "q8_0"},
+	{model: model{shape: "0.8b", kind: "int8"}, llama: "q8_0"},
+	{model: model{shape: "35b-a3b", layers: 8, kind: "nvfp4"}, llama: "q4_0"},
+	{model: model{shape: "35b-a3b", kind: "nvfp4"}, full: true},
+}
+
+// The lengths that are measured: of the prompt, and of the answer to it.
+const (
+	promptTokens = 512
+	answerTokens = 64
 )
 
 // rates is what one run of a model took.
 type rates struct {
-	tokens          int     // of the prompt
 	prefill, decode float64 // tokens a second
 	first           float64 // seconds from the command to the first token
+	usage
 }
 
-// runtimeCommand measures the 0.8B shape in nvfp4: a prompt of each length, then some tokens. Where
-// mlx-lm is installed, it runs the same weights (exported) with the shortest prompt, which is all
-// that its rate on a CPU allows; its prefill rate does not depend on the length.
-func runtimeCommand(args []string) error {
-	flags := flag.NewFlagSet("runtime", flag.ContinueOnError)
-	runs := flags.Int("n", 3, "runs of each")
-	dir := flags.String("dir", filepath.Join(os.TempDir(), "qimport-bench"), "a `folder` for checkpoints and stores")
-	qimport := flags.String("qimport", "bin/qimport", "the built binary")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	b := runtimeBench{qimport: *qimport, dir: *dir, runs: *runs}
-	if err := b.prepare(); err != nil {
-		return err
-	}
-	return b.print()
+// measured is one row: our rates and those of the peers.
+type measured struct {
+	runCase
+	touched          float64 // bytes of weights a token
+	ours, llama, mlx rates
 }
 
-// runtimeBench measures one stored model.
-type runtimeBench struct {
-	qimport, dir string
-	runs         int
-}
-
-func (b runtimeBench) store() string { return filepath.Join(b.dir, "runtime-store") }
-
-// prepare imports the model; a second time the store has it already.
-func (b runtimeBench) prepare() error {
-	checkpoint, err := importCase{shape: "0.8b"}.checkpoint(b.dir)
+// runs are the tables of running: each model's rates beside what the machine allows and beside peers.
+func (b bench) runs() (string, error) {
+	l, err := measureLimits()
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = timed(nil, b.qimport, "import", checkpoint, "--name", "bench", "--store", b.store(), "-q", "nvfp4", "--verify", "none", "--quiet")
-	return err
-}
-
-func (b runtimeBench) print() error {
-	peer, err := b.mlxLM()
-	if err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "prompt\tfirst token\tprefill\tdecode\tprefill to mlx-lm's\tdecode to mlx-lm's\t")
-	for _, words := range []int{24, 500, 2000} {
-		r, err := b.median(words)
-		if err != nil {
-			return err
+	decode := &table{head: []string{"decode", "weights a token", "tokens/s", fmt.Sprintf("of the %.1f GB/s that memory gives", l.bandwidth/1e9),
+		"times llama.cpp's rate", "times mlx-lm's", "memory at most, of it not mapped", "llama.cpp's"}}
+	prefill := &table{head: []string{fmt.Sprintf("prompt of %d tokens", promptTokens), "first token after the command", "tokens/s",
+		fmt.Sprintf("of the %.0f GFLOP/s of BLAS", l.blas/1e9), "times llama.cpp's rate", "times mlx-lm's"}}
+	for _, c := range runCases {
+		if b.leaves(c.shape) || c.full && !b.full {
+			continue
 		}
-		fmt.Fprintf(table, "%d tokens\t%.1f s\t%.1f/s\t%.1f/s\t%s\t%s\t\n", r.tokens, r.first, r.prefill, r.decode,
-			ratio(r.prefill, peer.prefill), ratio(r.decode, peer.decode))
+		m, err := b.runCase(c)
+		if err != nil {
+			return "", err
+		}
+		decode.add(m.decodeRow(l)...)
+		prefill.add(m.prefillRow(l)...)
+		fmt.Fprintf(os.Stderr, "%s: %.1f and %.0f tokens/s\n", c.title(), m.ours.decode, m.ours.prefill)
 	}
-	return table.Flush()
+	return decode.String() + "\n" + prefill.String(), nil
 }
 
-// ratio is how many times a is b, or a dash where there is no b.
-func ratio(a, b float64) string {
-	if b == 0 {
-		return "-"
+func (b bench) runCase(c runCase) (m measured, err error) {
+	m.runCase = c
+	dir, err := b.checkpoint(c.model)
+	if err != nil {
+		return m, err
 	}
-	return fmt.Sprintf("%.1f times", a/b)
+	if m.touched, err = c.geometry().touched(dir); err != nil {
+		return m, err
+	}
+	if m.llama, err = b.llama(c); err != nil {
+		return m, err
+	}
+	if m.mlx, err = b.mlxLMRates(c, dir); err != nil {
+		return m, err
+	}
+	m.ours, err = b.rates(dir)
+	return m, err
 }
 
-// median is the run with the median time to the first token.
-func (b runtimeBench) median(words int) (rates, error) {
+func (m measured) decodeRow(l limits) []string {
+	peer := ""
+	if m.llama.peak > 0 {
+		peer = strings.ToUpper(m.runCase.llama) + ": " + memory(m.llama.usage)
+	}
+	return []string{m.title(), size(int64(m.touched)), fmt.Sprintf("%.1f", m.ours.decode), share(m.ours.decode*m.touched, l.bandwidth),
+		times(m.ours.decode, m.llama.decode), times(m.ours.decode, m.mlx.decode), memory(m.ours.usage), peer}
+}
+
+func (m measured) prefillRow(l limits) []string {
+	return []string{m.title(), fmt.Sprintf("%.1f s", m.ours.first), fmt.Sprintf("%.0f", m.ours.prefill),
+		share(m.ours.prefill*m.geometry().operations(), l.blas), times(m.ours.prefill, m.llama.prefill), times(m.ours.prefill, m.mlx.prefill)}
+}
+
+// rates runs a checkpoint; the first run brings it into the page cache and is not counted.
+func (b bench) rates(dir string) (rates, error) {
 	var all []rates
-	for range b.runs + 1 { // the first reads the blobs into the page cache and is not counted
-		r, err := b.once(words)
+	for range b.n + 1 {
+		r, err := b.run(dir)
 		if err != nil {
 			return rates{}, err
 		}
 		all = append(all, r)
 	}
 	all = all[1:]
-	slices.SortFunc(all, func(x, y rates) int { return cmp.Compare(x.first, y.first) })
-	return all[len(all)/2], nil
+	return rates{
+		prefill: middle(all, func(r rates) float64 { return r.prefill }),
+		decode:  middle(all, func(r rates) float64 { return r.decode }),
+		first:   middle(all, func(r rates) float64 { return r.first }),
+		usage:   all[0].usage,
+	}, nil
 }
 
-// prompt is about as many tokens of the bench's small vocabulary as asked for.
-func prompt(tokens int) string { return strings.TrimSpace(strings.Repeat(" the", tokens)) }
+// prompt is so many tokens of the bench's small vocabulary.
+func prompt(tokens int) string { return strings.TrimSpace(strings.Repeat(" the", tokens-1)) }
 
-func (b runtimeBench) once(tokens int) (rates, error) {
-	out, took, err := output(b.qimport, "run", "bench", prompt(tokens), "--raw", "--json", "--quiet", "--max-tokens", "16", "--store", b.store())
+func (b bench) run(dir string) (rates, error) {
+	u, err := timed(nil, b.qimport, "run", dir, prompt(promptTokens), "--raw", "--json", "--quiet", "--max-tokens", strconv.Itoa(answerTokens))
 	if err != nil {
 		return rates{}, err
 	}
@@ -112,14 +139,14 @@ func (b runtimeBench) once(tokens int) (rates, error) {
 		Seconds float64 `json:"seconds"`
 	}
 	var said struct{ Prefill, Decode timing }
-	if err := json.Unmarshal(out, &said); err != nil {
+	if err := json.Unmarshal(u.out, &said); err != nil {
 		return rates{}, fmt.Errorf("qimport run --json: %w", err)
 	}
 	return rates{
-		tokens:  said.Prefill.Tokens,
 		prefill: float64(said.Prefill.Tokens) / said.Prefill.Seconds,
 		decode:  float64(said.Decode.Tokens) / said.Decode.Seconds,
-		first:   took - said.Decode.Seconds,
+		first:   u.seconds - said.Decode.Seconds,
+		usage:   u,
 	}, nil
 }
 
@@ -128,29 +155,22 @@ var (
 	mlxDecode  = regexp.MustCompile(`Generation: \d+ tokens, ([\d.]+) tokens-per-sec`)
 )
 
-// mlxLM runs mlx-lm once on an export of the stored model; zero where it is not installed.
-func (b runtimeBench) mlxLM() (rates, error) {
+// mlxLMRates runs mlx-lm once on the same checkpoint, with a prompt as short as its rate on a CPU asks
+// for; zero where it is not installed.
+func (b bench) mlxLMRates(c runCase, dir string) (rates, error) {
 	generate, err := exec.LookPath("mlx_lm.generate")
-	if err != nil {
+	if err != nil || !c.mlxLM {
 		return rates{}, nil
 	}
-	model := filepath.Join(b.dir, "runtime-export")
-	if err := os.RemoveAll(model); err != nil {
-		return rates{}, err
-	}
-	defer os.RemoveAll(model)
-	if _, err := timed(nil, b.qimport, "export", "bench", model, "--store", b.store(), "--quiet"); err != nil {
-		return rates{}, err
-	}
-	out, _, err := output(generate, "--model", model, "--prompt", prompt(24), "--ignore-chat-template", "--max-tokens", "8")
+	u, err := timed(nil, generate, "--model", dir, "--prompt", prompt(12), "--ignore-chat-template", "--max-tokens", "6")
 	if err != nil {
 		return rates{}, err
 	}
-	prefill, decode := mlxPrefill.FindSubmatch(out), mlxDecode.FindSubmatch(out)
+	prefill, decode := mlxPrefill.FindSubmatch(u.out), mlxDecode.FindSubmatch(u.out)
 	if prefill == nil || decode == nil {
-		return rates{}, fmt.Errorf("mlx_lm.generate says no rates:\n%s", out)
+		return rates{}, fmt.Errorf("mlx_lm.generate says no rates:\n%s", u.out)
 	}
-	r := rates{}
+	r := rates{usage: u}
 	if r.prefill, err = strconv.ParseFloat(string(prefill[1]), 64); err != nil {
 		return rates{}, err
 	}

@@ -14,7 +14,7 @@ import (
 // BLAS reaches 4, OpenBLAS over 100.
 func BenchmarkMatMul(b *testing.B) {
 	const n = 4096
-	for _, rows := range []int{1, 64} {
+	for _, rows := range []int{1, 64, 512} {
 		for _, dtype := range []quant.Dtype{quant.F32, quant.BF16} {
 			b.Run(fmt.Sprintf("%s/rows=%d", dtype, rows), func(b *testing.B) {
 				benchmark(b, 2*n*n*rows, func(s *Scope) func() *Array {
