@@ -89,6 +89,9 @@ static void pack_piece(const void *argument, int64_t i) {
 	k->pack(c, s, (i - s->pack) * (s->n <= FEW ? 1 : k->panel));
 }
 
+// Columns are packed from the border of a cache line on.
+enum { LINE = 64 };
+
 // Bytes of packed rows that a thread takes at a time where it reads them once.
 enum { BITE = 64 << 10 };
 
@@ -124,22 +127,23 @@ static int64_t cut(struct call *c, struct segment *s, float *to) {
 		s->sums = to + size;
 		size += c->padded / 32 + c->padded / 64 + c->padded / 128;
 	}
-	return size;
+	return (size + LINE - 1) / LINE * LINE;
 }
 
 static void run(struct call *c) {
 	int64_t most = 0, at = 0, panel = kernels_of(c->p)->panel;
 	c->padded = (c->p->in + PAD - 1) / PAD * PAD;
 	for (int64_t i = 0; i < c->count; i++)
-		most += 2 * (c->segments[i].n + panel) * c->padded + c->padded / 8;
-	float *packed = need(most * sizeof *packed);
+		most += 2 * (c->segments[i].n + panel) * c->padded + c->padded / 8 + LINE;
+	void *memory = need(most * sizeof(float) + LINE);
+	float *packed = (float *)(((uintptr_t)memory + LINE - 1) / LINE * LINE);
 	for (int64_t i = 0; i < c->count; i++)
 		at += cut(c, &c->segments[i], packed + at);
 	qk_enter();
 	qk_run(pack_piece, c, c->packs);
 	qk_run(multiply_piece, c, c->pieces);
 	qk_leave();
-	free(packed);
+	free(memory);
 }
 
 void qk_multiply(const struct qk_product *p, float *y, const float *x, int64_t n) {

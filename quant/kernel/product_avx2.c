@@ -55,6 +55,20 @@ INLINE int v_has_nan(const u8 *p) {
 	return _mm256_movemask_epi8(_mm256_cmpeq_epi8(c, _mm256_set1_epi8(0x7F)));
 }
 
+// v_bits is VF whole numbers of 2 to 6 bits out of the 16 bytes from p on: the two bytes that each lies
+// in, shifted and cut.
+typedef struct { __m256i bytes, shifts, mask; } bit_table;
+
+INLINE bit_table v_bit_table(const u8 *bytes, const uint32_t *shifts, int bits, int begin) {
+	(void)begin;
+	return (bit_table){_mm256_loadu_si256((const __m256i *)bytes), _mm256_loadu_si256((const __m256i *)shifts), _mm256_set1_epi32((1 << bits) - 1)};
+}
+
+INLINE vf v_bits(const u8 *p, bit_table t) {
+	__m256i v = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p)), t.bytes);
+	return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srlv_epi32(v, t.shifts), t.mask));
+}
+
 // v_nibbles is the values of 16 * LANES bytes, whose upper halves as bf16 are in two tables, in the order
 // of nibble_order.
 typedef struct { __m256i high, low; } nibble_table;

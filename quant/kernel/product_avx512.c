@@ -47,6 +47,18 @@ INLINE int v_has_nan(const u8 *p) {
 	return _mm256_cmpeq_epi8_mask(c, _mm256_set1_epi8(0x7F)) != 0;
 }
 
+typedef struct { __m512i bytes, shifts, mask; } bit_table;
+
+INLINE bit_table v_bit_table(const u8 *bytes, const uint32_t *shifts, int bits, int begin) {
+	(void)begin;
+	return (bit_table){_mm512_loadu_si512(bytes), _mm512_loadu_si512(shifts), _mm512_set1_epi32((1 << bits) - 1)};
+}
+
+INLINE vf v_bits(const u8 *p, bit_table t) {
+	__m512i v = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p)), t.bytes);
+	return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srlv_epi32(v, t.shifts), t.mask));
+}
+
 typedef struct { __m512i high, low; } nibble_table;
 
 INLINE nibble_table v_table(const u8 high[16], const u8 low[16]) {

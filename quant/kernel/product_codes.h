@@ -19,6 +19,31 @@ INLINE int is_nibbles(const struct qk_rows *r) {
 	return r->layout == NVFP4 || r->layout == MXFP4 || (r->layout == AFFINE && r->bits == 4);
 }
 
+// How codes_dot and decode_codes read elements that lie in their natural order.
+enum { WHOLE, FEW_BITS, FLOAT8 }; // bytes that are whole numbers; those of 2 to 6 bits; e4m3
+
+INLINE int code_kind(const struct qk_rows *r) { return r->layout != AFFINE ? FLOAT8 : r->bits == 8 ? WHOLE : FEW_BITS; }
+
+// bit_table_of says where whole numbers of so many bits lie among the bytes from the one on that vector v of
+// them begins in: every second one may begin inside a byte.
+static bit_table bit_table_of(int bits, int v) {
+	u8 bytes[4 * VF];
+	uint32_t shifts[VF];
+	for (int j = 0; j < VF; j++) {
+		int bit = v * VF * bits % 8 + j * bits, byte = bit / 8;
+		bytes[4 * j] = byte;
+		bytes[4 * j + 1] = byte + 1;
+		bytes[4 * j + 2] = bytes[4 * j + 3] = 0x80; // none
+		shifts[j] = bit % 8;
+	}
+	return v_bit_table(bytes, shifts, bits, v * VF * bits % 8);
+}
+
+// v_code is VF elements of a kind. FEW_BITS reads 16 bytes.
+INLINE vf v_code(const u8 *p, int kind, bit_table t) {
+	return kind == WHOLE ? v_u8(p) : kind == FLOAT8 ? v_e4m3(p) : v_bits(p, t);
+}
+
 INLINE int group_of(const struct qk_rows *r) { return r->layout == NVFP4 ? 16 : r->layout == AFFINE ? r->group : 32; }
 
 // nibble_order is the element of a block that v_nibbles puts at place p.
@@ -50,7 +75,7 @@ static void e4m3_scales(float *restrict dst, const u8 *restrict codes, int64_t n
 	memcpy(dst + i, end, (n - i) * sizeof *dst);
 }
 
-// float_scales are n scales of a type of floats.
+// float_scales are n floats of a type.
 static void float_scales(float *restrict dst, const u8 *restrict src, int type, int64_t n) {
 	int64_t i = 0, size = type == F32 ? 4 : 2;
 	for (; i + VF <= n; i += VF)

@@ -18,37 +18,45 @@ INLINE float nibbles_dot(const u8 *data, int64_t size, const float *scales, cons
 		ahead(data + k * 16 * LANES);
 		v_nibbles(w, p, t);
 		v_scales(&a, &b, scales, k, group);
-		vf d = v_mul(w[0], v_load(x)), e = v_mul(w[2], v_load(x + 2 * VF));
-		d = v_fma(w[1], v_load(x + VF), d);
-		e = v_fma(w[3], v_load(x + 3 * VF), e);
-		d = v_fma(w[4], v_load(x + 4 * VF), d);
-		e = v_fma(w[6], v_load(x + 6 * VF), e);
-		d = v_fma(w[5], v_load(x + 5 * VF), d);
-		e = v_fma(w[7], v_load(x + 7 * VF), e);
+		vf d = v_fma(w[1], v_load(x + VF), v_mul(w[0], v_load(x)));
+		vf e = v_fma(w[3], v_load(x + 3 * VF), v_mul(w[2], v_load(x + 2 * VF)));
+		vf f = v_fma(w[5], v_load(x + 5 * VF), v_mul(w[4], v_load(x + 4 * VF)));
+		vf g = v_fma(w[7], v_load(x + 7 * VF), v_mul(w[6], v_load(x + 6 * VF)));
+		d = v_add(d, f);
+		e = v_add(e, g);
 		sum = v_fma(d, a, sum);
 		sum2 = v_fma(e, b, sum2);
 	}
 	return v_sum(v_add(sum, sum2));
 }
 
-// codes_dot multiplies groups of bytes: e4m3 divided by 256, or whole numbers.
-INLINE float codes_dot(const u8 *data, int64_t n, const float *scales, const float *x, int group, int e4m3) {
+// codes_dot multiplies groups of elements that lie in their natural order.
+INLINE float codes_dot(const u8 *data, int64_t n, const float *scales, const float *x, int group, int kind, int bits) {
 	vf sum = v_zero(), sum2 = v_zero();
+	bit_table t = {0}, t2 = {0};
+	if (kind == FEW_BITS)
+		t = bit_table_of(bits, 0), t2 = bit_table_of(bits, 1);
+	const u8 *end = data + n * bits / 8;
+	u8 last[6 * 4 + 16];
 	int nan = 0;
 	for (int64_t g = 0; g < n / group; g++) {
 		vf d = v_zero(), e = v_zero();
-		for (int i = 0; i < group; i += 32, data += 32, x += 32) {
+		for (int i = 0; i < group; i += 32, data += 4 * bits, x += 32) {
+			const u8 *p = data;
 			ahead(data);
-			for (int k = 0; k < 32; k += 2 * VF) {
-				d = v_fma(e4m3 ? v_e4m3(data + k) : v_u8(data + k), v_load(x + k), d);
-				if (k + VF < 32)
-					e = v_fma(e4m3 ? v_e4m3(data + k + VF) : v_u8(data + k + VF), v_load(x + k + VF), e);
+			if (kind == FEW_BITS && end - data < (int64_t)sizeof last) { // it reads more than there may be
+				memcpy(last, data, 4 * bits);
+				p = last;
 			}
-			if (e4m3)
+			for (int k = 0; k < 32; k += 2 * VF) {
+				d = v_fma(v_code(p + k * bits / 8, kind, t), v_load(x + k), d);
+				e = v_fma(v_code(p + (k + VF) * bits / 8, kind, t2), v_load(x + k + VF), e);
+			}
+			if (kind == FLOAT8)
 				nan |= v_has_nan(data);
 		}
 		d = v_add(d, e);
-		if (e4m3)
+		if (kind == FLOAT8)
 			d = v_mul(d, v_set(256)); // before the scale, which may be as large as floats are
 		if (g % 2)
 			sum = v_fma(d, v_set(scales[g]), sum);
@@ -83,7 +91,7 @@ static float blocks_dot(const struct qk_rows *r, int64_t i, int64_t from, int64_
 	while (from < to) {
 		int64_t block = from / r->wide, n = (block + 1) * r->wide < to ? (block + 1) * r->wide - from : to - from;
 		float_scales(&scale, scales + block * size, r->elem, 1);
-		sum += codes_dot(data + from, n, &scale, x + from, n, 1);
+		sum += codes_dot(data + from, n, &scale, x + from, n, FLOAT8, 8);
 		from += n;
 	}
 	return sum;
@@ -99,14 +107,19 @@ static float bias_dot(const struct call *c, const struct segment *s, const struc
 	return floats_dot((const u8 *)bias, n, sums + g, F32);
 }
 
-// affine_dot multiplies elements [from, to) of row i of an affine format of 4 or 8 bits.
+// affine_dot multiplies elements [from, to) of row i of an affine format.
 INLINE float affine_dot(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int group, const float *x) {
 	float scales[SPAN / 32 + BLOCK / 16];
 	int64_t n = to - from;
 	const u8 *data = r->data + i * r->data_size;
 	scales_of(scales, r, i, from / group, n / group);
-	float d = r->bits == 4 ? nibbles_dot(data + from / 2, n / 2, scales, x + from, group, v_table(int_high, int_low))
-						   : codes_dot(data + from, n, scales, x + from, group, 0);
+	float d;
+	if (r->bits == 4)
+		d = nibbles_dot(data + from / 2, n / 2, scales, x + from, group, v_table(int_high, int_low));
+	else if (r->bits == 8)
+		d = codes_dot(data + from, n, scales, x + from, group, WHOLE, 8);
+	else
+		d = codes_dot(data + from * r->bits / 8, n, scales, x + from, group, FEW_BITS, r->bits);
 	return d + bias_dot(c, s, r, i, from / group, n / group);
 }
 
@@ -129,10 +142,9 @@ static float row_dot(const struct call *c, const struct segment *s, const struct
 		return nibbles_dot(data + from / 2, n / 2, scales, x + from, 32, v_table(e2m1_high, e2m1_low));
 	case MXFP8:
 		scales_of(scales, r, i, from / 32, n / 32);
-		return codes_dot(data + from, n, scales, x + from, 32, 1);
+		return codes_dot(data + from, n, scales, x + from, 32, FLOAT8, 8);
 	case AFFINE:
-		if (r->bits == 8 || is_nibbles(r))
-			return r->group == 32 ? affine_dot(c, s, r, i, from, to, 32, x) : r->group == 64 ? affine_dot(c, s, r, i, from, to, 64, x)
+		return r->group == 32 ? affine_dot(c, s, r, i, from, to, 32, x) : r->group == 64 ? affine_dot(c, s, r, i, from, to, 64, x)
 																					: affine_dot(c, s, r, i, from, to, 128, x);
 	}
 	if (r->layout == E4M3 && r->wide % 32 == 0 && n % 32 == 0)

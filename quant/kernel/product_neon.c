@@ -49,6 +49,18 @@ INLINE int v_has_nan(const u8 *p) {
 	return vmaxvq_u8(vorrq_u8(a, b)) != 0;
 }
 
+typedef struct { uint8x16_t bytes; int32x4_t shifts; uint32x4_t mask; } bit_table;
+
+INLINE bit_table v_bit_table(const u8 *bytes, const uint32_t *shifts, int bits, int begin) {
+	(void)begin;
+	return (bit_table){vld1q_u8(bytes), vnegq_s32(vreinterpretq_s32_u32(vld1q_u32(shifts))), vdupq_n_u32((1 << bits) - 1)};
+}
+
+INLINE vf v_bits(const u8 *p, bit_table t) {
+	uint32x4_t v = vreinterpretq_u32_u8(vqtbl1q_u8(vld1q_u8(p), t.bytes));
+	return vcvtq_f32_u32(vandq_u32(vshlq_u32(v, t.shifts), t.mask));
+}
+
 typedef struct { uint8x16_t high, low; } nibble_table;
 
 INLINE nibble_table v_table(const u8 high[16], const u8 low[16]) { return (nibble_table){vld1q_u8(high), vld1q_u8(low)}; }

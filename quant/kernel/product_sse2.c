@@ -72,6 +72,21 @@ INLINE int v_has_nan(const u8 *p) {
 	return _mm_movemask_epi8(_mm_or_si128(a, b));
 }
 
+typedef struct { int bits, begin; } bit_table;
+
+INLINE bit_table v_bit_table(const u8 *bytes, const uint32_t *shifts, int bits, int begin) {
+	(void)bytes, (void)shifts;
+	return (bit_table){bits, begin};
+}
+
+INLINE vf v_bits(const u8 *p, bit_table t) {
+	uint32_t v;
+	__builtin_memcpy(&v, p, 4);
+	v >>= t.begin;
+	uint32_t mask = (1u << t.bits) - 1;
+	return _mm_cvtepi32_ps(_mm_setr_epi32(v & mask, v >> t.bits & mask, v >> 2 * t.bits & mask, v >> 3 * t.bits & mask));
+}
+
 // There is no shuffle of bytes: the tables are read one by one.
 typedef struct { const u8 *high, *low; } nibble_table;
 

@@ -34,11 +34,60 @@ static void decode_nibbles(float *dst, const struct qk_rows *r, int64_t i, int64
 	}
 }
 
+// decode_kind decodes groups of 32 elements of one scale and bias each, 0 unless affine.
+INLINE void decode_kind(float *dst, const u8 *data, int64_t size, int64_t n, const float *scales, const float *biases, int group, int kind, int bits) {
+	bit_table t[2] = {0};
+	if (kind == FEW_BITS)
+		t[0] = bit_table_of(bits, 0), t[1] = bit_table_of(bits, 1);
+	u8 last[6 * 4 + 16];
+	for (int64_t k = 0; k < n; k += 32, data += 4 * bits, size -= 4 * bits, dst += 32) {
+		vf scale = v_set(scales[k / group]), bias = v_set(biases[k / group]);
+		const u8 *p = data;
+		if (kind == FEW_BITS && size < (int64_t)sizeof last) { // it reads more than there may be
+			memcpy(last, data, 4 * bits);
+			p = last;
+		}
+		for (int j = 0; j < 32; j += VF)
+			if (kind == FLOAT8)
+				v_store(dst + j, v_mul(v_e4m3_exact(p + j), scale));
+			else
+				v_store(dst + j, v_fma(v_code(p + j * bits / 8, kind, t[j / VF % 2]), scale, bias));
+	}
+}
+
+// decode_codes decodes whole groups of 32 elements, from and to, that lie in their natural order.
+static void decode_codes(float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
+	float scales[DEPTH / 16 + BLOCK / 16], biases[DEPTH / 16 + BLOCK / 16] = {0};
+	int group = group_of(r);
+	int64_t n = to - from, size = r->data_size - from * (r->layout == AFFINE ? r->bits : 8) / 8;
+	const u8 *data = r->data + i * r->data_size;
+	if (r->layout == E4M3) {
+		const u8 *s = r->scales + (r->first + i) / r->height * r->scale_size;
+		for (int64_t k = 0; k < n; k += 32)
+			float_scales(scales + k / 32, s + (from + k) / r->wide * (r->elem == F32 ? 4 : 2), r->elem, 1);
+	} else {
+		scales_of(scales, r, i, from / group, n / group);
+	}
+	if (r->layout != AFFINE)
+		decode_kind(dst, data + from, size, n, scales, biases, 32, FLOAT8, 8);
+	else {
+		biases_of(biases, r, i, from / group, n / group);
+		if (r->bits == 8)
+			decode_kind(dst, data + from, size, n, scales, biases, group, WHOLE, 8);
+		else
+			decode_kind(dst, data + from * r->bits / 8, size, n, scales, biases, group, FEW_BITS, r->bits);
+	}
+}
+
 // decode decodes up to DEPTH elements of row i in the order of its format, zeros behind them.
 static void decode(float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int64_t padded) {
 	memset(dst + (to - from), 0, (padded - (to - from)) * sizeof *dst);
-	if (!is_nibbles(r)) {
-		qk_elements(ISA, dst, r, i, from, to);
+	int groups = from % 32 == 0 && (to - from) % 32 == 0 && (r->layout != E4M3 || r->wide % 32 == 0);
+	if (r->layout == PLAIN) {
+		float_scales(dst, r->data + i * r->data_size + from * (r->elem == F32 ? 4 : 2), r->elem, to - from);
+		return;
+	} else if (!is_nibbles(r)) {
+		groups ? decode_codes(dst, r, i, from, to) : qk_elements(ISA, dst, r, i, from, to);
 		return;
 	}
 	nibble_table t = r->layout == AFFINE ? v_table(int_high, int_low) : v_table(e2m1_high, e2m1_low);
