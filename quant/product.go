@@ -93,15 +93,18 @@ var layouts = map[Mode]kernel.Layout{
 // kernelRows are n rows from row at on, under one global scale and in one matrix.
 func (t Tensor) kernelRows(at, n int) (kernel.Rows, error) {
 	f := t.Format
-	r := kernel.Rows{N: n, Layout: layouts[f.Mode], Bits: f.Bits, Group: f.GroupSize, Global: 1}
+	layout, ok := layouts[f.Mode]
+	r := kernel.Rows{N: n, Layout: layout, Bits: f.Bits, Group: f.GroupSize, Global: 1}
+	if !ok {
+		return r, fmt.Errorf("rows of %s cannot multiply: decode them", f)
+	}
 	dtype := t.ScaleDtype
 	if f.Mode == Plain {
 		dtype = f.Dtype
 	}
 	if f.Mode == Plain || t.hasFloatScales() {
-		var ok bool
 		if r.Elem, ok = dtype.elem(); !ok {
-			return r, fmt.Errorf("rows of %s cannot multiply", dtype)
+			return r, fmt.Errorf("rows of %s cannot multiply: decode them", dtype)
 		}
 	}
 	all := t.rows()

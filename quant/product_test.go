@@ -115,6 +115,10 @@ func TestProductRefusals(t *testing.T) {
 	short.Scales = short.Scales[1:]
 	narrow := Tensor{Shape: []int{2, 8}, Format: FormatBF16, Data: make([]byte, 32)}
 	doubles := Tensor{Shape: []int{2, 8}, Format: PlainFormat(F64), Data: make([]byte, 128)}
+	ints := Tensor{Shape: []int{2, 32}, Format: IntFormat(8, 32, Bytes, false), ScaleDtype: F32, Data: make([]byte, 64), Scales: make([]byte, 8)}
+	if err := ints.Validate(); err != nil {
+		t.Fatal(err)
+	}
 	for what, experts := range map[string][][]Span{
 		"nothing":            nil,
 		"no rows":            {{}},
@@ -127,6 +131,7 @@ func TestProductRefusals(t *testing.T) {
 		"different heights":  {{{good, 0, 2}}, {{good, 2, 1}}},
 		"no columns":         {{{Tensor{Shape: []int{2, 0}, Format: FormatBF16}, 0, 1}}},
 		"a dtype of no kind": {{{doubles, 0, 1}}},
+		"a mode of no kind":  {{{ints, 0, 1}}},
 	} {
 		if p, err := NewProduct(experts); err == nil {
 			t.Errorf("%s: accepted, [%d, %d]", what, p.Out(), p.In())
