@@ -78,6 +78,17 @@ func (c Config) Doubt(body string) string {
 	return fmt.Sprintf("; head_dim is missing from config.json, so that %d is taken, the default of %s", c.HeadDim, c.Family)
 }
 
+// TakesBias says whether the tensor is a bias of attention, which every family takes where there is one.
+func (c Config) TakesBias(body string) bool {
+	module, ok := strings.CutSuffix(body, ".bias")
+	for _, p := range []string{"q_proj", "k_proj", "v_proj", "o_proj"} {
+		if ok && strings.HasSuffix(module, ".self_attn."+p) {
+			return true
+		}
+	}
+	return false
+}
+
 // CheckMTP holds the tensors of the multi-token-prediction head, if there are any, to the config.
 func (c Config) CheckMTP(have map[string][]int) []Finding {
 	for body := range have {

@@ -74,13 +74,20 @@ func (c *Config) readFamily(top, text section) {
 	kind := top.word("model_type", "")
 	c.Family = Family(strings.TrimSuffix(kind, "_text"))
 	if !slices.Contains(Families(), c.Family) {
-		top.unsupported("model_type %q (architecture %q) is not supported; supported: %s", kind, c.Architecture, familyNames())
+		what := ""
+		if other := whatElse(kind, c.Architecture); other != "" {
+			what = ": it is " + other
+		}
+		top.unsupported("model_type %q (architecture %q) is not supported%s; supported: %s", kind, c.Architecture, what, familyNames())
 		return
 	}
 	if inner := text.word("model_type", kind); Family(strings.TrimSuffix(inner, "_text")) != c.Family {
 		top.bad("model_type is %q, but %q in text_config", kind, inner)
 	}
-	if a := c.Architecture; a != "" && !strings.HasSuffix(a, "ForCausalLM") && !strings.HasSuffix(a, "ForConditionalGeneration") {
+	a := c.Architecture
+	if other := whatElse("", a); other != "" {
+		top.unsupported("architecture %q is not supported: it is %s", a, other)
+	} else if a != "" && !strings.HasSuffix(a, "ForCausalLM") && !strings.HasSuffix(a, "ForConditionalGeneration") {
 		top.unsupported("architecture %q is not supported: it is no language model", a)
 	}
 }

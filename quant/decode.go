@@ -37,6 +37,9 @@ func (t Tensor) decode(dst []float32, row int) error {
 		return t.decodeFP8(dst, row)
 	case Int:
 		return t.decodeInts(dst, row)
+	case GPTQ, GPTQ2, AWQ:
+		n := len(dst) / cols
+		return t.CopyRows(make([]byte, t.RowsSize(n)), row, row+n).Decode(dst, 0)
 	case Keep:
 		return fmt.Errorf("a tensor needs a format")
 	}

@@ -11,8 +11,9 @@ import (
 type Mode uint8
 
 // The modes. Plain is unquantized. NVFP4, MXFP4, MXFP8 and Affine are those of MLX, and what
-// qimport writes. FP8 and Int are read only: e4m3 elements with float scales over blocks of rows and
-// columns, and integers less a zero point with float scales over groups of a row.
+// qimport writes. The others are read only. FP8: e4m3 elements with float scales over blocks of rows and
+// columns. Int: integers less a zero point with float scales over groups of a row. GPTQ, GPTQ2 and AWQ:
+// the same, packed input by input.
 const (
 	Keep Mode = iota // no format: whatever the source has
 	Plain
@@ -22,9 +23,15 @@ const (
 	Affine
 	FP8
 	Int
+	GPTQ  // zero points are stored less one
+	GPTQ2 // zero points are stored as they are
+	AWQ
 )
 
-var modeNames = [...]string{Keep: "keep", Plain: "plain", NVFP4: "nvfp4", MXFP4: "mxfp4", MXFP8: "mxfp8", Affine: "affine", FP8: "fp8", Int: "int"}
+var modeNames = [...]string{
+	Keep: "keep", Plain: "plain", NVFP4: "nvfp4", MXFP4: "mxfp4", MXFP8: "mxfp8", Affine: "affine", FP8: "fp8", Int: "int",
+	GPTQ: "gptq", GPTQ2: "gptq_v2", AWQ: "awq",
+}
 
 func (m Mode) String() string { return modeNames[m] }
 
@@ -33,7 +40,7 @@ type Format struct {
 	Mode      Mode
 	Dtype     Dtype // Plain: of the elements; NoDtype otherwise
 	Bits      int   // quantized modes: bits of one element
-	GroupSize int   // MLX modes and Int: elements of a row that share a scale; Int: 0 means all of them
+	GroupSize int   // MLX modes, Int, GPTQ and AWQ: elements of a row that share a scale; 0 in the last three: all of them
 	BlockRows int   // FP8, and Int, which knows 1 and 0: rows that share a scale; 0 means all of them
 	BlockCols int   // FP8: columns that share a scale; 0 means all of them
 
@@ -151,6 +158,10 @@ func (f Format) Validate() error {
 		ok = f.Bits == 8 && f.BlockRows >= 0 && f.BlockCols >= 0
 	case Int:
 		ok = f.validInt()
+	case GPTQ, GPTQ2:
+		ok = f.Bits >= 2 && f.Bits <= 8 && f.GroupSize >= 0
+	case AWQ:
+		ok = f.Bits >= 4 && f.Bits <= 7 && f.GroupSize >= 0
 	}
 	if !ok {
 		return fmt.Errorf("%s: %w", f, ErrFormat)

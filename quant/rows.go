@@ -9,6 +9,10 @@ func (t Tensor) RowsSize(n int) int {
 	if t.Format.Mode == Int {
 		return t.intRowsSize(n)
 	}
+	if t.Format.IsColumns() {
+		weight, scales, biases := t.rowFormat().PartSizes(n*Columns(t.Shape), F32)
+		return weight + scales + biases
+	}
 	size := (len(t.Data) + len(t.Biases)) / rows * n
 	if t.Format.Mode == FP8 {
 		return size + t.blocks().across*t.ScaleDtype.Size()*n
@@ -21,9 +25,9 @@ func (t Tensor) rows() int { return Elements(t.Shape) / max(Columns(t.Shape), 1)
 
 // CopyRows copies rows [from, to), counted over all leading dimensions, with their scales, into dst,
 // which has RowsSize bytes. The copy is a tensor [to-from, columns] of the same values; scales that
-// blocks of rows shared are there once for each row, and integers are affine (see AffineOf), or float32 where
-// no affine format holds them. Only Go code reads t: borrowed bytes that may become unreadable are copied so
-// before a kernel works on them.
+// blocks of rows shared are there once for each row. Integers (Int, GPTQ, AWQ) are affine (see AffineOf
+// and Format.Affine), or float32 where no affine format holds them. Only Go code reads t: borrowed bytes
+// that may become unreadable are copied so before a kernel works on them.
 func (t Tensor) CopyRows(dst []byte, from, to int) Tensor {
 	n, rows := to-from, t.rows()
 	out := Tensor{Shape: []int{n, Columns(t.Shape)}, Format: t.Format, ScaleDtype: t.ScaleDtype, Inputs: t.Inputs}
@@ -33,6 +37,9 @@ func (t Tensor) CopyRows(dst []byte, from, to int) Tensor {
 	if t.Format.Mode == Int {
 		t.copyInts(&out, dst, from)
 		return out
+	}
+	if t.Format.IsColumns() {
+		return t.copyColumns(dst, from, to)
 	}
 	take := func(part []byte) []byte {
 		size := len(part) / rows

@@ -14,14 +14,20 @@ import "fmt"
 //	Affine  Data [.., in*bits/8 bytes], Scales and Biases of ScaleDtype [.., in/group]
 //	FP8     Data e4m3 [.., in bytes], Scales of ScaleDtype [.., ceil(rows/block), ceil(in/block)]
 //	Int     Data as its Packing has it, Scales of ScaleDtype [rows, ceil(in/group)], or one; perhaps Zeros
+//	GPTQ    Data words [.., in*bits/32, rows], Scales of ScaleDtype [.., ceil(in/group), rows], Zeros
+//	        words [.., ceil(in/group), rows*bits/32]
+//	AWQ     Data words [.., in, rows*bits/32], Scales and Zeros as GPTQ
 type Tensor struct {
 	Shape      []int // before packing; [] is a scalar
 	Format     Format
-	ScaleDtype Dtype // Affine, FP8 and Int: of Scales and Biases
+	ScaleDtype Dtype // Affine, FP8, Int, GPTQ and AWQ: of Scales and Biases
 	Data       []byte
 	Scales     []byte
 	Biases     []byte
-	Zeros      []byte // Int: the codes of zero, one a scale, packed as its Packing has it
+	Zeros      []byte // Int, GPTQ and AWQ: the codes of zero, one a scale; of Int packed as its Packing has it
+	// Order is GPTQ's g_idx where it is not the order of the inputs: the group of each input, int32
+	// [.., in]. Whoever made the Tensor has held it to the number of groups.
+	Order []byte
 	// Global multiplies every decoded NVFP4 value (ModelOpt's weight_scale_2 convention): empty
 	// for none, one value for the tensor, or Shape[0] values, one an expert.
 	Global []float32
@@ -96,7 +102,7 @@ func (f Format) CheckShape(shape []int) error {
 	if !f.IsQuantized() {
 		return nil
 	}
-	if f.Mode == FP8 || f.Mode == Int {
+	if f.Mode == FP8 || f.Mode == Int || f.IsColumns() {
 		return fmt.Errorf("%s is read, not written", f)
 	}
 	if len(shape) < 2 {

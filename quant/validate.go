@@ -18,12 +18,13 @@ func (t Tensor) Validate() error {
 	if err != nil {
 		return err
 	}
+	zeros, order := t.zeroSizes()
 	for _, p := range []struct {
 		name      string
 		got, want int
 	}{
 		{"data", len(t.Data), data}, {"scales", len(t.Scales), scales}, {"biases", len(t.Biases), biases},
-		{"zero points", len(t.Zeros), t.zerosSize()}, {"input scales", 4 * len(t.Inputs), t.inputsSize()},
+		{"zero points", len(t.Zeros), zeros}, {"g_idx", len(t.Order), order}, {"input scales", 4 * len(t.Inputs), t.inputsSize()},
 	} {
 		if p.got != p.want {
 			return fmt.Errorf("%s of shape %v needs %d bytes of %s, not %d", t.Format, t.Shape, p.want, p.name, p.got)
@@ -63,6 +64,10 @@ func (t Tensor) partSizes() (data, scales, biases int, err error) {
 		if err := t.Format.checkInts(t.Shape); err != nil {
 			return 0, 0, 0, err
 		}
+	case GPTQ, GPTQ2, AWQ:
+		if err := t.Format.checkColumns(t.Shape); err != nil {
+			return 0, 0, 0, err
+		}
 	default:
 		if err := t.Format.CheckShape(t.Shape); err != nil {
 			return 0, 0, 0, err
@@ -79,12 +84,13 @@ func (t Tensor) partSizes() (data, scales, biases int, err error) {
 		b := t.blocks()
 		return n, n / max(b.rows*b.cols, 1) * b.down * b.across * t.ScaleDtype.Size(), 0, nil
 	}
+	if t.Format.IsColumns() {
+		c := t.columns()
+		matrices := n / max(c.rows*c.cols, 1)
+		return matrices * 4 * c.words, matrices * c.groups * c.rows * t.ScaleDtype.Size(), 0, nil
+	}
 	data, scales, biases = t.Format.PartSizes(n, t.ScaleDtype)
 	return data, scales, biases, nil
-}
-
-func (t Tensor) hasFloatScales() bool {
-	return t.Format.Mode == Affine || t.Format.Mode == FP8 || t.Format.Mode == Int
 }
 
 // inputsSize is how many bytes Inputs may have: none, or a float32 a column.
@@ -93,6 +99,31 @@ func (t Tensor) inputsSize() int {
 		return 0
 	}
 	return 4 * Columns(t.Shape)
+}
+
+// zeroSizes is how many bytes of zero points there must be, and of GPTQ's order, if there is one.
+func (t Tensor) zeroSizes() (zeros, order int) {
+	if !t.Format.IsColumns() {
+		return t.zerosSize(), 0
+	}
+	c := t.columns()
+	matrices := Elements(t.Shape) / max(c.rows*c.cols, 1)
+	if len(t.Order) > 0 {
+		order = 4 * matrices * c.cols
+	}
+	return 4 * matrices * c.groups * c.zeroWords, order
+}
+
+// checkColumns refuses shapes whose rows and columns do not fill words.
+func (f Format) checkColumns(shape []int) error {
+	if len(shape) < 2 || shape[len(shape)-2]*f.Bits%32 != 0 || Columns(shape)*f.Bits%32 != 0 {
+		return fmt.Errorf("%s needs a matrix of whole 32-bit words both ways, the shape is %v", f, shape)
+	}
+	return nil
+}
+
+func (t Tensor) hasFloatScales() bool {
+	return t.Format.Mode == Affine || t.Format.Mode == FP8 || t.Format.Mode == Int || t.Format.IsColumns()
 }
 
 // checkGlobal refuses a global scale where there is none, and a wrong number of them.

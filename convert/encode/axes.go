@@ -1,6 +1,31 @@
 package encode
 
-import "qimport/quant"
+import (
+	"bytes"
+	"fmt"
+
+	"qimport/convert/source"
+	"qimport/quant"
+)
+
+// repack writes the scales and biases, float32, of rows that were taken from a tensor of GPTQ or AWQ, in
+// their final dtype. A number that this dtype has not is an error: the plan has seen that there is none
+// but those too large for any model.
+func repack(out quant.Packed, src quant.Tensor, dtype quant.Dtype) error {
+	for _, a := range []struct{ dst, src []byte }{{out.Scales, src.Scales}, {out.Biases, src.Biases}} {
+		if err := quant.FromFloat32(a.dst, dtype, float32s(a.src)); err != nil {
+			return err
+		}
+		back := make([]float32, len(a.src)/4)
+		if err := quant.ToFloat32(back, a.dst, dtype); err != nil {
+			return err
+		}
+		if !bytes.Equal(quant.Float32s(back).Data, a.src) {
+			return fmt.Errorf("%w: a zero point times its scale is no number of %s; the file is damaged, fetch it again", source.ErrSource, dtype)
+		}
+	}
+	return nil
+}
 
 // channelsToFront copies a patch embedding [out, time, height, width, channels] as
 // [out, channels, time, height, width].

@@ -81,7 +81,11 @@ func (tw *tensorWriter) transform(c *chunk, src quant.Tensor) error {
 	case plan.Copy:
 		c.bytes = data
 	case plan.Repack: // copying was repacking
-		c.bytes, c.parts = data, quant.Packed{Scales: src.Scales, Biases: src.Biases}
+		c.bytes = data
+		if src.ScaleDtype != tw.plan.Scale {
+			return repack(tw.output(c, n), src, tw.plan.Scale)
+		}
+		c.parts = quant.Packed{Scales: src.Scales, Biases: src.Biases}
 	case plan.Expand:
 		c.bytes = data
 		return src.ExpandScales(tw.output(c, n).Scales, 0)
@@ -117,7 +121,7 @@ func (tw *tensorWriter) transform(c *chunk, src quant.Tensor) error {
 // rowsOf is the elements of rows [from, to) of a tensor.
 func rowsOf(t quant.Tensor, from, to int) []byte {
 	rows := quant.Elements(t.Shape) / max(quant.Columns(t.Shape), 1)
-	if rows == 0 {
+	if rows == 0 || t.Format.IsColumns() { // of which each row has something everywhere
 		return nil
 	}
 	size := len(t.Data) / rows

@@ -163,6 +163,10 @@ func (tw *tensorWriter) rest() error {
 	for _, p := range tw.pieces {
 		tw.src.Release(p.Scales)
 		tw.src.Release(p.Biases)
+		tw.src.Release(p.Zeros)
+		if p.Format.IsColumns() {
+			tw.src.Release(p.Data)
+		}
 	}
 	return nil
 }

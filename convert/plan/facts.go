@@ -13,7 +13,8 @@ import (
 
 // Facts are what a plan needs to know of a source beside its headers.
 type Facts struct {
-	// Exact names the tensors whose scales allow Expand or Fold, which only their values tell.
+	// Exact names the tensors whose scales allow Expand or Fold, or Repack with scales of their own
+	// dtype, which only their values tell.
 	Exact map[string]bool
 	// LessOne names the norms whose numbers, less 1, their own dtype holds.
 	LessOne map[string]bool
@@ -29,7 +30,8 @@ func Make(ctx context.Context, src *source.Source, recipe recipe.Recipe, o Optio
 }
 
 // ReadFacts reads the block scales of FP8 tensors and the global scales of nvfp4 experts (under a
-// thousandth of the weights, unless global scales are powers of two).
+// thousandth of the weights, unless global scales are powers of two), and the zero points of GPTQ and
+// AWQ (under a hundredth, with groups of 128).
 func ReadFacts(ctx context.Context, src *source.Source) (Facts, error) {
 	f := Facts{Exact: map[string]bool{}, LessOne: map[string]bool{}}
 	if err := f.readNorms(src); err != nil {
@@ -39,7 +41,7 @@ func ReadFacts(ctx context.Context, src *source.Source) (Facts, error) {
 		if err := ctx.Err(); err != nil {
 			return f, err
 		}
-		if t.Format.Mode != quant.FP8 && !dropsGlobal(t) {
+		if t.Format.Mode != quant.FP8 && !t.Format.IsColumns() && !dropsGlobal(t) {
 			continue
 		}
 		exact, err := scalesAreExact(src, t)
@@ -57,13 +59,20 @@ func scalesAreExact(src *source.Source, t source.Tensor) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		lent := piece.Scales
-		if err := src.Guard(func() error { piece.Scales = bytes.Clone(lent); return nil }); err != nil {
+		lent := &piece.Scales
+		if t.Format.IsColumns() {
+			lent = &piece.Zeros
+		}
+		mapped := *lent
+		if err := src.Guard(func() error { *lent = bytes.Clone(mapped); return nil }); err != nil {
 			return false, err
 		}
-		src.Release(lent)
+		src.Release(mapped)
 		exact := piece.FoldsGlobal()
-		if piece.Format.Mode == quant.FP8 {
+		switch {
+		case piece.Format.IsColumns():
+			exact = piece.BiasesFit()
+		case piece.Format.Mode == quant.FP8:
 			exact = piece.ExpandsToMXFP8()
 		}
 		if !exact {

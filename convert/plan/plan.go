@@ -20,6 +20,7 @@ type Plan struct {
 	Files    []string        // other files that are carried along, by name
 	Config   manifest.Config // of the model, as the store keeps it
 	Dropped  []string        // tensors of the source that are left out, by name
+	Unasked  []string        // tensors that are carried along, and nothing in the model's graph takes, by name
 	Warnings []string        // one sentence each
 	Shards   []source.Shard  // of the source
 	Adapters []source.Adapter
@@ -76,7 +77,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Shards: inv.Shards, Adapters: inv.Adapters}
+	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Unasked: inv.Unasked, Shards: inv.Shards, Adapters: inv.Adapters}
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
@@ -125,10 +126,17 @@ func subjects(tensors []source.Tensor, facts Facts) []recipe.Subject {
 }
 
 // keptAs is what a tensor is stored as where its own format cannot be stored; zero for all others.
-// FP8 with powers of two as block scales is mxfp8. With any others its numbers need bf16, and so do
-// those of nvfp4 experts whose global scale cannot be folded into the block scales, integers that no
-// affine format holds, and whatever scales its layer's input.
+// GPTQ and AWQ are affine where that has their groups, else of their scales' dtype, as their own tools
+// decode them. FP8 with powers of two as block scales is mxfp8. With any others its numbers need bf16,
+// and so do those of nvfp4 experts whose global scale cannot be folded into the block scales, integers
+// that no affine format holds, and whatever scales its layer's input.
 func keptAs(t source.Tensor, exact bool) quant.Format {
+	if t.Format.IsColumns() {
+		if affine, ok := repacked(t); ok {
+			return affine
+		}
+		return quant.PlainFormat(t.ScaleDtype)
+	}
 	switch {
 	case t.ScalesInputs():
 		return quant.FormatBF16
@@ -155,6 +163,9 @@ func planTensor(t source.Tensor, d recipe.Decision, patches source.Patches, exac
 	tp := Tensor{Name: t.Name, Shape: t.Shape, Source: t.Format, Target: d.Format, Rule: d.Rule, From: t}
 	tp.Scale = scaleDtype(t, d.Format)
 	tp.Transform = chooseTransform(t, d.Format, patches, exact)
+	if tp.Transform == Repack && !exact { // no bf16 or f16 is a zero point times a scale
+		tp.Scale = quant.F32
+	}
 	if tp.Transform == ChannelsToFront {
 		tp.Shape = channelsFirst(t.Shape)
 	}
@@ -181,7 +192,7 @@ func scaleDtype(t source.Tensor, target quant.Format) quant.Dtype {
 		return dtype
 	case t.Format.Mode == quant.Plain && t.Format.Dtype.IsFloat():
 		return t.Format.Dtype
-	case t.Format.Mode == quant.Affine:
+	case t.Format.Mode == quant.Affine || t.Format.IsColumns():
 		return t.ScaleDtype
 	}
 	return quant.BF16

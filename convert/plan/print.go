@@ -26,6 +26,14 @@ func (p Plan) Text(all bool) string {
 	fmt.Fprintln(&s, p.totalLine())
 	fmt.Fprintf(&s, "files: %s\n", strings.Join(p.Files, ", "))
 	s.WriteString(p.adapterLines())
+	if len(p.Unasked) > 0 {
+		const most = 20
+		shown, rest := p.Unasked, ""
+		if len(shown) > most {
+			shown, rest = shown[:most], fmt.Sprintf(" and %d more", len(p.Unasked)-most)
+		}
+		fmt.Fprintf(&s, "carried along, though nothing in the model asks for it: %s%s\n", strings.Join(shown, ", "), rest)
+	}
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(&s, "note: %s\n", warning)
 	}

@@ -36,6 +36,7 @@ type Report struct {
 	Tensors       []TensorReport `json:"tensors"`
 	Files         []string       `json:"files"`
 	Dropped       []string       `json:"dropped"`
+	Unasked       []string       `json:"unasked"`
 	Warnings      []string       `json:"warnings"`
 	Blobs         int            `json:"blobs"`
 	BytesRead     int64          `json:"bytes_read"`
@@ -77,7 +78,7 @@ type TensorReport struct {
 func (p Plan) Report(peak, free int64) Report {
 	t := p.Totals()
 	r := Report{
-		Schema: 1, Source: p.Origin, Files: list(p.Files), Dropped: list(p.Dropped), Warnings: list(p.Warnings),
+		Schema: 1, Source: p.Origin, Files: list(p.Files), Dropped: list(p.Dropped), Unasked: list(p.Unasked), Warnings: list(p.Warnings),
 		Blobs: len(p.Blobs), BytesRead: t.BytesRead, BytesTotal: t.BytesWritten, BitsPerWeight: t.BitsPerWeight,
 		PeakMemory: peak, Free: free, Tensors: []TensorReport{},
 	}

@@ -23,8 +23,8 @@ const (
 	ChannelsToFront                  // the vision patch embedding from channels last to channels first
 	ChannelsToBack                   // and back, for an export
 	AddOne                           // a release-form norm to the converted form, for an export
-	Repack                           // integers with zero points to affine: the same numbers
 	SubtractOne                      // a converted norm to the release form, exactly, beside an MTP head
+	Repack                           // integers to affine: the same codes and scales, and biases for zero points
 )
 
 var transformNames = [...]string{
@@ -33,12 +33,18 @@ var transformNames = [...]string{
 	ChannelsToBack: "channels moved to the end", AddOne: "1 added", Repack: "same numbers", SubtractOne: "less 1",
 }
 
+// KeepsCodes says whether the elements are written as they were taken from the source.
+func (t Transform) KeepsCodes() bool { return t == Copy || t == Expand || t == Fold || t == Repack }
+
 func (t Transform) String() string { return transformNames[t] }
 
 // chooseTransform says how t becomes the target format. exact: its global scales allow Expand or Fold.
 func chooseTransform(t source.Tensor, target quant.Format, patches source.Patches, exact bool) Transform {
 	source := t.Format
 	affine, _, same := affineOf(t)
+	if t.Format.IsColumns() {
+		affine, same = repacked(t)
+	}
 	switch {
 	case t.Fused() && target.IsQuantized():
 		return Encode
@@ -68,6 +74,15 @@ func chooseTransform(t source.Tensor, target quant.Format, patches source.Patche
 		return Encode
 	}
 	return Convert
+}
+
+// repacked is the affine format that a tensor of GPTQ or AWQ has the numbers of, if it is one whose
+// inputs lie in the order of their groups.
+func repacked(t source.Tensor) (quant.Format, bool) {
+	if t.Pieces[0].Order.Exists() || len(t.Shape) == 0 || t.Fused() {
+		return quant.Format{}, false
+	}
+	return t.Format.Affine(quant.Columns(t.Shape))
 }
 
 // dropsGlobal says whether the global scale cannot stay beside the tensor: Ollama's loader ignores

@@ -114,12 +114,16 @@ func warnNames(tensors []Tensor) []string {
 // warnTransforms says which tensors lose numbers without having been asked to.
 func warnTransforms(tensors []Tensor) []string {
 	var out []string
-	var fp8, decoded, again, moved, ints, inputs int
+	var fp8, decoded, again, moved, ints, inputs, wide, ungrouped int
 	for _, t := range tensors {
 		kept := t.Target == quant.FormatBF16 && strings.HasPrefix(t.Rule, "source")
 		switch {
 		case t.From.ScalesInputs():
 			inputs++
+		case t.Source.IsColumns() && t.Transform == Repack && t.Scale != t.From.ScaleDtype:
+			wide++
+		case t.Source.IsColumns() && t.Transform == Decode && strings.HasPrefix(t.Rule, "source"):
+			ungrouped++
 		case t.Source.Mode == quant.Int && kept:
 			ints++
 		case t.Source.Mode == quant.FP8 && kept:
@@ -137,6 +141,12 @@ func warnTransforms(tensors []Tensor) []string {
 	}
 	if decoded > 0 {
 		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors are decoded to bf16, 3.6 times the size: Ollama drops the global scale of experts, and block scales cannot take it up; -q nvfp4 makes 4 bits again, rounding once more", decoded))
+	}
+	if wide > 0 {
+		out = append(out, fmt.Sprintf("%d tensors get float32 scales and biases: their zero points are not in the middle, and no 16-bit number is a zero point times a scale; their codes and numbers stay the same", wide))
+	}
+	if ungrouped > 0 {
+		out = append(out, fmt.Sprintf("%d tensors are decoded to 16 bits, four times the size of 4 bits: affine has no groups of inputs that lie apart (act order), and no sizes but 32, 64 and 128; -q int4 makes 4 bits again with --allow-requantize, rounding once more", ungrouped))
 	}
 	if again > 0 {
 		out = append(out, fmt.Sprintf("%d nvfp4 expert tensors are decoded and encoded again: Ollama drops the global scale of experts, and block scales cannot take it up", again))

@@ -64,14 +64,16 @@ type bundle struct {
 	inverse Part // .weight_scale_inv: block FP8
 	factor  Part // .weight_scale_2: ModelOpt
 	divisor Part // .weight_global_scale: compressed-tensors
-	zeros   Part // .weight_zero_point: compressed-tensors
+	zeros   Part // .weight_zero_point: compressed-tensors; .qzeros: GPTQ and AWQ
 	dims    Part // .weight_shape: compressed-tensors
 	inputs  Part // .pre_quant_scale: ModelOpt
+	qweight Part // .qweight: GPTQ and AWQ, with .scales
+	order   Part // .g_idx: GPTQ
 }
 
 // any is one of the bundle's arrays, the weight if there is one.
 func (b *bundle) any() Part {
-	for _, p := range []Part{b.weight, b.packed, b.scales, b.biases, b.global, b.scale, b.inverse, b.factor, b.divisor, b.zeros, b.dims} {
+	for _, p := range []Part{b.weight, b.packed, b.scales, b.biases, b.global, b.scale, b.inverse, b.factor, b.divisor, b.zeros, b.dims, b.qweight, b.order} {
 		if p.Exists() {
 			return p
 		}
@@ -89,6 +91,9 @@ var suffixes = []struct {
 	{".scales", true, func(b *bundle) *Part { return &b.scales }},
 	{".biases", true, func(b *bundle) *Part { return &b.biases }},
 	{".global_scale", true, func(b *bundle) *Part { return &b.global }},
+	{".qweight", true, func(b *bundle) *Part { return &b.qweight }},
+	{".qzeros", true, func(b *bundle) *Part { return &b.zeros }},
+	{".g_idx", true, func(b *bundle) *Part { return &b.order }},
 	{"_packed", false, func(b *bundle) *Part { return &b.packed }},
 	{"_scale_inv", false, func(b *bundle) *Part { return &b.inverse }},
 	{"_scale_2", false, func(b *bundle) *Part { return &b.factor }},
@@ -107,14 +112,6 @@ var activations = []string{
 	".k_global_scale", ".v_global_scale", ".q_global_scale", ".k_proj.k_bias", ".v_proj.v_bias",
 }
 
-// foreign are suffixes of schemes that qimport cannot read, with their names.
-var foreign = []struct{ suffix, scheme string }{
-	{".qweight", "GPTQ or AWQ"}, {".qzeros", "GPTQ or AWQ"},
-	{".weight_g_idx", "compressed-tensors with activation order"},
-	{"_blocks", "mxfp4 as gpt-oss has it"},
-	{".absmax", "bitsandbytes"}, {".quant_map", "bitsandbytes"}, {".SCB", "bitsandbytes"},
-}
-
 // member is one array and whose part it is.
 type member struct {
 	main, name string
@@ -126,10 +123,8 @@ type member struct {
 func members(all arrays) ([]member, int, error) {
 	list, dropped := make([]member, 0, len(all)), 0
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		for _, f := range foreign {
-			if strings.HasSuffix(name, f.suffix) {
-				return nil, 0, fmt.Errorf("tensor %s: unsupported quantization %s", name, f.scheme)
-			}
+		if err := checkForeign(name); err != nil {
+			return nil, 0, err
 		}
 		if hasSuffix(name, activations) {
 			dropped++

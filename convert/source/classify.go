@@ -38,6 +38,10 @@ func (c *classifier) encoding(b *bundle, t *Tensor) error {
 	switch {
 	case b.weight.Exists() && b.packed.Exists():
 		return fmt.Errorf("it is there twice, as weight and as weight_packed")
+	case b.weight.Exists() && b.qweight.Exists():
+		return fmt.Errorf("it is there twice, as weight and as qweight")
+	case b.qweight.Exists():
+		return c.columns(b, t)
 	case !b.weight.Exists() && !b.packed.Exists():
 		return fmt.Errorf("it is missing, but it has scales")
 	case b.packed.Exists():
@@ -70,7 +74,7 @@ func setInputs(b *bundle, t *Tensor) error {
 
 // plain is an unquantized tensor. A packed dtype without scales is none.
 func (c *classifier) plain(b *bundle, t *Tensor) error {
-	for _, extra := range []Part{b.global, b.scale, b.inverse, b.factor, b.divisor, b.zeros, b.dims, b.inputs} {
+	for _, extra := range []Part{b.global, b.scale, b.inverse, b.factor, b.divisor, b.zeros, b.dims, b.inputs, b.order} {
 		if extra.Exists() {
 			return fmt.Errorf("it is %s, which takes no %s", b.weight, extra.Name)
 		}

@@ -25,6 +25,7 @@ type Inventory struct {
 	Files    []string      // the other files that belong to the model, by name
 	Notes    []string      // what was left out or inferred, one sentence each
 	Adapters []Adapter     // in the order in which they are fused
+	Unasked  []string      // tensors that nothing in the model's graph takes, by name
 }
 
 // Shard is one safetensors file of a source: a checkpoint's shard or a store's blob.
@@ -54,7 +55,7 @@ type Tensor struct {
 	MTP        bool // of the multi-token-prediction head
 	Shape      []int
 	Format     quant.Format
-	ScaleDtype quant.Dtype // Affine, FP8 and Int: of scales and biases
+	ScaleDtype quant.Dtype // Affine, FP8, Int, GPTQ and AWQ: of scales and biases
 	Global     Global
 	// Stacked says that the source has the experts of this stack one by one: Pieces[e] is expert e,
 	// of shape Shape[1:]. Otherwise there is one piece, the whole tensor.
@@ -81,6 +82,7 @@ const (
 type Piece struct {
 	Weight, Scales, Biases, Global Part
 	Zeros                          Part // of integers
+	Order                          Part // GPTQ: g_idx, where it is not the order of the inputs
 	Inputs                         Part // what the layer's input is multiplied by, a number a column
 	Dims                           Part // the shape before packing, as the file says it
 }
@@ -91,7 +93,7 @@ func (p Piece) Parts() []Part {
 }
 
 func (p Piece) all() []Part {
-	return []Part{p.Weight, p.Scales, p.Biases, p.Global, p.Zeros, p.Inputs}
+	return []Part{p.Weight, p.Scales, p.Biases, p.Global, p.Zeros, p.Order, p.Inputs}
 }
 
 // Part is one array as it lies in a file.

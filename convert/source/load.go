@@ -55,7 +55,9 @@ func (s *Source) Load(name string) (quant.Tensor, error) {
 }
 
 // needsMaking says whether the tensor's arrays are none that MLX or quant.Tensor's kernels take as they lie.
-func (t Tensor) needsMaking() bool { return t.Format.Mode == quant.Int || t.ScalesInputs() }
+func (t Tensor) needsMaking() bool {
+	return t.Format.Mode == quant.Int || t.Format.IsColumns() || t.ScalesInputs()
+}
 
 // loadReady is piece i as whoever computes with it takes it.
 func (s *Source) loadReady(t Tensor, i int) (quant.Tensor, error) {
@@ -73,7 +75,7 @@ func (s *Source) loadReady(t Tensor, i int) (quant.Tensor, error) {
 		return nil
 	})
 	s.Release(lent.Data)
-	if err != nil || own.Format.Mode == quant.Affine && !t.ScalesInputs() {
+	if err != nil || (own.Format.Mode == quant.Affine || t.Format.IsColumns()) && !t.ScalesInputs() {
 		return own, err
 	}
 	return decoded(own)
@@ -152,13 +154,17 @@ func (s *Source) lend(t Tensor, i int) (quant.Tensor, error) {
 		from Part
 		to   *[]byte
 	}{
-		{p.Weight, &q.Data}, {p.Scales, &q.Scales}, {p.Biases, &q.Biases}, {p.Zeros, &q.Zeros},
+		{p.Weight, &q.Data}, {p.Scales, &q.Scales}, {p.Biases, &q.Biases}, {p.Zeros, &q.Zeros}, {p.Order, &q.Order},
 		{p.Global, &global}, {p.Inputs, &inputs}, {p.Dims, &dims},
 	} {
 		if !part.from.Exists() {
 			continue
 		}
 		b, err := s.shards[part.from.Shard].Bytes(part.from.Name)
+		if err == nil && part.to == &q.Order { // what is checked must not change
+			lent := b
+			err = s.Guard(func() error { b = bytes.Clone(lent); return nil })
+		}
 		if err != nil {
 			return quant.Tensor{}, fmt.Errorf("%w: tensor %s: %w", ErrSource, t.Name, err)
 		}
@@ -173,6 +179,9 @@ func (s *Source) lend(t Tensor, i int) (quant.Tensor, error) {
 	}
 	if q.Inputs, err = s.readInputs(p.Inputs, inputs); err != nil {
 		return quant.Tensor{}, s.refusedPart(p.Inputs, err)
+	}
+	if err := checkOrder(q.Order, p); err != nil {
+		return quant.Tensor{}, s.refusedPart(p.Order, err)
 	}
 	if err := s.Guard(func() error { return checkDims(dims, q.Shape) }); err != nil {
 		return quant.Tensor{}, s.refusedPart(p.Dims, err)

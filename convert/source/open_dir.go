@@ -1,10 +1,12 @@
 package source
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
+	"strconv"
 
 	"qimport/arch"
 	"qimport/arch/files"
@@ -18,12 +20,12 @@ func OpenDir(dir string) (*Source, error) {
 	if err != nil {
 		return nil, refused(dir, err)
 	}
-	inv, err := readCheckpoint(c)
+	inv, scheme, err := readCheckpoint(c)
 	if err != nil {
 		return nil, errors.Join(refused(dir, err), c.Close())
 	}
 	s := &Source{inv: inv, shards: c.Shards, file: c.File}
-	if err := s.check(); err != nil {
+	if err := s.check(scheme); err != nil {
 		return nil, errors.Join(refused(dir, err), c.Close())
 	}
 	return s, nil
@@ -32,47 +34,53 @@ func OpenDir(dir string) (*Source, error) {
 func refused(origin string, err error) error { return fmt.Errorf("%w: %s: %w", ErrSource, origin, err) }
 
 // readCheckpoint makes the inventory of a directory.
-func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, error) {
+func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, scheme, error) {
 	raw, err := c.File(files.Config)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Inventory{}, fmt.Errorf("there is no config.json beside the shards: %w", checkpoint.ErrBadCheckpoint)
+		return Inventory{}, scheme{}, fmt.Errorf("there is no config.json beside the shards: %w", checkpoint.ErrBadCheckpoint)
 	}
 	if err != nil {
-		return Inventory{}, err
+		return Inventory{}, scheme{}, err
 	}
 	config, err := arch.ParseConfig(raw)
 	if err != nil {
-		return Inventory{}, fmt.Errorf("config.json: %w", err)
+		return Inventory{}, scheme{}, fmt.Errorf("config.json: %w", err)
 	}
-	scheme, err := readScheme(c, raw)
+	if err := files.CheckKind(c); err != nil {
+		return Inventory{}, scheme{}, err
+	}
+	says, err := readScheme(c, raw)
 	if err != nil {
-		return Inventory{}, err
+		return Inventory{}, scheme{}, err
 	}
 	if err := checkNumber(config, c.Shards); err != nil {
-		return Inventory{}, err
+		return Inventory{}, scheme{}, err
 	}
 	all, err := readArrays(c.Shards, c.Unindexed)
 	if err != nil {
-		return Inventory{}, err
+		return Inventory{}, scheme{}, err
 	}
 	list, dropped, err := members(all)
 	if err != nil {
-		return Inventory{}, err
+		return Inventory{}, scheme{}, err
 	}
-	cl := classifier{config: config, scheme: scheme, expected: config.Expected(), shards: shardsOf(c.Shards)}
+	cl := classifier{config: config, scheme: says, expected: config.Expected(), shards: shardsOf(c.Shards)}
 	tensors, err := cl.classifyAll(bundles(all, list))
 	if err != nil {
-		return Inventory{}, err
+		return Inventory{}, scheme{}, err
 	}
 	inv, err := takeInventory(config, c.Shards, tensors)
 	if err != nil {
-		return Inventory{}, err
+		return Inventory{}, scheme{}, err
+	}
+	if err := checkBeside(all, inv); err != nil {
+		return Inventory{}, scheme{}, err
 	}
 	inv.Origin, inv.Files = c.Dir, c.Files
 	inv.Notes = append(inv.Notes, c.Notes...)
 	inv.noteLeftOut(len(c.Unindexed), dropped, cl.inferred)
 	inv.Chat, err = files.Read(c)
-	return inv, err
+	return inv, says, err
 }
 
 func readScheme(c *checkpoint.Checkpoint, config []byte) (scheme, error) {
@@ -80,7 +88,37 @@ func readScheme(c *checkpoint.Checkpoint, config []byte) (scheme, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return scheme{}, err
 	}
-	return parseScheme(config, hfQuant)
+	s, err := parseScheme(config, hfQuant)
+	if err != nil || s.method != unquantized {
+		return s, err
+	}
+	return readColumnFile(c)
+}
+
+// readColumnFile reads what GPTQ and AWQ tools have beside a config.json without a block, if anything.
+func readColumnFile(c *checkpoint.Checkpoint) (scheme, error) {
+	for _, f := range columnFiles {
+		b, err := c.File(f.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return scheme{}, err
+		}
+		block, err := parseObject(b)
+		if err == nil && block.str("quant_method") == "" {
+			block["quant_method"] = json.RawMessage(strconv.Quote(f.method))
+		}
+		if err != nil {
+			return scheme{}, fmt.Errorf("%s: %w", f.name, err)
+		}
+		s, err := parseBlock(block)
+		if err != nil {
+			return scheme{}, fmt.Errorf("%s: %w", f.name, err)
+		}
+		return s, nil
+	}
+	return scheme{}, nil
 }
 
 func (c *classifier) classifyAll(bundles iter.Seq[*bundle]) ([]Tensor, error) {
@@ -109,8 +147,14 @@ func (inv *Inventory) noteLeftOut(unindexed, activations, inferred int) {
 }
 
 // check holds the tokenizer to the model, and settles the form of the norms.
-func (s *Source) check() error {
+func (s *Source) check(says scheme) error {
 	if err := s.checkTokenizer(); err != nil {
+		return err
+	}
+	if err := s.settleBiases(); err != nil {
+		return err
+	}
+	if err := s.settleColumns(says.columns); err != nil {
 		return err
 	}
 	return s.settleNorms()

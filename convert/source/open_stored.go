@@ -75,7 +75,7 @@ func openStored(m manifest.Manifest, path func(manifest.Digest) string) (_ *Sour
 	}
 	inv.Origin, inv.Files = m.Digest().String(), beside.names()
 	s := &Source{inv: inv, shards: blobs, file: beside.File}
-	return s, s.check()
+	return s, s.check(scheme{})
 }
 
 func openBlob(path string, l manifest.Layer) (*safetensors.File, error) {

@@ -97,8 +97,7 @@ func TestOpenDirRefuses(t *testing.T) {
 		{"mode that MLX has not", change2(int4, func(b *build) { b.entry(q0, map[string]any{"mode": "nf4"}) }), []string{q0, "nf4"}},
 		{"bits no number", change2(int4, func(b *build) { b.entry(q0, map[string]any{"bits": "four"}) }), []string{q0, "four"}},
 		// other makers
-		{"AWQ", change(arch.Qwen3, func(b *build) { b.config["quantization_config"] = map[string]any{"quant_method": "awq"} }), []string{"awq", "compressed-tensors"}},
-		{"GPTQ by its tensors", change(arch.Qwen3, func(b *build) { b.arrays[q0+".qweight"] = newArray(quant.I32, 1) }), []string{q0 + ".qweight", "GPTQ"}},
+		{"GPTQ beside the weight", change(arch.Qwen3, func(b *build) { b.arrays[q0+".qweight"] = newArray(quant.I32, 1) }), []string{q0, "twice", "qweight"}},
 		{"bitsandbytes", change(arch.Qwen3, func(b *build) { b.config["quantization_config"] = map[string]any{"quant_method": "bitsandbytes"} }), []string{"bitsandbytes"}},
 		{"gpt-oss", change(arch.Qwen3, func(b *build) { b.arrays["model.layers.0.mlp.experts.gate_up_proj_blocks"] = newArray(quant.U8, 1) }), []string{"gpt-oss"}},
 		{"e5m2", change(arch.Qwen3, func(b *build) { b.arrays[q0+".weight"] = newArray(quant.F8E5M2, 128, 128) }), []string{q0, "F8_E5M2"}},

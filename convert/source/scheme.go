@@ -14,6 +14,7 @@ type scheme struct {
 	fp8        fp8Scheme
 	compressed compressedScheme
 	modelOpt   modelOptScheme
+	columns    columnScheme
 }
 
 // method is who quantized a checkpoint, which decides how its arrays are named and to be read.
@@ -25,7 +26,8 @@ const (
 	methodFP8         method = "fp8"
 	methodCompressed  method = "compressed-tensors"
 	methodModelOpt    method = "modelopt"
-	knownQuantMethods        = "mlx, fp8, compressed-tensors, modelopt"
+	methodColumns     method = "gptq, awq or auto-round"
+	knownQuantMethods        = "mlx, fp8, compressed-tensors, modelopt, gptq, awq, auto-round"
 )
 
 // parseScheme reads the quantization block of config.json, wherever it is, or ModelOpt's separate
@@ -89,6 +91,11 @@ func parseBlock(block object) (s scheme, err error) {
 		s.method = guessMethod(block)
 	case strings.HasPrefix(string(s.method), string(methodModelOpt)+"_"): // modelopt_fp4, modelopt_mixed
 		s.method = methodModelOpt
+	}
+	if name := string(s.method); isColumnMethod(name) {
+		s.method = methodColumns
+		s.columns, err = parseColumns(name, block)
+		return s, err
 	}
 	switch s.method {
 	case methodMLX:

@@ -32,6 +32,7 @@ func takeInventory(config arch.Config, files []*safetensors.File, tensors []Tens
 		return inv, err
 	}
 	inv.noteVision()
+	inv.Unasked = unasked(config, config.Expected(), inv.Tensors)
 	return inv, nil
 }
 

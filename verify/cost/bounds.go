@@ -92,7 +92,7 @@ func loses(from, to quant.Format) bool {
 	case to.Mode == quant.MXFP8:
 		return from.Mode != quant.FP8 && from.Mode != quant.MXFP4
 	case to.Mode == quant.Affine:
-		return from.Mode != quant.Affine && from.Mode != quant.Int // the levels of fewer bits are among those of more
+		return from.Mode != quant.Affine && from.Mode != quant.Int && !from.IsColumns() // the levels of fewer bits are among those of more
 	}
 	return true
 }
