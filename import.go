@@ -19,7 +19,9 @@ type ImportOptions struct {
 	// KeepUnchanged leaves a name alone that points at what would be written already, with a verdict
 	// that still holds.
 	KeepUnchanged bool
-	Watch         Watcher // nil is no one
+	// Values makes Plan read the weights too, and say what is wrong with them. Import always does.
+	Values bool
+	Watch  Watcher // nil is no one
 }
 
 // Import brings a checkpoint into the store, verifies it, and moves the name. Everything that can be

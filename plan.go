@@ -25,11 +25,16 @@ type Planned struct {
 	plan.Plan
 	PeakMemory int64 // bytes that carrying it out needs
 	Space      manifest.Space
-	NoSpace    error // why the store cannot take it; nil if it can
+	NoSpace    error    // why the store cannot take it; nil if it can
+	Values     []string // findings about the weights' values; nil where they were not read
 }
 
 // Report is the plan as scripts read it.
-func (p Planned) Report() plan.Report { return p.Plan.Report(p.PeakMemory, p.Space.Free) }
+func (p Planned) Report() plan.Report {
+	r := p.Plan.Report(p.PeakMemory, p.Space.Free)
+	r.Values = p.Values
+	return r
+}
 
 // Plan says what Import would write into the store. It reads headers and small files of the source,
 // which it fetches into the Hugging Face cache if need be, and changes nothing else.
@@ -45,12 +50,26 @@ func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned,
 	}
 	totals := p.Totals()
 	out := Planned{Plan: p, PeakMemory: encode.PeakMemory(totals.Tensors, o.Jobs)}
+	if o.Values {
+		if out.Values, err = lookAtValues(ctx, src, p, o); err != nil {
+			return Planned{}, err
+		}
+	}
 	bytes, err := stillToWrite(store, p)
 	if err != nil {
 		return Planned{}, err
 	}
 	out.Space, out.NoSpace = store.Preflight(bytes)
 	return out, nil
+}
+
+// lookAtValues reads and encodes all weights, keeps nothing, and says what an import would say of them.
+func lookAtValues(ctx context.Context, src Source, p plan.Plan, o ImportOptions) ([]string, error) {
+	progress := begin(o.Watch, "read")
+	defer progress.End()
+	engine := encode.NewEngine(src, o.Jobs, encode.NewMeter(p.Totals().BytesRead, encoding(progress)))
+	findings, err := engine.Look(ctx, p)
+	return append([]string{}, findings...), err
 }
 
 // stillToWrite is the bytes of blobs that neither an interrupted import nor the store has.

@@ -18,6 +18,7 @@ type ImportResult struct {
 	Seconds      float64         `json:"seconds"`
 	Published    bool            `json:"published"`
 	ScaleSearch  []encode.Gain   `json:"scale_search,omitempty"`
+	Values       []string        `json:"values"`       // findings about the values of what was read, a sentence each
 	Verification *report.Report  `json:"verification"` // null where none was asked for
 	Unchanged    bool            `json:"-"`            // the name had it all before
 }

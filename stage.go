@@ -25,7 +25,7 @@ func (s staged) result(name manifest.Name, start time.Time) ImportResult {
 	return ImportResult{
 		Schema: 1, Name: name, Manifest: s.manifest.Digest(), Tensors: s.stats.Tensors,
 		BytesRead: s.stats.BytesRead, BytesWritten: s.stats.BytesWritten, BytesReused: s.stats.BytesReused,
-		ScaleSearch: s.stats.Gains, Seconds: time.Since(start).Seconds(),
+		ScaleSearch: s.stats.Gains, Values: append([]string{}, s.stats.Findings...), Seconds: time.Since(start).Seconds(),
 	}
 }
 
@@ -44,6 +44,9 @@ func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.P
 	s := staged{Stage: stage}
 	if s.manifest, s.stats, err = writeBlobs(ctx, stage, index, src, p, o); err != nil {
 		return s, errors.Join(err, stage.Keep())
+	}
+	for _, finding := range s.stats.Findings {
+		notef(o.Watch, "warning: %s", finding)
 	}
 	return s, nil
 }

@@ -6,9 +6,12 @@
 works as oracle/gptq.py does, which see. Versions: auto-round 0.16.1, transformers 5.24.0, torch 2.15.0.
 """
 
+import os
 import shutil
 import sys
 from pathlib import Path
+
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 
 import torch
 from auto_round import AutoRound

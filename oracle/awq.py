@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 
 import torch
 from gptqmodel import BACKEND, GPTQModel

@@ -68,9 +68,10 @@ def write_oracle(out, weights, kind):
     assert not missing and not unexpected, (missing, unexpected)
     with torch.no_grad():
         logits = model(torch.tensor([IDS])).logits[0]
+    best = torch.log_softmax(logits.double(), -1).topk(5)
     kept = {
         "ids": IDS,
-        "logprobs": [[round(x, 7) for x in row] for row in torch.log_softmax(logits.double(), -1).tolist()],
+        "top5": [[[i, round(p, 7)] for p, i in zip(*row)] for row in zip(best.values.tolist(), best.indices.tolist())],
         "weights": {name: hashlib.sha256(w.contiguous().numpy().tobytes()).hexdigest()
                     for name, w in sorted(weights.items()) if w.dim() == 2},
     }

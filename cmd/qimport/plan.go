@@ -12,10 +12,14 @@ import (
 )
 
 func planCommand(s stdio) *cli.Command {
-	flags := append(recipeFlags(), &cli.BoolFlag{Name: "all", Usage: "a line for every tensor, also where layers are alike"})
+	flags := append(recipeFlags(),
+		&cli.BoolFlag{Name: "all", Usage: "a line for every tensor, also where layers are alike"},
+		&cli.BoolFlag{Name: "values", Usage: "read the weights too, and say which should not be as they are"})
 	return command(s, "plan", "SOURCE", "say what an import would write, and change nothing", `
 Lists every tensor with the format it has, the one it would get and the rule that decided,
-then sizes, bits a weight, memory and free space. Only headers are read.
+then sizes, bits a weight, memory and free space. Only headers are read, with --values the weights
+too: tensors of nothing but zeros or of no numbers, and nvfp4 groups that are lost, are named as an
+import names them.
 
 Examples:
   qimport plan ./Qwen3.5-0.8B -q nvfp4
@@ -32,7 +36,7 @@ func runPlan(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	o.Watch = c.stdio
+	o.Watch, o.Values = c.stdio, c.Bool("values")
 	p, err := qimport.Plan(ctx, store, o)
 	if err != nil {
 		return err
@@ -44,6 +48,12 @@ func runPlan(ctx context.Context, c call) error {
 func (c call) printPlan(p qimport.Planned, store *manifest.Store) error {
 	return c.print(p.Report(), func(w io.Writer) error {
 		fprintln(w, "%s", strings.TrimRight(p.Text(c.Bool("all")), "\n"))
+		for _, finding := range p.Values {
+			fprintln(w, "values: %s", finding)
+		}
+		if p.Values != nil && len(p.Values) == 0 {
+			fprintln(w, "values: nothing to say")
+		}
 		switch {
 		case p.NoSpace != nil:
 			fprintln(w, "store %s: %v", store.Root(), p.NoSpace)

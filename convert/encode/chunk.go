@@ -65,6 +65,9 @@ func (tw *tensorWriter) encode(s span) (chunk, error) {
 	if err == nil {
 		err = tw.transform(&c, src)
 	}
+	if err == nil {
+		err = tw.look(s, src, c.parts)
+	}
 	switch tw.plan.Transform {
 	case plan.Copy, plan.Expand, plan.Fold, plan.Repack:
 		c.read = buffer

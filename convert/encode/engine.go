@@ -49,6 +49,7 @@ type Engine struct {
 
 	mu       sync.Mutex        // guards what follows
 	searched map[string]losses // by tensor, where scales were searched
+	told     map[string]string // by tensor, what is to be told of its values
 }
 
 // NewEngine makes an engine that works on jobs chunks at a time, 0 for one a core.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +22,7 @@ type tensorWriter struct {
 	pieces []quant.Tensor // of the source
 	places Places
 	global float32 // the nvfp4 scale of the whole tensor; 0 for none
+	seen   seen
 }
 
 // Tensor writes one tensor. blob names what it is part of, for the meter.
@@ -33,6 +35,7 @@ func (e *Engine) Tensor(ctx context.Context, blob string, t plan.Tensor, places 
 		}
 		tw.pieces = append(tw.pieces, piece)
 	}
+	tw.seen.nonzero = make([]atomic.Bool, len(tw.pieces))
 	var err error
 	if tw.global, err = tw.globalScale(ctx); err != nil {
 		return err
@@ -40,6 +43,7 @@ func (e *Engine) Tensor(ctx context.Context, blob string, t plan.Tensor, places 
 	if err := tw.elements(ctx); err != nil {
 		return err
 	}
+	tw.keepSeen()
 	return tw.rest()
 }
 

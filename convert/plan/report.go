@@ -38,6 +38,7 @@ type Report struct {
 	Dropped       []string       `json:"dropped"`
 	Unasked       []string       `json:"unasked"`
 	Warnings      []string       `json:"warnings"`
+	Values        []string       `json:"values"` // null where the weights were not read
 	Blobs         int            `json:"blobs"`
 	BytesRead     int64          `json:"bytes_read"`
 	BytesTotal    int64          `json:"bytes_total"`

@@ -33,9 +33,6 @@ var transformNames = [...]string{
 	ChannelsToBack: "channels moved to the end", AddOne: "1 added", Repack: "same numbers", SubtractOne: "less 1",
 }
 
-// KeepsCodes says whether the elements are written as they were taken from the source.
-func (t Transform) KeepsCodes() bool { return t == Copy || t == Expand || t == Fold || t == Repack }
-
 func (t Transform) String() string { return transformNames[t] }
 
 // chooseTransform says how t becomes the target format. exact: its global scales allow Expand or Fold.
@@ -107,3 +104,13 @@ func takesGlobal(t source.Tensor) bool {
 
 // MakesGlobal says whether a global scale is made, where none is copied.
 func (t Tensor) MakesGlobal() bool { return t.Global && t.Transform != Copy }
+
+// MayBeZero says whether a tensor of nothing but zeros can mean something: a norm around zero, a bias,
+// what is no matrix of the text model.
+func (t Tensor) MayBeZero() bool {
+	switch t.From.Role {
+	case arch.Linear, arch.Embedding, arch.Head, arch.Router, arch.Expert, arch.Conv:
+		return false
+	}
+	return true
+}

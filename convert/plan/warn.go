@@ -14,6 +14,7 @@ import (
 func warnings(inv source.Inventory, tensors []Tensor, mtp MTP, dropped []string) []string {
 	out := warnMTP(inv, mtp, tensors, dropped)
 	out = append(out, warnNorms(inv, tensors)...)
+	out = append(out, warnRouters(tensors)...)
 	out = append(out, warnPairs(tensors)...)
 	out = append(out, warnNames(tensors)...)
 	return append(out, warnTransforms(tensors)...)
@@ -52,6 +53,25 @@ func warnNorms(inv source.Inventory, tensors []Tensor) []string {
 		return nil
 	}
 	return []string{"the norms lack their 1, as in a release, and no conv1d says so: qimport adds it, Ollama will not and answer noise"}
+}
+
+// warnRouters names routers that the producer has quantized to less than eight bits, or to floats of
+// eight, which have three bits of precision: tokens go to other experts than the model was trained for.
+func warnRouters(tensors []Tensor) []string {
+	count, first := 0, ""
+	for _, t := range tensors {
+		coarse := t.Source.IsQuantized() && (t.Source.Mode != quant.Affine && !t.Source.IsColumns() || t.Source.Bits < 8)
+		if t.From.Role != arch.Router || !coarse {
+			continue
+		}
+		if count++; first == "" {
+			first = fmt.Sprintf("%s is %s", t.Name, t.Source)
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the source has %d routers quantized (%s): tokens may go to other experts than those that were trained for them", count, first)}
 }
 
 // joined are projections that Ollama concatenates at load: of two types, both become dense there.

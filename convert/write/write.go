@@ -37,6 +37,7 @@ type Stats struct {
 	BytesWritten int64         // of blobs, config and files included
 	BytesReused  int64         // of blobs that were there already
 	Gains        []encode.Gain // of the tensors whose scales were searched, the largest first
+	Findings     []string      // about values that should not be as they are, of what was not there already
 }
 
 // Blobs carries a plan out: it reads, encodes, hashes and writes over all cores at once, in memory
@@ -72,6 +73,7 @@ func Blobs(ctx context.Context, plan plan.Plan, src Weights, stage *manifest.Sta
 		}
 	}
 	w.stats.BytesRead, w.stats.Gains = w.meter.Read(), w.engine.Gains(plan)
+	w.stats.Findings = w.engine.Findings(plan)
 	return manifest.New(config, append(layers, files...)), w.stats, nil
 }
 
