@@ -6,6 +6,7 @@
 works as oracle/gptq.py does, which see. Versions: auto-round 0.16.1, transformers 5.24.0, torch 2.15.0.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -53,7 +54,9 @@ def layer_weight(kind, bits, group, codes, zeros, scales):
     return layer(torch.eye(cols)).T.contiguous()
 
 
-def unpack(out, bits, group, form, sym):
+def unpack(out, bits, group):
+    config = json.loads((out / "config.json").read_text())["quantization_config"]
+    packing = config.get("packing_format", config["quant_method"])  # AutoRound chooses by bits and symmetry
     weights = {}
     for shard in sorted(out.glob("*.safetensors")):
         with safe_open(shard, "pt") as f:
@@ -62,17 +65,19 @@ def unpack(out, bits, group, form, sym):
                     continue
                 stem = name.removesuffix(".qweight")
                 arrays = [f.get_tensor(f"{stem}.{p}") for p in ("qweight", "qzeros", "scales")]
-                if "awq" in form:
+                if "awq" in packing:
                     w = dequantize_gemm(*arrays[:2], arrays[2].float(), bits, group).T.contiguous()
                 else:
-                    kind = QuantLinear if form == "auto_round" and not sym else QuantLinearLess1
+                    kind = QuantLinearLess1 if "gptq" in packing else QuantLinear
                     w = layer_weight(kind, bits, group, *arrays)
                 weights[stem + ".weight"] = w
     return weights
 
 
-def main(folder):
+def main(folder, *only):
     for name, (bits, group, sym, form, kind) in CASES.items():
+        if only and name not in only:
+            continue
         out = Path(folder) / name
         shutil.rmtree(out, ignore_errors=True)
         quantize(base(kind), out, bits, group, sym, form)
@@ -85,8 +90,8 @@ def main(folder):
                 shutil.rmtree(extra)
             elif extra.name != "config.json" and extra.suffix != ".safetensors":
                 extra.unlink()
-        write_oracle(out, decoded(out, unpack(out, bits, group, form, sym)), kind)
+        write_oracle(out, decoded(out, unpack(out, bits, group)), kind)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

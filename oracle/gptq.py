@@ -31,7 +31,7 @@ CASES = {
     "gptq-4bit-v2-asym": (dict(bits=4, group_size=32, sym=False, desc_act=False, format="gptq_v2"), "dense"),
     "gptq-4bit-act-order": (dict(bits=4, group_size=32, sym=True, desc_act=True), "dense"),
     "gptq-3bit-asym": (dict(bits=3, group_size=64, sym=False, desc_act=False), "dense"),
-    "gptq-8bit-column": (dict(bits=8, group_size=-1, sym=True, desc_act=False), "dense"),
+    "gptq-8bit-column": (dict(bits=8, group_size=-1, sym=True, desc_act=False, act_group_aware=False), "dense"),
     "gptq-4bit-moe": (dict(bits=4, group_size=32, sym=True, desc_act=False), "moe"),
 }
 
@@ -53,8 +53,10 @@ def unpack(out):
     return weights
 
 
-def main(folder):
+def main(folder, *only):
     for name, (config, kind) in CASES.items():
+        if only and name not in only:
+            continue
         out = Path(folder) / name
         shutil.rmtree(out, ignore_errors=True)
         quantize(base(kind), out, config)
@@ -65,4 +67,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
