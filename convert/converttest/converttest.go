@@ -63,10 +63,16 @@ func Golden(t *testing.T, path, got string) {
 	}
 }
 
-// Checkpoints are the shipped checkpoints and, where they are at hand, all fixtures.
+// Checkpoints are the shipped checkpoints, those that the oracles' tools made and, where they are at
+// hand, all fixtures.
 func Checkpoints(t *testing.T) []string {
 	t.Helper()
 	dirs := []string{"../../testdata/qwen3.5-bf16", "../../testdata/qwen3.5-moe-4bit"}
+	made, err := filepath.Glob("../source/testdata/oracle/*")
+	if err != nil || len(made) == 0 {
+		t.Fatalf("no checkpoints of the oracles: %v", err)
+	}
+	dirs = append(dirs, made...)
 	if fixtures := os.Getenv("QIMPORT_FIXTURES"); fixtures != "" {
 		found, err := filepath.Glob(filepath.Join(fixtures, "*", "config.json"))
 		if err != nil || len(found) == 0 {
