@@ -10,7 +10,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3MoeConfig
 
 SIZES = dict(
-    vocab_size=288, hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=2,
+    vocab_size=96, hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=2,
     num_key_value_heads=1, head_dim=32, max_position_embeddings=64, tie_word_embeddings=False,
     rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
 )
@@ -34,7 +34,7 @@ def base(kind):
     folder = Path(tempfile.mkdtemp())
     model.half().save_pretrained(folder)
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer()))
-    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<1>", "pad_token": "<0>"}')
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<95>", "pad_token": "<0>"}')
     return folder
 
 
@@ -47,7 +47,7 @@ def tokenizer():
 
 def prompts():
     g = torch.Generator().manual_seed(2)
-    return [torch.randint(1, SIZES["vocab_size"], (32,), generator=g).tolist() for _ in range(16)]
+    return [torch.randint(1, SIZES["vocab_size"], (32,), generator=g).tolist() for _ in range(64)]
 
 
 def decoded(out, unpacked):

@@ -23,8 +23,8 @@ const (
 	ChannelsToFront                  // the vision patch embedding from channels last to channels first
 	ChannelsToBack                   // and back, for an export
 	AddOne                           // a release-form norm to the converted form, for an export
-	SubtractOne                      // a converted norm to the release form, exactly, beside an MTP head
 	Repack                           // integers to affine: the same codes and scales, and biases for zero points
+	SubtractOne                      // a converted norm to the release form, exactly, beside an MTP head
 )
 
 var transformNames = [...]string{
