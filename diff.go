@@ -22,6 +22,8 @@ type Difference struct {
 	Name string `json:"name"`
 	A    string `json:"a"`
 	B    string `json:"b"`
+	// Keys are the keys in which two JSON files differ, by their path.
+	Keys []string `json:"keys,omitempty"`
 }
 
 func (d Difference) String() string {
@@ -30,6 +32,8 @@ func (d Difference) String() string {
 		return d.Name + ": only in B, " + d.B
 	case d.B == "":
 		return d.Name + ": only in A, " + d.A
+	case d.A == d.B && len(d.Keys) > 0:
+		return d.Name + ": both " + d.A + ", other values of " + someOf(d.Keys)
 	case d.A == d.B:
 		return d.Name + ": both " + d.A + ", other values"
 	}
@@ -51,19 +55,23 @@ func Diff(store *manifest.Store, a, b manifest.Name) (Differences, error) {
 	maps.Copy(all, ofB)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		one, other := ofA[name], ofB[name]
-		if one == other {
+		if one.what == other.what && one.layer.Digest == other.layer.Digest {
 			d.Same++
 			continue
 		}
-		d.Differences = append(d.Differences, Difference{name, one.what, other.what})
+		keys, err := differingKeys(store, one, other)
+		if err != nil {
+			return d, err
+		}
+		d.Differences = append(d.Differences, Difference{name, one.what, other.what, keys})
 	}
 	return d, nil
 }
 
 // described is a blob and, in a word, what is in it.
 type described struct {
-	digest manifest.Digest
-	what   string
+	layer manifest.Layer
+	what  string
 }
 
 // describe lists the layers of a model by name.
@@ -77,7 +85,7 @@ func describe(store *manifest.Store, name manifest.Name) (manifest.Name, map[str
 		return name, nil, err
 	}
 	defer src.Close()
-	all := map[string]described{"config": {e.Manifest.Config.Digest, "config"}}
+	all := map[string]described{"config": {e.Manifest.Config, "config"}}
 	for _, l := range e.Manifest.Layers {
 		what := "file"
 		if l.MediaType == manifest.MediaTypeTensor {
@@ -86,7 +94,7 @@ func describe(store *manifest.Store, name manifest.Name) (manifest.Name, map[str
 		if t, ok := src.Inventory().Tensor(l.Name); ok {
 			what = t.Format.String()
 		}
-		all[l.Name] = described{l.Digest, what}
+		all[l.Name] = described{l, what}
 	}
 	return e.Name, all, nil
 }

@@ -17,7 +17,8 @@ var overlayKinds = map[string]string{
 	manifest.MediaTypeLicense: "license", manifest.MediaTypeParams: "params",
 }
 
-// madeKinds are the layers that an import makes.
+// madeKinds are the layers that an import makes. A licence is one where it has the name of its file; one
+// from a Modelfile has none.
 var madeKinds = []string{manifest.MediaTypeTensor, manifest.MediaTypeJSON}
 
 // keepOverlay adds to a model what the name that it is written for has laid over its model of before:
@@ -36,7 +37,7 @@ func (s *staged) keepOverlay(ctx context.Context, store *manifest.Store, name ma
 	for _, l := range old.Manifest.Layers {
 		kind, laidOver := overlayKinds[l.MediaType]
 		switch {
-		case slices.Contains(madeKinds, l.MediaType):
+		case slices.Contains(madeKinds, l.MediaType) || l.MediaType == manifest.MediaTypeLicense && l.Name != "":
 		case laidOver && likeOurs && s.Reuse(ctx, "over "+l.Digest.String(), l):
 			s.manifest.Layers = append(s.manifest.Layers, l)
 			kept = append(kept, kind)

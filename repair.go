@@ -145,7 +145,7 @@ func (r *remaker) make(ctx context.Context, l manifest.Layer) (bool, error) {
 	switch l.MediaType {
 	case manifest.MediaTypeTensor:
 		return r.tensor(ctx, l)
-	case manifest.MediaTypeJSON:
+	case manifest.MediaTypeJSON, manifest.MediaTypeLicense:
 		if !slices.Contains(source.CarriedFiles(r.src.Files()), l.Name) {
 			return false, nil
 		}

@@ -97,8 +97,8 @@ func Open(dir string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// list names the files of a directory, links to files included. A link that leads nowhere is listed,
-// and so is what has the name of a file that is read without being one, so that opening it tells.
+// list names the files of a directory, links to files included. What has the name of a file that is
+// read without being one is listed too, a link that leads nowhere among them, so that opening it tells.
 func list(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -121,7 +121,7 @@ func isFile(dir string, e fs.DirEntry) bool {
 		return e.Type().IsRegular()
 	}
 	stat, err := os.Stat(filepath.Join(dir, e.Name()))
-	return err == nil && stat.Mode().IsRegular() || errors.Is(err, fs.ErrNotExist)
+	return err == nil && stat.Mode().IsRegular()
 }
 
 // checkFile refuses, before a byte of weights is read, a file that File will not read.

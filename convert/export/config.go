@@ -22,11 +22,14 @@ func pathEntryOf(f quant.Format) pathEntry {
 
 // exportConfig is config.json with the source's words on quantization replaced by MLX's: the format
 // of most weights for all, and one entry for every module that could be quantized, false for those
-// that are not.
+// that are not. One that says all of that already stays as it is, byte for byte.
 func exportConfig(raw []byte, shards []exportShard) ([]byte, error) {
 	config, err := decodeObject(raw)
 	if err != nil {
 		return nil, err
+	}
+	if saysTrue(config, shards) {
+		return raw, nil
 	}
 	for _, key := range []string{"quantization", "quantization_config", "compression_config"} {
 		delete(config, key)

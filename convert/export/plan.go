@@ -63,6 +63,7 @@ func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
 		return exportPlan{}, err
 	}
 	slices.SortFunc(tensors, func(a, b plan.Tensor) int { return strings.Compare(a.Name, b.Name) })
+	x.notes = append(x.notes, noteForm(inv, tensors)...)
 	x.notes = append(x.notes, noteGlobalScales(tensors)...)
 	x.shards = cutShards(tensors)
 	var left []string

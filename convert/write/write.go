@@ -11,6 +11,7 @@ import (
 
 	"qimport/convert/encode"
 	"qimport/convert/plan"
+	"qimport/convert/source"
 	"qimport/manifest"
 )
 
@@ -126,19 +127,33 @@ func (w *writer) blobs(ctx context.Context, plan plan.Plan, keys []blobKey) ([]m
 
 // files writes the files that are carried along, and the config blob.
 func (w *writer) files(plan plan.Plan) (layers []manifest.Layer, config manifest.Layer, err error) {
+	var licences []manifest.Layer // Ollama has them last
 	for _, name := range plan.Files {
 		content, err := w.src.File(name)
 		if err != nil {
 			return nil, config, err
 		}
-		l, err := w.file(manifest.MediaTypeJSON, name, content)
+		l, err := w.file(MediaType(name), name, content)
 		if err != nil {
 			return nil, config, err
 		}
+		if l.MediaType == manifest.MediaTypeLicense {
+			licences = append(licences, l)
+			continue
+		}
 		layers = append(layers, l)
 	}
+	layers = append(layers, licences...)
 	config, err = w.file(manifest.MediaTypeConfig, "", plan.Config.Encode())
 	return layers, config, err
+}
+
+// MediaType is the type of the layer that a file becomes.
+func MediaType(name string) string {
+	if source.IsLicence(name) {
+		return manifest.MediaTypeLicense
+	}
+	return manifest.MediaTypeJSON
 }
 
 // file writes one blob from bytes at hand, unless it is there already.
