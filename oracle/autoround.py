@@ -29,10 +29,7 @@ CASES = {
     "autoround-4bit": (4, 32, True, "auto_round", "dense"),  # packed as auto_round:auto_gptq
     "autoround-4bit-own": (4, 32, False, "auto_round", "dense"),
     "autoround-3bit-gptq": (3, 64, False, "auto_round:auto_gptq", "dense"),
-    "autoround-5bit": (5, 32, True, "auto_round", "dense"),
-    "autoround-7bit-own": (7, 32, False, "auto_round", "dense"),
     "autoround-4bit-awq": (4, 32, False, "auto_round:auto_awq", "dense"),
-    "autoround-6bit-awq": (6, 32, False, "auto_round:auto_awq", "dense"),
     "autoround-2bit-gptq": (2, 32, True, "auto_gptq", "dense"),
     "autoround-4bit-moe": (4, 32, True, "auto_round", "moe"),
 }
