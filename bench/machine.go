@@ -1,15 +1,42 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"math"
+	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/cpu"
 )
+
+// machine is what a reader must know of it to read the tables.
+func machine() string {
+	vectors := ""
+	switch {
+	case cpu.X86.HasAVX512F:
+		vectors = " with AVX-512"
+	case cpu.X86.HasAVX2:
+		vectors = " with AVX2"
+	}
+	info, _ := os.ReadFile("/proc/meminfo")
+	_, rest, _ := strings.Cut(string(info), "MemTotal:")
+	kilobytes, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	memory := "memory unknown"
+	if n, err := strconv.ParseInt(kilobytes, 10, 64); err == nil {
+		memory = size(n<<10) + " of memory"
+	}
+	return fmt.Sprintf("Measured on %d cores (%s%s), %s.", runtime.NumCPU(), cmp.Or(goarch[runtime.GOARCH], runtime.GOARCH), vectors, memory)
+}
+
+var goarch = map[string]string{"amd64": "x86-64"}
 
 // limits are what the machine allows, measured in the same go as what is held to them.
 type limits struct {

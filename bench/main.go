@@ -91,7 +91,7 @@ func (b bench) print(one, document string) error {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	var all []string
+	all := []string{machine() + "\n"}
 	for _, t := range tables {
 		if one != "" && one != t.name {
 			continue
@@ -104,7 +104,7 @@ func (b bench) print(one, document string) error {
 		all = append(all, text)
 	}
 	switch {
-	case all == nil:
+	case len(all) == 1:
 		return fmt.Errorf("no table %q: there are import, verify and run", one)
 	case document == "":
 		return nil

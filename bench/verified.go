@@ -11,8 +11,9 @@ import (
 // verifiedCase is one row of the table of verifications: a model of the smoke level.
 type verifiedCase struct {
 	model
-	as   string // imported from the release in this format; none: the checkpoint is verified as it is
-	full bool   // only where -full asks for it
+	as     string // imported from the release in this format; none: the checkpoint is verified as it is
+	within string // so much memory, the page cache included (within.sh); none: what there is
+	full   bool   // only where -full asks for it
 }
 
 var verifiedCases = []verifiedCase{
@@ -20,6 +21,7 @@ var verifiedCases = []verifiedCase{
 	{model: model{shape: "4b", kind: "nvfp4"}},
 	{model: model{shape: "35b-a3b", layers: 8, kind: "nvfp4"}},
 	{model: model{shape: "35b-a3b", kind: "nvfp4"}, full: true},
+	{model: model{shape: "35b-a3b", kind: "nvfp4"}, within: "8G", full: true},
 }
 
 // exitRefused is qimport's status where a check said no, as it does of random weights' answers.
@@ -63,7 +65,12 @@ func (b bench) verification(c verifiedCase) ([]string, error) {
 		args = []string{"import", dir, "--name", "bench", "--store", filepath.Join(out, "store"), "-q", c.as}
 		title += ", imported as " + c.as
 	}
-	u, err := timedTo(exitRefused, nil, b.qimport, append(args, "--report", report, "--quiet")...)
+	args = append([]string{b.qimport}, append(args, "--report", report, "--quiet")...)
+	if c.within != "" {
+		args = append([]string{"bench/within.sh", c.within}, args...)
+		title += ", within " + c.within + "B of memory"
+	}
+	u, err := timedTo(exitRefused, nil, args[0], args[1:]...)
 	if err != nil {
 		return nil, err
 	}

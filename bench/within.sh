@@ -1,0 +1,18 @@
+#!/bin/sh
+# Runs a command in a control group with so much memory, the page cache of what it reads included.
+#
+#   bench/within.sh 8G COMMAND...
+#
+# Needs root, and control groups of version 1 or 2.
+set -eu
+limit=$1
+shift
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+	group=/sys/fs/cgroup/qimport-bench file=memory.max
+else
+	group=/sys/fs/cgroup/memory/qimport-bench file=memory.limit_in_bytes
+fi
+mkdir -p "$group"
+echo "$limit" >"$group/$file"
+echo $$ >"$group/cgroup.procs"
+exec "$@"
