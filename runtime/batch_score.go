@@ -23,7 +23,11 @@ func (m *Model) ScoreBatch(ctx context.Context, sequences [][]int, each func(seq
 	if err := m.checkAll(sequences); err != nil {
 		return p, err
 	}
-	for _, members := range sideBySide(sequences) {
+	groups := sideBySide(sequences)
+	if m.byLayer(len(groups) + len(sequences[groups[0][0]])/sliceTokens) {
+		return m.scoreByLayer(ctx, sequences, groups, each)
+	}
+	for _, members := range groups {
 		x := m.newBatch()
 		err := x.scoreMembers(ctx, sequences, members, each)
 		x.free()
@@ -72,17 +76,69 @@ func sideBySide(sequences [][]int) [][]int {
 	return batches
 }
 
-// scoreMembers reads the members among sequences, a slice of all of them at a time.
-func (x *batch) scoreMembers(ctx context.Context, sequences [][]int, members []int, each func(int, int, []float32) error) error {
+// scoreByLayer is ScoreBatch with as many groups of sequences in one pass over the layers as it may have.
+func (m *Model) scoreByLayer(ctx context.Context, sequences [][]int, groups [][]int, each func(int, int, []float32) error) (p Precision, err error) {
+	for len(groups) > 0 && err == nil {
+		var all []*reading
+		for tokens := 0; len(groups) > len(all) && tokens < m.pass(); {
+			members := groups[len(all)]
+			x := m.newBatch()
+			all = append(all, &reading{batch: &x, slices: slicesOf(sequences, members), last: true})
+			tokens += len(members) * len(sequences[members[0]])
+		}
+		err = m.scorePass(ctx, all, groups, each)
+		for _, r := range all {
+			r.batch.free()
+			p = p.and(r.precision)
+		}
+		groups = groups[len(all):]
+	}
+	return p, err
+}
+
+// scorePass reads what is in one pass and hands on the logits.
+func (m *Model) scorePass(ctx context.Context, all []*reading, groups [][]int, each func(int, int, []float32) error) error {
+	if err := m.readLayers(ctx, all...); err != nil {
+		return err
+	}
+	for g, r := range all {
+		defer r.free()
+		from := 0
+		for i, slice := range r.slices {
+			err := m.do(ctx, func(s *mlx.Scope) error {
+				return r.score(s, r.states[i], slice, func(row, at int, logits []float32) error {
+					return each(groups[g][row], from+at, logits)
+				})
+			})
+			if err != nil {
+				return err
+			}
+			from += len(slice[0]) // the longest
+		}
+	}
+	return nil
+}
+
+// slicesOf are the slices of the members among sequences, the longest first.
+func slicesOf(sequences [][]int, members []int) (all [][][]int) {
 	longest, width := len(sequences[members[0]]), sliceTokens/len(members)
 	for from := 0; from < longest; from += width {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		slice := make([][]int, len(members))
 		for row, i := range members {
 			ids := sequences[i]
 			slice[row] = ids[min(from, len(ids)):min(from+width, len(ids))]
+		}
+		all = append(all, slice)
+	}
+	return all
+}
+
+// scoreMembers reads the members among sequences, a slice of all of them at a time.
+func (x *batch) scoreMembers(ctx context.Context, sequences [][]int, members []int, each func(int, int, []float32) error) error {
+	from := 0
+	for _, slice := range slicesOf(sequences, members) {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		err := x.run(slice, keepHidden, func(s *mlx.Scope, hidden *mlx.Array) error {
 			return x.score(s, hidden, slice, func(row, at int, logits []float32) error {
@@ -92,6 +148,7 @@ func (x *batch) scoreMembers(ctx context.Context, sequences [][]int, members []i
 		if err != nil {
 			return err
 		}
+		from += len(slice[0]) // the longest
 	}
 	return nil
 }

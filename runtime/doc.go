@@ -19,6 +19,8 @@ type Weights interface {
 	// Pieces lends a tensor as it lies: whole, or, of a stack whose experts lie one by one, each of
 	// them, with the first dimension 1. Its bytes stay until the model is closed.
 	Pieces(name string) ([]quant.Tensor, error)
+	// Need says that lent bytes will soon be read, so that they may be fetched.
+	Need(b []byte)
 	// Guard runs a function that reads lent bytes. Where it returns an *untrusted.Fault, because a
 	// file was cut short meanwhile, the error names the file.
 	Guard(func() error) error

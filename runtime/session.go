@@ -21,6 +21,7 @@ const sliceTokens = 256
 type Session struct {
 	batch  // of one sequence
 	tokens []int
+	ahead  *reading // slices that the caches hold already, but tokens not
 }
 
 // NewSession starts an empty sequence.
@@ -33,7 +34,7 @@ func (x *Session) Tokens() []int { return slices.Clone(x.tokens) }
 func (x *Session) Len() int { return len(x.tokens) }
 
 // Feed reads tokens and returns the logits [vocabulary] of what may follow the last of them. A
-// cancelled context ends it between two slices of the tokens; Len says how many have been read.
+// cancelled context ends it after a slice of the tokens; Len says how many have been read.
 func (x *Session) Feed(ctx context.Context, ids []int) ([]float32, error) {
 	var logits []float32
 	err := x.eachSlice(ctx, ids, func(ids []int, last bool) error {
@@ -74,9 +75,13 @@ func (x *Session) eachSlice(ctx context.Context, ids []int, run func(ids []int, 
 	if err := x.check(ids); err != nil {
 		return err
 	}
+	defer x.catchUp()
 	for at := 0; at < len(ids); at += sliceTokens {
 		end := min(at+sliceTokens, len(ids))
 		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := x.readAhead(ctx, ids[at:]); err != nil {
 			return err
 		}
 		if err := run(ids[at:end], end == len(ids)); err != nil {
@@ -112,8 +117,60 @@ func (m *Model) check(read int, ids []int) error {
 	return nil
 }
 
+// readAhead reads what one pass over the layers reads of ids, if more than a slice is left and none of an
+// earlier pass.
+func (x *Session) readAhead(ctx context.Context, ids []int) error {
+	if x.ahead != nil || !x.model.byLayer((len(ids)+sliceTokens-1)/sliceTokens) {
+		return nil
+	}
+	r := &reading{batch: &x.batch}
+	for slice := range slices.Chunk(ids[:min(x.model.pass(), len(ids))], sliceTokens) {
+		r.slices = append(r.slices, [][]int{slice})
+	}
+	if err := x.model.readLayers(ctx, r); err != nil {
+		return err
+	}
+	x.ahead = r
+	return nil
+}
+
+// catchUp ends a pass whose slices have not all been asked for: the caches hold them.
+func (x *Session) catchUp() {
+	if x.ahead == nil {
+		return
+	}
+	for _, slice := range x.ahead.slices {
+		x.tokens = append(x.tokens, slice[0]...)
+	}
+	x.ahead.free()
+	x.ahead = nil
+}
+
+// runAhead is run for the next slice of a pass.
+func (x *Session) runAhead(ids []int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array, then func(*mlx.Scope, *mlx.Array) error) error {
+	hidden := x.ahead.states[0]
+	x.ahead.slices, x.ahead.states = x.ahead.slices[1:], x.ahead.states[1:]
+	if len(x.ahead.states) == 0 {
+		x.ahead = nil
+	}
+	x.tokens = append(x.tokens, ids...)
+	return x.model.do(context.Background(), func(s *mlx.Scope) error {
+		wanted := graph(s, s.Adopt(hidden))
+		if err := s.Eval(wanted); err != nil {
+			return err
+		}
+		if err := x.model.sound(); err != nil {
+			return err
+		}
+		return then(s, wanted)
+	})
+}
+
 // run reads one slice of tokens; see batch.run. When then is called, they are read.
 func (x *Session) run(ids []int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array, then func(*mlx.Scope, *mlx.Array) error) error {
+	if x.ahead != nil {
+		return x.runAhead(ids, graph, then)
+	}
 	return x.batch.run([][]int{ids}, graph, func(s *mlx.Scope, wanted *mlx.Array) error {
 		x.tokens = append(x.tokens, ids...)
 		return then(s, wanted)

@@ -178,6 +178,23 @@ func (f *File) Release(b []byte) bool {
 	return true
 }
 
+// Need lets the kernel fetch the pages of b, if b is of this file's map, and says whether it is.
+func (f *File) Need(b []byte) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(b) == 0 || len(f.m) == 0 {
+		return false
+	}
+	start, from := address(b), address(f.m)
+	end := start + uintptr(len(b))
+	if start < from || end > from+uintptr(len(f.m)) {
+		return false
+	}
+	page := uintptr(os.Getpagesize())
+	willNeed(f.m[max(start&^(page-1), from)-from : end-from])
+	return true
+}
+
 // Close unmaps the data; what Bytes lent is gone.
 func (f *File) Close() error {
 	f.mu.Lock()

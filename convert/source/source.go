@@ -73,6 +73,16 @@ func (s *Source) Release(b []byte) {
 	}
 }
 
+// Need asks for mapped bytes lent by Load, LoadPiece or Pieces to be fetched, because they will soon be
+// read. Bytes that are not of this source's maps are left alone.
+func (s *Source) Need(b []byte) {
+	for _, f := range s.shards {
+		if f.Need(b) {
+			return
+		}
+	}
+}
+
 // Files are the names of the other files of the model (config.json, tokenizer.json …), sorted.
 func (s *Source) Files() []string { return s.inv.Files }
 

@@ -72,8 +72,8 @@ func (m *Mapped) Each(f func(b []byte)) {
 	}
 }
 
-// stacked says whether there are experts to choose from.
-func (m *Mapped) stacked() bool { return len(m.matrix.Experts) > 1 }
+// Stacked says whether there are experts to choose from.
+func (m *Mapped) Stacked() bool { return len(m.matrix.Experts) > 1 }
 
 // multiply is x [.., in] times the matrix's transpose: [.., out], float32.
 func (m *Mapped) multiply(s *mlx.Scope, x *mlx.Array) *mlx.Array {

@@ -103,15 +103,21 @@ func (d *Decoder) Products() []layer.Product {
 // on: the normalised states [B, T, H] that Logits takes.
 func (d *Decoder) Hidden(s *mlx.Scope, ids *mlx.Array, caches []layer.Cache) *mlx.Array {
 	x := d.Embedding.Lookup(s, ids)
-	for i, b := range d.Blocks {
-		x = s.Only(func(s *mlx.Scope) *mlx.Array {
-			return s.Add(x, b.Mixer.Forward(s, b.MixerNorm.Apply(s, x), &caches[i]))
-		})
-		x = s.Only(func(s *mlx.Scope) *mlx.Array {
-			return s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x)))
-		})
+	for i := range d.Blocks {
+		x = d.Block(s, i, x, &caches[i])
 	}
 	return d.Norm.Apply(s, x)
+}
+
+// Block runs states [B, T, H] through one block and its cache.
+func (d *Decoder) Block(s *mlx.Scope, i int, x *mlx.Array, cache *layer.Cache) *mlx.Array {
+	b := d.Blocks[i]
+	x = s.Only(func(s *mlx.Scope) *mlx.Array {
+		return s.Add(x, b.Mixer.Forward(s, b.MixerNorm.Apply(s, x), cache))
+	})
+	return s.Only(func(s *mlx.Scope) *mlx.Array {
+		return s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x)))
+	})
 }
 
 // Logits maps normalised states [.., H] to float32 logits [.., V]. Entries from the tokenizer's
