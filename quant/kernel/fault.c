@@ -17,7 +17,7 @@ static struct sigaction before;
 static uintptr_t page;
 static __thread volatile int inside;
 static _Atomic int64_t faults;
-static _Atomic uint64_t first;
+static _Atomic uint64_t last;
 
 static void pass_on(int sig, siginfo_t *info, void *context) {
 	if (before.sa_flags & SA_SIGINFO) {
@@ -36,8 +36,8 @@ static void on_fault(int sig, siginfo_t *info, void *context) {
 		pass_on(sig, info, context);
 		return;
 	}
-	if (atomic_fetch_add(&faults, 1) == 0)
-		atomic_store(&first, (uint64_t)(uintptr_t)info->si_addr);
+	atomic_store(&last, (uint64_t)(uintptr_t)info->si_addr);
+	atomic_fetch_add(&faults, 1);
 }
 
 static void install(void) {
@@ -58,6 +58,7 @@ void qk_enter(void) { inside++; }
 void qk_leave(void) { inside--; }
 
 int64_t qk_faults(uint64_t *address) {
-	*address = atomic_load(&first);
-	return atomic_load(&faults);
+	int64_t count = atomic_load(&faults);
+	*address = atomic_load(&last);
+	return count;
 }

@@ -47,6 +47,6 @@ void qk_set_threads(int threads);
 void qk_watch(void);
 void qk_enter(void);
 void qk_leave(void);
-int64_t qk_faults(uint64_t *first);
+int64_t qk_faults(uint64_t *last);
 
 #endif

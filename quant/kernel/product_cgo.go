@@ -32,8 +32,8 @@ func SetThreads(n int) {
 }
 
 // Faults is how many pages of mapped files products found to be gone since the program began, and the
-// address of the first. Such pages read as zeros: a result is good only if the count stayed as it was.
-func Faults() (count int, first uintptr) {
+// address of the last. Such pages read as zeros: a result is good only if the count stayed as it was.
+func Faults() (count int, last uintptr) {
 	var at C.uint64_t
 	n := C.qk_faults(&at)
 	return int(n), uintptr(at)

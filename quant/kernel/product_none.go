@@ -17,4 +17,4 @@ func (m *Matrix) Entry(Entry) (function, argument unsafe.Pointer) { return nil, 
 func SetThreads(int) {}
 
 // Faults is 0: a fault in Go is Go's.
-func Faults() (count int, first uintptr) { return 0, 0 }
+func Faults() (count int, last uintptr) { return 0, 0 }
