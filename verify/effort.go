@@ -19,7 +19,7 @@ const (
 	nominalBytes = 10e9
 	nominalFlops = 100e9
 
-	stepSeconds         = 10  // that single steps may take, but for
+	stepSeconds         = 5   // that single steps may take, but for
 	leastSteps          = 64  // which are always made
 	mostSteps           = 600 // more show nothing new
 	stepBytes           = 256 << 20

@@ -32,8 +32,8 @@ func TestEffort(t *testing.T) {
 		seconds float64 // at most
 	}{
 		{"of nothing", size{}, report.Smoke, 568, 2049, 1},
-		{"0.8B", small08, report.Smoke, 125, 513, 30},
-		{"0.8B, quality", small08, report.Quality, 125, 2049, 60},
+		{"0.8B", small08, report.Smoke, 64, 513, 30},
+		{"0.8B, quality", small08, report.Quality, 64, 2049, 60},
 		{"4B", dense4, report.Smoke, 64, 513, 120},
 		{"4B, quality", dense4, report.Quality, 64, 513, 120},
 		{"35B-A3B", moe35, report.Smoke, 64, 513, 600},
