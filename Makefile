@@ -7,7 +7,7 @@
 # make soak      imports beside removals, gc and Ollama, for MINUTES (5)
 # make fuzz      every fuzz target in turn, FUZZTIME each (30s); the first finding ends it (fuzz.sh)
 # make bench     imports, verifications and runs beside their limits and peers, as tables: ten minutes and 30 GB
-#                of scratch space once llama.cpp is built (bench/llama.sh); BENCHFLAGS='-full -write README.md'
+#                of scratch space once llama.cpp is built (bench/llama.sh); BENCHFLAGS='-n 1 -write README.md'
 # make check     format, vet, staticcheck, with and without cgo;  make vuln: known vulnerabilities
 # make ci        all that a change must pass (.ci/run)
 # make env       what to export before calling go by hand: eval "$(make -s env)"

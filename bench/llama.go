@@ -27,6 +27,9 @@ func (b bench) llama(c runCase) (rates, error) {
 		fmt.Fprintf(os.Stderr, "without llama.cpp: %v\n", err)
 		return rates{}, nil
 	}
+	if r, ok := b.llamaRates[gguf]; ok {
+		return r, nil
+	}
 	u, err := timed(nil, filepath.Join(b.llamaDir(), "llama-bench"), "-m", gguf, "-p", strconv.Itoa(promptTokens), "-n", strconv.Itoa(answerTokens), "-r", strconv.Itoa(b.n), "-o", "json")
 	if err != nil {
 		return rates{}, err
@@ -43,6 +46,7 @@ func (b bench) llama(c runCase) (rates, error) {
 			r.prefill = test.Rate
 		}
 	}
+	b.llamaRates[gguf] = r
 	return r, nil
 }
 

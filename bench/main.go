@@ -2,7 +2,7 @@
 // prints ratios as tables in Markdown. It makes its own inputs: checkpoints of random weights at
 // released shapes.
 //
-//	go run ./bench [-write FILE] [-full] [-n RUNS] [-dir DIR]   all tables
+//	go run ./bench [-write FILE] [-full] [-n RUNS] [-dir DIR]   all tables (all flags: -h)
 //	go run ./bench import|verify|run                            one of them, with the same flags
 //	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR         write a checkpoint
 //	go run ./bench limit STORE DIR                              hash and write a store's blobs, as a process of its own
@@ -43,9 +43,11 @@ func run(args []string) error {
 // bench is what the tables share.
 type bench struct {
 	qimport, dir, only string
-	n                  int  // runs of each
-	full               bool // the large models too
+	n                  int    // runs of each
+	full               bool   // the large models too
+	within             string // memory for the largest, as within.sh takes it
 	noLlama            bool
+	llamaRates         map[string]rates // by file: formats of as many bits share a run
 }
 
 // leaves says whether -only leaves a shape out.
@@ -66,15 +68,16 @@ func tablesCommand(args []string) error {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		one, args = args[0], args[1:]
 	}
-	var b bench
+	b := bench{llamaRates: map[string]rates{}}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&b.n, "n", 3, "runs of each")
 	flags.StringVar(&b.dir, "dir", filepath.Join(os.TempDir(), "qimport-bench"), "a `folder` for checkpoints, stores and llama.cpp")
 	flags.StringVar(&b.qimport, "qimport", "bin/qimport", "the built binary")
 	flags.StringVar(&b.only, "only", "", "one shape: "+shapeNames())
-	flags.BoolVar(&b.full, "full", false, "the 35B-A3B shape of full depth too: 20 GB")
+	flags.BoolVar(&b.full, "full", false, "the 4B shape too, and the 35B-A3B shape of full depth: 20 GB")
+	flags.StringVar(&b.within, "within", "", "verify that one in so much `memory` as well, as 8G: needs root")
 	flags.BoolVar(&b.noLlama, "no-llama", false, "without llama.cpp")
-	write := flags.String("write", "", "a Markdown `FILE` whose part <!-- speeds --> becomes the tables")
+	write := flags.String("write", "", "a Markdown `FILE` whose parts <!-- speeds: TABLE --> become the tables")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (b bench) print(one, document string) error {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	all := []string{machine() + "\n"}
+	made := false
 	for _, t := range tables {
 		if one != "" && one != t.name {
 			continue
@@ -100,16 +103,19 @@ func (b bench) print(one, document string) error {
 		if err != nil {
 			return err
 		}
+		made = true
+		text = machine() + "\n\n" + text
 		fmt.Println(text)
-		all = append(all, text)
+		if document != "" {
+			if err := replacePart(document, "speeds: "+t.name, text); err != nil {
+				return err
+			}
+		}
 	}
-	switch {
-	case len(all) == 1:
+	if !made {
 		return fmt.Errorf("no table %q: there are import, verify and run", one)
-	case document == "":
-		return nil
 	}
-	return replacePart(document, "speeds", strings.Join(all, "\n"))
+	return nil
 }
 
 // replacePart writes text between a document's marker and its end.
