@@ -25,18 +25,24 @@ func (t Tensor) CheckCodes(from, to int) error {
 // intRowsSize is what n rows take as copyInts leaves them.
 func (t Tensor) intRowsSize(n int) int {
 	cols := Columns(t.Shape)
-	if affine, dtype, ok := t.Format.AffineOf(cols, t.ScaleDtype); ok {
+	if affine, dtype, ok := t.affine(); ok {
 		weight, scales, biases := affine.PartSizes(n*cols, dtype)
 		return weight + scales + biases
 	}
 	return 4 * n * cols
 }
 
+// affine is what a copy is: affine where a format holds these numbers and nothing is to be done to them.
+func (t Tensor) affine() (Format, Dtype, bool) {
+	f, dtype, ok := t.Format.AffineOf(Columns(t.Shape), t.ScaleDtype)
+	return f, dtype, ok && len(t.Inputs) == 0
+}
+
 // copyInts fills out, a tensor of as many rows as its shape says, from row from on: affine where a format
 // holds these numbers, else float32.
 func (t Tensor) copyInts(out *Tensor, dst []byte, from int) {
 	n, cols := out.Shape[0], out.Shape[1]
-	affine, dtype, ok := t.Format.AffineOf(cols, t.ScaleDtype)
+	affine, dtype, ok := t.affine()
 	if !ok {
 		out.Format, out.ScaleDtype, out.Data = FormatF32, NoDtype, dst[:4*n*cols]
 		t.copyValues(out.Data, from, n)
@@ -106,14 +112,14 @@ func (t Tensor) copyValues(dst []byte, from, n int) {
 	}
 }
 
-// decodeInts is Decode of integers: by way of a copy, as everything that reads them.
+// decodeInts is Decode of integers: of each the product by its scale, rounded once.
 func (t Tensor) decodeInts(dst []float32, row int) error {
 	n := len(dst) / Columns(t.Shape)
 	if err := t.CheckCodes(row, row+n); err != nil {
 		return err
 	}
-	t.Inputs = nil
-	return t.CopyRows(make([]byte, t.RowsSize(n)), row, row+n).decode(dst, 0)
+	t.copyValues(Float32s(dst).Data, row, n)
+	return nil
 }
 
 // codes writes the codes of a row, one a byte.
