@@ -155,6 +155,12 @@ func (s matrixSource) holdToReference(t *testing.T, store string) string {
 // loadStored loads a model of a store, to be computed in float32.
 func loadStored(t *testing.T, dir, named string) *runtime.Model {
 	t.Helper()
+	return loadThrough(t, dir, named, func(w runtime.Weights) runtime.Weights { return w })
+}
+
+// loadThrough is loadStored of a model as it is seen through see.
+func loadThrough(t *testing.T, dir, named string, see func(runtime.Weights) runtime.Weights) *runtime.Model {
+	t.Helper()
 	store, err := manifest.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +178,7 @@ func loadStored(t *testing.T, dir, named string) *runtime.Model {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	m, err := runtime.Load(t.Context(), src, runtime.Options{Compute: runtime.F32, Device: mlx.CPU})
+	m, err := runtime.Load(t.Context(), see(src), runtime.Options{Compute: runtime.F32, Device: mlx.CPU})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,14 +62,13 @@ func modelOptFP8(b *bundle, t *Tensor) error {
 	const block = 128
 	f, scale := quant.Format{Mode: quant.FP8, Bits: 8}, b.scale
 	switch {
-	case quant.Elements(scale.Shape) == 1:
 	case len(scale.Shape) == 4:
 		f.BlockRows, f.BlockCols = block, block
 		scale.Shape = []int{scale.Shape[0], scale.Shape[2]}
 		if !slices.Equal(b.scale.Shape, []int{scale.Shape[0], 1, scale.Shape[1], 1}) {
 			return fmt.Errorf("its scales are %s, which are none of blocks", b.scale)
 		}
-	default:
+	case quant.Elements(scale.Shape) != 1:
 		f.BlockRows = 1
 	}
 	return setFP8(t, f, b.weight, scale)

@@ -20,7 +20,7 @@ type modelOptScheme struct {
 const mixedPrecision = "MIXED_PRECISION"
 
 // modelOptAlgorithms are ModelOpt's words, and whether a tensor of that format is one of theirs. What they
-// say of activations beside the weights is of no concern here.
+// say of activations beside the weights is of no concern here. A matrix of one block has one scale.
 var modelOptAlgorithms = map[string]func(quant.Format) bool{
 	"NVFP4":                     func(f quant.Format) bool { return f.Mode == quant.NVFP4 },
 	"NVFP4_AWQ":                 func(f quant.Format) bool { return f.Mode == quant.NVFP4 },
@@ -31,8 +31,8 @@ var modelOptAlgorithms = map[string]func(quant.Format) bool{
 	"MXFP8":                     func(f quant.Format) bool { return f.Mode == quant.MXFP8 },
 	"FP8":                       func(f quant.Format) bool { return f.Mode == quant.FP8 && f.BlockRows == 0 },
 	"FP8_PER_CHANNEL_PER_TOKEN": func(f quant.Format) bool { return f.Mode == quant.FP8 && f.BlockRows == 1 },
-	"FP8_PB_WO":                 func(f quant.Format) bool { return f.Mode == quant.FP8 && f.BlockCols > 0 },
-	"FP8_PB_REAL":               func(f quant.Format) bool { return f.Mode == quant.FP8 && f.BlockCols > 0 },
+	"FP8_PB_WO":                 func(f quant.Format) bool { return f.Mode == quant.FP8 && f.BlockRows != 1 },
+	"FP8_PB_REAL":               func(f quant.Format) bool { return f.Mode == quant.FP8 && f.BlockRows != 1 },
 	"W8A16":                     func(f quant.Format) bool { return f.Mode == quant.Int && f.Bits == 8 },
 	"W8A8_SQ_PER_CHANNEL":       func(f quant.Format) bool { return f.Mode == quant.Int && f.Bits == 8 },
 	"W4A16_AWQ":                 func(f quant.Format) bool { return f.Mode == quant.Int && f.Bits == 4 },

@@ -1,0 +1,56 @@
+package source
+
+// Scheme is one way in which quantized weights are published, and what an import that asks for no type
+// makes of it. docs/sources.md is written from the list.
+type Scheme struct {
+	Producer string
+	Name     string // the producer's word
+	Fate     Fate
+	Becomes  string // the format, or why it is refused
+}
+
+// Fate is what becomes of a scheme's weights.
+type Fate string
+
+// The fates. What is kept has the very numbers of the source.
+const (
+	FateKept    Fate = "bit for bit"
+	FateDecoded Fate = "decoded"
+	FateLayers  Fate = "layer by layer"
+	FateRefused Fate = "refused by name"
+)
+
+// Schemes lists what is known of quantized sources, by producer.
+func Schemes() []Scheme {
+	const (
+		ct = "compressed-tensors"
+		mo = "ModelOpt"
+	)
+	return []Scheme{
+		{"MLX", "affine, nvfp4, mxfp4, mxfp8", FateKept, "the same"},
+		{"FP8", "blocks of 128x128, or one scale", FateDecoded, "bf16; mxfp8, the same numbers, where all scales are powers of two"},
+		{ct, "pack-quantized, symmetric", FateKept, "affine of 2 to 8 bits; 7 bits as 8; a scale a row is repeated for each group"},
+		{ct, "pack-quantized, with zero points", FateKept, "affine; scales and biases in float32, since a bias in bf16 would be rounded"},
+		{ct, "pack-quantized, groups that 32 does not divide", FateDecoded, "bf16"},
+		{ct, "pack-quantized, with activation order", FateRefused, "weight_g_idx"},
+		{ct, "int-quantized (W8A8, W4A8)", FateKept, "affine"},
+		{ct, "nvfp4-pack-quantized", FateKept, "nvfp4 with its global scale, beside experts where block scales take it up; else bf16"},
+		{ct, "mxfp4-pack-quantized", FateKept, "mxfp4"},
+		{ct, "mxfp8-quantized", FateKept, "mxfp8"},
+		{ct, "float-quantized, naive-quantized: e4m3 by tensor, row, group or block", FateDecoded, "bf16; mxfp8, the same numbers, where all scales are powers of two"},
+		{ct, "mixed-precision, several groups", FateLayers, "each layer by the group whose targets name it"},
+		{ct, "transform_config, fused into the weights", FateKept, "as its format; the rotations are in the weights"},
+		{ct, "transform_config, applied while running", FateRefused, "rotations of inputs, outputs, queries or the KV cache"},
+		{ct, "marlin-24, sparse-24-bitmask", FateRefused, "weights of which the zeros are left out"},
+		{mo, "NVFP4, W4A16_NVFP4, W4A8_NVFP4_FP8", FateKept, "nvfp4 with its global scale, beside experts where block scales take it up; else bf16"},
+		{mo, "MXFP4, W4A8_MXFP4_FP8", FateKept, "mxfp4"},
+		{mo, "MXFP8", FateKept, "mxfp8"},
+		{mo, "FP8, FP8_PER_CHANNEL_PER_TOKEN, FP8_PB_WO", FateDecoded, "bf16; mxfp8, the same numbers, where all scales are powers of two"},
+		{mo, "W8A16", FateKept, "affine of 8 bits, scales in float32"},
+		{mo, "W4A16_AWQ without pre_quant_scale", FateKept, "affine of 4 bits, scales in float32"},
+		{mo, "pre_quant_scale (NVFP4_AWQ, W4A16_AWQ, W8A8_SQ_PER_CHANNEL)", FateDecoded, "bf16, the scales of the input multiplied in; layers without one as their algorithm"},
+		{mo, "MIXED_PRECISION", FateLayers, "each layer by its own algorithm, in hf_quant_config.json alone too"},
+		{mo, "NVFP4_SVD", FateRefused, "a low-rank part beside the weight"},
+		{mo, "W4A8_AWQ", FateRefused, "weights rounded twice"},
+	}
+}
