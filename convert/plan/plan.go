@@ -163,7 +163,7 @@ func planTensor(t source.Tensor, d recipe.Decision, patches source.Patches, exac
 	tp := Tensor{Name: t.Name, Shape: t.Shape, Source: t.Format, Target: d.Format, Rule: d.Rule, From: t}
 	tp.Scale = scaleDtype(t, d.Format)
 	tp.Transform = chooseTransform(t, d.Format, patches, exact)
-	if tp.Transform == Repack && !exact { // no bf16 or f16 is a zero point times a scale
+	if tp.Transform == Repack && t.Format.IsColumns() && !exact { // no bf16 or f16 is a zero point times a scale
 		tp.Scale = quant.F32
 	}
 	if tp.Transform == ChannelsToFront {
