@@ -8,7 +8,7 @@ import (
 
 // CheckProduct computes products of some rows of experts, as NewProduct takes them, for each number of
 // columns, and holds them to the definition: rows decoded, products and sums in float64. It returns the
-// largest error, where 1 is the bound of kernel.Matrix.Definition; more than 1, or NaN, is a wrong
+// largest error, where 1 is the bound of kernel.Row.Times; more than 1, or NaN, is a wrong
 // product. Columns are random numbers about 1 in size, the same each time. It costs len(rows) rows, not
 // the whole matrix; each row is computed with the one that follows it in its span.
 func CheckProduct(experts [][]Span, rows, columns []int) (worst float64, err error) {
@@ -57,10 +57,14 @@ func (p *Product) offBy(n int) (worst float64) {
 	}
 	y := make([]float32, n*p.Out())
 	p.Multiply(y, x)
-	for i, got := range y {
-		want, bound := p.m.Definition(0, i%p.Out(), x[i/p.Out()*p.In():][:p.In()])
-		if off := math.Abs(float64(got)-float64(want)) / bound; !(off <= worst) && got != want {
-			worst = off
+	for o := range p.Out() {
+		row := p.m.Row(0, o)
+		for c := range n {
+			got := y[c*p.Out()+o]
+			want, bound := row.Times(x[c*p.In():][:p.In()])
+			if off := math.Abs(float64(got)-float64(want)) / bound; !(off <= worst) && got != want {
+				worst = off
+			}
 		}
 	}
 	return worst

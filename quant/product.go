@@ -15,7 +15,7 @@ type Span struct {
 }
 
 // Product multiplies by a matrix [Out, In], or a stack of them, whose rows stay packed where they lie.
-// Columns are float32, and so are sums: see kernel.Matrix.Definition for the bound of the error. Results
+// Columns are float32, and so are sums: see kernel.Row.Times for the bound of the error. Results
 // are the same bits on any number of threads. Several goroutines may use a product at the same time.
 type Product struct{ m *kernel.Matrix }
 

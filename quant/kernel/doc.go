@@ -24,7 +24,7 @@
 //   - More: tiles of 48 rows and 256 elements are decoded once and multiplied with panels of columns.
 //     Columns of experts are gathered by expert first, so that an expert is decoded once for all of them.
 //
-// What holds of results: the error is within the bound of Matrix.Definition. Each output is computed by one
+// What holds of results: the error is within the bound of Row.Times. Each output is computed by one
 // thread in an order that the number of threads and other calls do not change, so that it has the same bits
 // on any number of threads. It depends on the instruction set, and on which of the three classes its
 // columns fall into: the same column alone and among others may differ, within the bound. An output whose

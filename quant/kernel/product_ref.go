@@ -72,24 +72,37 @@ func (m *Matrix) decodeRef(y []float32, ids []int32) {
 	}
 }
 
-// Definition is output o of expert e for one column, as defined, and the bound: every version's result
-// is within it.
+// Row is a row by the definition, and what the errors of its elements go by.
+type Row struct {
+	w    []float32
+	size []float64
+}
+
+// Row is row o of expert e.
+func (m *Matrix) Row(e, o int) Row {
+	r, i := m.find(e, o)
+	row := Row{make([]float32, m.In), make([]float64, m.In)}
+	r.decode(&reference, row.w, i)
+	for k, v := range row.w {
+		row.size[k] = r.magnitude(v, i, k, m.In)
+	}
+	return row
+}
+
+// Times is the product with a column, as defined, and the bound: every version's result is within it.
 //
 // The bound is (in/16 + 320)*2^-24 * sum(|w||x|) + 2^-126, where |w| of an affine row is |code*scale| +
 // |bias|. A sum's error is at most u = 2^-24 of the sum of magnitudes for each addition that a term goes
 // through, the first order of u. Versions add in at least 16 partial sums along a row, or in pieces of
 // at most 256 terms that are added up, at most in/16 + 256 + 24 additions; the rest is for the rounding
 // of the values themselves, of scales times global scale, and for the result's own.
-func (m *Matrix) Definition(e, o int, x []float32) (y float32, bound float64) {
-	r, i := m.find(e, o)
-	w := make([]float32, m.In)
-	r.decode(&reference, w, i)
+func (r Row) Times(x []float32) (y float32, bound float64) {
 	sum := 0.0
-	for k, v := range w {
-		sum += r.magnitude(v, i, k, m.In) * math.Abs(float64(x[k]))
+	for k, s := range r.size {
+		sum += s * math.Abs(float64(x[k]))
 	}
-	u := 0x1p-24 * (float64(m.In)/16 + 320)
-	return float32(dot64(w, x)), u*sum + 0x1p-126
+	u := 0x1p-24 * (float64(len(r.w))/16 + 320)
+	return float32(dot64(r.w, x)), u*sum + 0x1p-126
 }
 
 // magnitude is what the error of element k of row i, of value v, goes by.

@@ -92,9 +92,13 @@ func normal(rng *rand.Rand, n int) []float32 {
 // mustBeWithin holds y [n, Out] to the definition of expert e.
 func (m *Matrix) mustBeWithin(t *testing.T, what string, e, n int, y, x []float32) {
 	t.Helper()
-	for c := range n {
-		for o := range m.Out {
-			want, bound := m.Definition(e, o, x[c*m.In:][:m.In])
+	for o := range m.Out {
+		row := m.Row(e, o)
+		for c := range n {
+			if c > 40 && c < n-20 && c%7 > 0 {
+				continue // some of many are enough
+			}
+			want, bound := row.Times(x[c*m.In:][:m.In])
 			got := y[c*m.Out+o]
 			if d := math.Abs(float64(got) - float64(want)); !(d <= bound) {
 				t.Fatalf("%s: column %d of %d, row %d: got %v, want %v, off by %.3g of the bound", what, c, n, o, got, want, d/bound)
@@ -113,7 +117,7 @@ func TestProduct(t *testing.T) {
 				if in%f.unit != 0 {
 					continue
 				}
-				out := []int{1, 2, 3, 5, 13, 37}[i]
+				out := []int{1, 2, 3, 5, 101, 13}[i]
 				rows := f.make(rng, out, in)
 				for _, n := range wideCounts {
 					if n*in*out > 1<<20 && testing.Short() {
