@@ -52,5 +52,7 @@ func Schemes() []Scheme {
 		{mo, "MIXED_PRECISION", FateLayers, "each layer by its own algorithm, in hf_quant_config.json alone too"},
 		{mo, "NVFP4_SVD", FateRefused, "a low-rank part beside the weight"},
 		{mo, "W4A8_AWQ", FateRefused, "weights rounded twice"},
+		{"GPTQ, AutoRound", "2 to 8 bits, v1 and v2, without activation order", FateKept, "affine, scales in float32 where a zero point times a scale needs it"},
+		{"GPTQ, AutoRound", "with activation order", FateDecoded, "the scales' dtype"},
 	}
 }
