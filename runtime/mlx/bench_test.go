@@ -3,7 +3,9 @@
 package mlx
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -96,6 +98,50 @@ func BenchmarkGraph(b *testing.B) {
 			b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N*nodes), "µs/node")
 			b.ReportMetric(build.Seconds()*1e6/float64(b.N*nodes), "µs/build")
 		})
+	}
+}
+
+// BenchmarkExperts is 2,048 tokens through 8 of 256 experts each, 64 tokens an expert: row by row in
+// their order, and in tiles of rows that share an expert, with packed and with bf16 weights.
+func BenchmarkExperts(b *testing.B) {
+	const experts, out, in, rows = 256, 1024, 2048, 2048 * 8
+	r := rand.New(rand.NewPCG(1, 2))
+	bytes := func(n int, mask uint64) []byte {
+		data := make([]byte, 0, n)
+		for len(data) < n {
+			data = binary.LittleEndian.AppendUint64(data, r.Uint64()&mask)
+		}
+		return data
+	}
+	for _, dense := range []bool{false, true} {
+		for _, tile := range []int{1, 16, 32, 64, 128} {
+			b.Run(fmt.Sprintf("bf16=%v/tile=%d", dense, tile), func(b *testing.B) {
+				benchmark(b, 2*out*in*rows, func(s *Scope) func() *Array {
+					if s.Device() != GPU {
+						b.Skip("gigabytes of weights, and minutes")
+					}
+					q := Quantized{Format: quant.FormatNVFP4,
+						Weight: s.FromBytes(bytes(experts*out*in/2, 1<<64-1), quant.U32, experts, out, in/8),
+						Scales: s.FromBytes(bytes(experts*out*in/16, 0x3737373737373737), quant.U8, experts, out, in/16)}
+					x := s.AsType(s.FromFloat32(normal(rows*in), rows/tile, tile, in), quant.BF16)
+					ids := make([]int32, rows/tile)
+					for i := range ids {
+						ids[i] = int32(i * tile * experts / rows)
+					}
+					id := s.AsType(s.FromInt32(ids, len(ids)), quant.U32)
+					w := s.Dequantize(q, quant.BF16)
+					if err := s.Eval(x, w, id); err != nil {
+						b.Fatal(err)
+					}
+					return func() *Array {
+						if dense {
+							return s.GatherMM(x, s.SwapAxes(w, -1, -2), nil, id, tile == 1)
+						}
+						return s.GatherQMM(x, q, nil, id, true, tile == 1)
+					}
+				})
+			})
+		}
 	}
 }
 
