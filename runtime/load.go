@@ -71,7 +71,10 @@ func (m *Model) load(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if err := m.thread.Do(ctx, func(s *mlx.Scope) error { return fill(ctx, s, m.decoder.Params()) }); err != nil {
+	warm := m.warmUp(ctx)
+	err = m.thread.Do(ctx, func(s *mlx.Scope) error { return fill(ctx, s, m.decoder.Params()) })
+	warm()
+	if err != nil {
 		return err
 	}
 	if m.Info().Device == mlx.GPU {

@@ -41,7 +41,7 @@ func (p Placement) String() string {
 
 func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
-// place describes the model, and refuses one whose arrays do not fit. No weight has been read yet.
+// place describes the model in the first way whose arrays fit, and refuses one with none. No weight has been read yet.
 func place(ck *model.Checkpoint, o Options, info mlx.Info) (*model.Decoder, Placement, error) {
 	p := Placement{TotalBytes: info.Memory}
 	gpu := info.Device == mlx.GPU
@@ -49,21 +49,27 @@ func place(ck *model.Checkpoint, o Options, info mlx.Info) (*model.Decoder, Plac
 		p.TotalBytes = systemMemory()
 	}
 	p.LimitBytes = int64(float64(p.TotalBytes) * o.Memory)
-	p.Mode = o.Compute.mode()
-	d, err := ck.Decoder(layer.Compute{Mode: p.Mode, GPU: gpu, State: o.StateDtype, Decay: o.DecayDtype, Decoded: o.decoded, WrongRows: o.WrongRows})
-	if err != nil {
-		return nil, p, err
+	for _, p.Mode = range o.Compute.modes(gpu) {
+		d, err := ck.Decoder(layer.Compute{Mode: p.Mode, GPU: gpu, State: o.StateDtype, Decay: o.DecayDtype, Decoded: o.decoded, WrongRows: o.WrongRows})
+		if err != nil {
+			return nil, p, err
+		}
+		if p.count(d); p.LimitBytes == 0 || p.HeldBytes() <= p.LimitBytes {
+			return d, p, nil
+		}
 	}
-	for _, a := range d.Params() {
-		p.WeightBytes += a.Bytes()
-	}
+	return nil, p, fmt.Errorf("%w: its weights take %s as %s, and may take %s, which is %.0f %% of %s; give more with --memory, or use a smaller type",
+		ErrTooLarge, size(p.HeldBytes()), p.Mode, size(p.LimitBytes), 100*o.Memory, size(p.TotalBytes))
+}
+
+// count adds up the weights of a model.
+func (p *Placement) count(d *model.Decoder) {
+	p.WeightBytes, p.MappedBytes = 0, 0
 	for _, m := range d.Mapped() {
 		p.MappedBytes += m.Bytes()
 	}
-	p.WeightBytes += p.MappedBytes
-	if p.LimitBytes > 0 && p.HeldBytes() > p.LimitBytes {
-		return nil, p, fmt.Errorf("%w: its weights take %s as %s, and may take %s, which is %.0f %% of %s; give more with --memory, or use a smaller type",
-			ErrTooLarge, size(p.HeldBytes()), p.Mode, size(p.LimitBytes), 100*o.Memory, size(p.TotalBytes))
+	p.WeightBytes = p.MappedBytes
+	for _, a := range d.Params() {
+		p.WeightBytes += a.Bytes()
 	}
-	return d, p, nil
 }

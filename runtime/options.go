@@ -11,8 +11,9 @@ import (
 // Compute is how a model is to compute: as layer.Mode, or chosen by Load.
 type Compute uint8
 
-// The ways to compute. Auto is Quantized: weights as they are stored, on a CPU where they lie, with
-// float32 activations; on a GPU with bf16 activations. F32 and BF16 keep every weight widened in memory.
+// The ways to compute. Quantized is weights as they are stored: on a CPU where they lie, with float32
+// activations; on a GPU with bf16 activations. F32 and BF16 keep every weight widened in memory. Auto is
+// BF16 on a GPU that has the memory for it, else Quantized.
 const (
 	Auto Compute = iota
 	F32
@@ -34,15 +35,17 @@ func ParseCompute(name string) (Compute, error) {
 	return Auto, fmt.Errorf("compute %q is unknown; known are auto, f32, bf16, quantized", name)
 }
 
-// mode is how layers compute.
-func (c Compute) mode() layer.Mode {
-	switch c {
-	case F32:
-		return layer.F32
-	case BF16:
-		return layer.BF16
+// modes lists how layers may compute, the fastest first.
+func (c Compute) modes(gpu bool) []layer.Mode {
+	switch {
+	case c == F32:
+		return []layer.Mode{layer.F32}
+	case c == BF16:
+		return []layer.Mode{layer.BF16}
+	case c == Auto && gpu:
+		return []layer.Mode{layer.BF16, layer.Quantized}
 	}
-	return layer.Quantized
+	return []layer.Mode{layer.Quantized}
 }
 
 // Options say how to load a model. The zero value is right for most.

@@ -16,6 +16,17 @@ var ErrContext = errors.New("context too long")
 // their fastest, few enough that activations stay small and an interrupt is noticed soon.
 const sliceTokens = 256
 
+// gpuSliceTokens is the same for one sequence on a GPU, which is that much faster. Experts are decoded
+// once a slice there.
+const gpuSliceTokens = 2048
+
+func (m *Model) sliceTokens() int {
+	if m.Info().Device == mlx.GPU {
+		return gpuSliceTokens
+	}
+	return sliceTokens
+}
+
 // Session is a sequence that a model has read, as its caches hold it. It can go on, be forked, but
 // not go back. It is for one goroutine at a time.
 type Session struct {
@@ -76,8 +87,9 @@ func (x *Session) eachSlice(ctx context.Context, ids []int, run func(ids []int, 
 		return err
 	}
 	defer x.catchUp()
-	for at := 0; at < len(ids); at += sliceTokens {
-		end := min(at+sliceTokens, len(ids))
+	step := x.model.sliceTokens()
+	for at := 0; at < len(ids); at += step {
+		end := min(at+step, len(ids))
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -10,10 +10,11 @@ type Embedding struct {
 }
 
 // NewEmbedding describes the table. One that is only looked up in stays as it is stored, whatever
-// the compute mode: a row is widened when it is taken.
+// the compute mode: a row is widened when it is taken. (Not for float32 on a GPU, where MLX widens
+// packed rows by way of their scales' dtype.)
 func NewEmbedding(c Compute, m Matrix, tied bool) *Embedding {
 	keep := c
-	if !tied {
+	if !tied && !(c.GPU && c.Mode == F32) {
 		keep.Mode = Quantized
 	}
 	e := &Embedding{compute: c}

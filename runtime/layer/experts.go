@@ -54,8 +54,8 @@ func (e *experts) choose(s *mlx.Scope, x, ids *mlx.Array) *mlx.Array {
 
 // multiply maps x [.., 1, in] through the experts ids [..]: [.., 1, out]. Dimensions of x before
 // the last two broadcast to those of ids.
-func (e *experts) multiply(s *mlx.Scope, x, ids *mlx.Array, sorted bool) *mlx.Array {
-	return e.join(s, func(w *weight) *mlx.Array { return w.gather(s, x, ids, sorted) })
+func (e *experts) multiply(s *mlx.Scope, x, ids *mlx.Array) *mlx.Array {
+	return e.join(s, func(w *weight) *mlx.Array { return w.gather(s, x, ids) })
 }
 
 // one maps x [N, in] through one expert: [N, out].
@@ -75,12 +75,12 @@ func (e *experts) join(s *mlx.Scope, apply func(*weight) *mlx.Array) *mlx.Array 
 }
 
 // gather is x times the transpose of the expert that ids name for each row, in the activations' dtype.
-func (w *weight) gather(s *mlx.Scope, x, ids *mlx.Array, sorted bool) *mlx.Array {
+func (w *weight) gather(s *mlx.Scope, x, ids *mlx.Array) *mlx.Array {
 	var y *mlx.Array
 	if w.dense != nil {
-		y = s.GatherMM(x, s.SwapAxes(w.dense.Array, -1, -2), nil, ids, sorted)
+		y = s.GatherMM(x, s.SwapAxes(w.dense.Array, -1, -2), nil, ids, false)
 	} else {
-		y = w.compute.spoil(s, s.GatherQMM(x, w.quantized(), nil, ids, true, sorted))
+		y = w.compute.spoil(s, w.gatherPacked(s, x, ids))
 	}
 	if w.global != nil {
 		y = s.Mul(y, s.ExpandDims(s.Take(w.global.Array, ids, 0), -2))

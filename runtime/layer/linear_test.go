@@ -104,11 +104,14 @@ func place(t testing.TB, s *mlx.Scope, p part) error {
 
 // tolerance is what a product of that kind may be off by, relative to the size of its terms.
 func tolerance(c Compute) float64 {
-	if c.Mode == BF16 {
+	if c.Activation() == quant.BF16 {
 		return 2e-2
 	}
 	return 1e-5
 }
+
+// onGPU says whether layers are to be made for a GPU.
+func onGPU(thread *mlx.Thread) bool { return thread.Info().Device == mlx.GPU }
 
 func testInput(rows, in int) []float32 {
 	r := rand.New(rand.NewPCG(9, uint64(rows)))
@@ -128,7 +131,7 @@ func TestLinear(t *testing.T) {
 		for _, mode := range []Mode{F32, BF16, Quantized} {
 			for _, rows := range []int{1, 3, 9} {
 				t.Run(fmt.Sprintf("%s/%s/%d", f, mode, rows), func(t *testing.T) {
-					c := Compute{Mode: mode}
+					c := Compute{Mode: mode, GPU: onGPU(thread)}
 					a, b, other := random(t, f, out, in), random(t, f, 4, in), random(t, quant.FormatBF16, 8, in)
 					l := NewLinear(c, NewMatrix(a), NewMatrix(b), NewMatrix(other))
 					all := append(append(decoded(t, a), decoded(t, b)...), decoded(t, other)...)
@@ -161,7 +164,7 @@ func TestEmbedding(t *testing.T) {
 	for _, f := range testFormats {
 		for _, tied := range []bool{false, true} {
 			for _, mode := range []Mode{F32, BF16, Quantized} {
-				c := Compute{Mode: mode}
+				c := Compute{Mode: mode, GPU: onGPU(thread)}
 				stored := random(t, f, 10, 128)
 				e := NewEmbedding(c, NewMatrix(stored), tied)
 				rows := decoded(t, stored)

@@ -59,6 +59,8 @@ func (m *MoE) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 		y = m.down.choose(s, inner, chosen)
 	case m.gateUp.oneByOne(tokens * m.topK):
 		y = m.oneByOne(s, flat, chosen)
+	case m.compute.groups(tokens, m.topK):
+		y = m.grouped(s, flat, chosen)
 	default:
 		y = m.gathered(s, flat, chosen)
 	}
@@ -83,26 +85,15 @@ func (m *MoE) route(s *mlx.Scope, x *mlx.Array) (chosen, weights *mlx.Array) {
 	return chosen, weights
 }
 
-// sortFrom is the number of chosen experts from which MLX's grouped product is given them sorted.
+// sortFrom is the number of chosen experts from which rows are grouped by them.
 const sortFrom = 64
 
-// gathered runs each token through its experts with MLX's grouped products.
+// gathered runs each token through its experts with MLX's products that pick a matrix for every row.
 func (m *MoE) gathered(s *mlx.Scope, x, chosen *mlx.Array) *mlx.Array {
 	n, k, h := x.Shape()[0], m.topK, x.Shape()[1]
-	if n*k < sortFrom {
-		rows := s.Reshape(x, n, 1, 1, h)
-		inner := m.compute.swiglu(s, m.gateUp.multiply(s, rows, chosen, false), m.inner) // [N, k, 1, Im]
-		return s.Reshape(m.down.multiply(s, inner, chosen, false), n, k, h)
-	}
-	flat := s.Reshape(chosen, n*k)
-	order := s.ArgSort(flat, -1)
-	sorted := s.Take(flat, order, 0)
-	tokens := s.Repeat(s.Arange(0, float64(n), 1, quant.I32), k, 0)
-	// Not ExpandDims: MLX's sorted product on a GPU takes the stride of the axis that it adds for a row's.
-	rows := s.Reshape(s.Take(x, s.Take(tokens, order, 0), 0), n*k, 1, h)
-	inner := m.compute.swiglu(s, m.gateUp.multiply(s, rows, sorted, true), m.inner)
-	y := s.Reshape(m.down.multiply(s, inner, sorted, true), n*k, h)
-	return s.Reshape(s.Take(y, s.ArgSort(order, -1), 0), n, k, h)
+	rows := s.Reshape(x, n, 1, 1, h)
+	inner := m.compute.swiglu(s, m.gateUp.multiply(s, rows, chosen), m.inner) // [N, k, 1, Im]
+	return s.Reshape(m.down.multiply(s, inner, chosen), n, k, h)
 }
 
 // oneByOne runs each chosen expert once, over all the tokens that chose it: on a CPU MLX's grouped

@@ -80,7 +80,7 @@ func swiglu64(x, gate, up, down []float64) []float64 {
 }
 
 // TestMoE compares all ways to run the experts with the definition: few tokens, which go through
-// MLX's grouped products, and many, which go expert by expert.
+// MLX's products that pick a matrix a row, and many, which go expert by expert or, on a GPU, grouped.
 func TestMoE(t *testing.T) {
 	thread := startMLX(t)
 	for _, f := range []quant.Format{quant.FormatBF16, quant.FormatNVFP4, quant.AffineFormat(4, 64)} {
@@ -88,7 +88,7 @@ func TestMoE(t *testing.T) {
 		for _, mode := range []Mode{F32, BF16, Quantized} {
 			for _, tokens := range []int{1, 5, 40} {
 				t.Run(fmt.Sprintf("%s/%s/%d", f, mode, tokens), func(t *testing.T) {
-					c, normalise := Compute{Mode: mode}, tokens != 5
+					c, normalise := Compute{Mode: mode, GPU: onGPU(thread)}, tokens != 5
 					x := testInput(tokens, moeHidden)
 					var want []float64
 					for i := range tokens {
@@ -115,24 +115,58 @@ func TestMoE(t *testing.T) {
 	}
 }
 
-// TestSortedExperts holds the order that MLX's grouped product is given on a GPU to the plain one.
-func TestSortedExperts(t *testing.T) {
+// TestGroupedExperts holds products that are laid out for a GPU to those of one expert after the other,
+// for a choice that a router makes and for one that leaves no room in the places of an expert.
+func TestGroupedExperts(t *testing.T) {
 	thread := startMLX(t)
-	m := newMoEParts(t, quant.FormatBF16).layer(Compute{Mode: F32}, true)
-	const tokens = sortFrom
+	m := newMoEParts(t, quant.FormatNVFP4).layer(Compute{Mode: F32}, true)
+	const tokens = 65
 	err := thread.Do(context.Background(), func(s *mlx.Scope) error {
 		if err := place(t, s, m); err != nil {
 			return err
 		}
 		x := s.FromFloat32(testInput(tokens, moeHidden), tokens, moeHidden)
-		chosen, _ := m.route(s, x)
-		sorted, single := wide(s.Float32s(m.gathered(s, x, chosen))), wide(s.Float32s(m.oneByOne(s, x, chosen)))
-		if at, diff := worst(sorted, single); diff > 1e-3 {
-			t.Errorf("element %d differs by %.2g", at, diff)
+		routed, _ := m.route(s, x)
+		same := make([]int32, tokens*m.topK)
+		for i := range same {
+			same[i] = int32(i % m.topK)
+		}
+		chosen := map[string]*mlx.Array{"routed": routed, "same": s.FromInt32(same, tokens, m.topK)}
+		few := groupRowsIn(8, same, m.gateUp.count, m.topK)
+		if len(few.rest) != m.topK {
+			t.Fatalf("%d experts have rows that their places do not hold, want %d", len(few.rest), m.topK)
+		}
+		if at, diff := worst(wide(s.Float32s(m.runGrouped(s, x, few))), wide(s.Float32s(m.oneByOne(s, x, chosen["same"])))); diff > 1e-3 {
+			t.Errorf("with rests: element %d differs by %.2g", at, diff)
+		}
+		for name, chosen := range chosen {
+			grouped, single := wide(s.Float32s(m.grouped(s, x, chosen))), wide(s.Float32s(m.oneByOne(s, x, chosen)))
+			if at, diff := worst(grouped, single); diff > 1e-3 {
+				t.Errorf("%s: element %d differs by %.2g", name, at, diff)
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPlaces looks for the number of places that costs least.
+func TestPlaces(t *testing.T) {
+	group := func(n int) []int { return make([]int, n) }
+	for name, tt := range map[string]struct {
+		groups [][]int
+		want   int
+	}{
+		"none":                {[][]int{group(0), group(0)}, 8},
+		"alike":               {[][]int{group(60), group(64), group(61)}, 64},
+		"one of few chosen":   {[][]int{group(500), group(0), group(0)}, 504},
+		"one of many chosen":  {append(make([][]int, 255), group(500)), 8},
+		"many of many chosen": {slices.Repeat([][]int{group(0), group(0), group(100)}, 85), 104},
+	} {
+		if got := placesFor(tt.groups); got != tt.want {
+			t.Errorf("%s: %d places, want %d", name, got, tt.want)
+		}
 	}
 }

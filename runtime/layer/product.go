@@ -167,20 +167,22 @@ func (e *experts) products() []Product {
 	var all []Product
 	for _, w := range e.weights {
 		if w.packed != nil {
-			all = append(all, Product{matrix: w.matrix, compute: w.compute, stacked: true, multiply: w.gathered})
+			all = append(all, Product{matrix: w.matrix, compute: w.compute, stacked: true, multiply: w.chosen})
 		}
 	}
 	return all
 }
 
-// gathered is gather as MoE uses it: x [n, in] and ids [n] to [n, out], sorted where there are many.
-func (w *weight) gathered(s *mlx.Scope, x, ids *mlx.Array) *mlx.Array {
-	n, in := x.Shape()[0], x.Shape()[1]
-	if n < sortFrom {
-		y := w.gather(s, s.Reshape(x, n, 1, 1, in), s.Reshape(ids, n, 1), false)
+// chosen is the stack's product for x [n, in] and ids [n] in the way that MoE uses for so many rows:
+// [n, out].
+func (w *weight) chosen(s *mlx.Scope, x, ids *mlx.Array) *mlx.Array {
+	n, in := x.Dim(0), x.Dim(1)
+	if !w.compute.groups(n, 1) {
+		y := w.gather(s, s.Reshape(x, n, 1, 1, in), s.Reshape(ids, n, 1))
 		return s.Reshape(y, n, w.out)
 	}
-	return s.Reshape(w.gather(s, s.Reshape(x, n, 1, in), ids, true), n, w.out)
+	g := groupRows(s.Int32s(ids), w.packed.Shape[0], 1)
+	return w.compute.spoil(s, g.collect(s, w.multiplyGrouped(s, g, g.take(s, x))))
 }
 
 func productsOf(ls ...*Linear) []Product {

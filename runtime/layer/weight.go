@@ -89,7 +89,7 @@ func (w *weight) multiply(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 	var y *mlx.Array
 	switch {
 	case w.packed != nil:
-		y = w.compute.spoil(s, s.QuantizedMatMul(x, w.quantized(), true))
+		y = w.compute.spoil(s, w.packedProduct(s, x, rows))
 	case act == quant.F32 || w.compute.GPU || rows < expandRows:
 		y = s.MatMul(x, s.Transpose(w.dense.Array))
 	default:

@@ -39,6 +39,7 @@ func readInfo(dev C.mlx_device, kind Device) Info {
 	if C.mlx_device_info_get(&facts, dev) == 0 {
 		info.Name = textFact(facts, "device_name")
 		info.Memory = sizeFact(facts, "memory_size", "total_memory")
+		keepKernels(info, [2]int64{sizeFact(facts, "compute_capability_major"), sizeFact(facts, "compute_capability_minor")})
 	}
 	return info
 }

@@ -99,6 +99,19 @@ func (d *Decoder) Products() []layer.Product {
 	return append(all, d.Head.Products()...)
 }
 
+// Warm uses what a GPU compiles before its first use. No weight need be there yet.
+func (d *Decoder) Warm(s *mlx.Scope) error {
+	if err := d.Embedding.Warm(s); err != nil {
+		return err
+	}
+	for _, b := range d.Blocks {
+		if mixer, ok := b.Mixer.(interface{ Warm(*mlx.Scope) error }); ok {
+			return mixer.Warm(s) // one is as the others
+		}
+	}
+	return nil
+}
+
 // Hidden runs token ids [B, T] through the model, from caches, one a block, to the caches T tokens
 // on: the normalised states [B, T, H] that Logits takes.
 func (d *Decoder) Hidden(s *mlx.Scope, ids *mlx.Array, caches []layer.Cache) *mlx.Array {
