@@ -35,14 +35,14 @@ run_tests() {
 	failed=0
 	in_folder runtime/mlx mlx.test -test.skip 'Stub|BLAS|ErrorsComeBackFromDo' || failed=1
 	in_folder runtime/layer layer.test -test.short || failed=1
-	in_folder runtime runtime.test -test.run 'GPU|Greedy' -test.v || failed=1
+	in_folder runtime runtime.test -test.run 'GPU|Greedy|Products' -test.v || failed=1
 	return $failed
 }
 
-# rates TYPE prints "prefill_100 N" and so on for the checkpoint, each from the last of three runs:
+# rates TYPE prints "prefill_100 N" and so on for the checkpoint, weights as stored, each from the last of three runs:
 # what is compiled at the first use is not in it. decode is BenchmarkGreedy.
 rates() {
-	QIMPORT_BENCH_MODEL=$dir/$1 in_folder runtime runtime.test -test.run '^$' -test.bench 'Prefill|Greedy' -test.count 3 |
+	QIMPORT_BENCH_COMPUTE=quantized QIMPORT_BENCH_MODEL=$dir/$1 in_folder runtime runtime.test -test.run '^$' -test.bench 'Prefill|Greedy' -test.count 3 |
 		awk '/tokens\/s/ {
 			sub(/^Benchmark/, "", $1); sub(/-[0-9]+$/, "", $1); sub("/", "_", $1); sub("Greedy", "decode", $1)
 			for (i = 2; i <= NF; i++) if ($i == "tokens/s") rate[tolower($1)] = $(i - 1)

@@ -97,7 +97,7 @@ func (c call) limit(flag string) *float64 {
 func runtimeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "device", Usage: "run on `DEVICE`: auto, cpu or gpu", Value: "auto"},
-		&cli.StringFlag{Name: "compute", Usage: "compute with weights as `WHAT`: as they are stored (auto or quantized; on a CPU where they lie), or widened in memory to f32 or bf16", Value: "auto"},
+		&cli.StringFlag{Name: "compute", Usage: "compute with weights as `WHAT`: as they are stored (quantized; on a CPU where they lie), or widened in memory to f32 or bf16; auto is quantized, on a GPU bf16 where that fits", Value: "auto"},
 		&cli.StringFlag{Name: "memory", Usage: "`SHARE` of the machine's memory that a model's arrays may take, as 0.5 or 50%; weights that are used where they lie do not count", Value: fmt.Sprint(runtime.DefaultMemory)},
 		&cli.StringFlag{Name: "state-dtype", Usage: "keep the delta state as `DTYPE`: f32, or bf16 to see what that costs", Value: "f32"},
 	}
