@@ -26,7 +26,7 @@ func hostArray(s *mlx.Scope, fill func(dst []float32), shape ...int) *mlx.Array 
 		return nil
 	})
 	if err != nil {
-		panic(err) // as the operations do
+		mlx.Raise(err)
 	}
 	return a
 }

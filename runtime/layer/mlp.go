@@ -1,6 +1,10 @@
 package layer
 
-import "qimport/runtime/mlx"
+import (
+	"qimport/quant"
+	"qimport/quant/kernel"
+	"qimport/runtime/mlx"
+)
 
 // MLP is the SwiGLU feed-forward part: down(silu(gate(x)) * up(x)).
 type MLP struct {
@@ -25,6 +29,10 @@ func (m *MLP) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 
 // swiglu is silu(y[.., :n]) * y[.., n:].
 func (c Compute) swiglu(s *mlx.Scope, y *mlx.Array, n int) *mlx.Array {
+	if f := kernel.SwiGLUEntry(); f != nil && c.maps() {
+		settings := kernel.ActivationSizes(n, 0)
+		return s.Call(f, nil, quant.F32, with(y.Shape()[:len(y.Shape())-1], n), y, s.FromInt32(settings, len(settings)))
+	}
 	if c.onHost(y.Size() / (2 * n)) {
 		return s.AsType(hostSwiGLU(s, y, n), c.Activation())
 	}

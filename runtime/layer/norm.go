@@ -2,6 +2,7 @@ package layer
 
 import (
 	"qimport/quant"
+	"qimport/quant/kernel"
 	"qimport/runtime/mlx"
 )
 
@@ -10,6 +11,7 @@ type Norm struct {
 	weight *Param // float32 [n]; bf16 where it is stored so and so are activations
 	eps    float32
 	act    quant.Dtype
+	fused  bool // one operation of ours, on a CPU: MLX makes it from seven
 }
 
 // NewNorm describes the norm of a stored weight [n]. With shifted, the stored weight is one less
@@ -23,7 +25,7 @@ func NewNorm(c Compute, t *Stored, eps float32, shifted bool) *Norm {
 	if c.GPU && c.Activation() == quant.BF16 && t.Tensor.Format == quant.FormatBF16 && !shifted {
 		p = p.inBF16()
 	}
-	return &Norm{weight: p, eps: eps, act: c.Activation()}
+	return &Norm{weight: p, eps: eps, act: c.Activation(), fused: c.maps() && kernel.NormEntry() != nil}
 }
 
 // inBF16 is a float32 Param kept in bf16, the dtype of the activations it meets. Else it would be
@@ -43,5 +45,9 @@ func (n *Norm) Params() []*Param { return []*Param{n.weight} }
 
 // Apply normalises x [.., n]; the result has the activations' dtype.
 func (n *Norm) Apply(s *mlx.Scope, x *mlx.Array) *mlx.Array {
+	if n.fused && x.Dtype() == quant.F32 {
+		settings := kernel.ActivationSizes(x.Dim(-1), n.eps)
+		return s.Call(kernel.NormEntry(), nil, quant.F32, x.Shape(), x, n.weight.Array, s.FromInt32(settings, len(settings)))
+	}
 	return s.AsType(s.RMSNorm(x, n.weight.Array, n.eps), n.act)
 }

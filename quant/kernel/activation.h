@@ -1,0 +1,12 @@
+// The RMS norm and SwiGLU as functions of a graph: see product.h for their arguments, activation.c.
+#ifndef QK_ACTIVATION_H
+#define QK_ACTIVATION_H
+
+#include <stdint.h>
+
+// Inputs of the norm: x [n, width], weight [width], settings; of SwiGLU: x [n, 2*width], settings. Settings are
+// the width, the bits of eps, and the instruction set.
+void qk_call_norm(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
+void qk_call_swiglu(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
+
+#endif
