@@ -101,6 +101,8 @@ func (d *DeltaNet) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array 
 	switch {
 	case d.fuses():
 		mix = d.fused
+	case d.steps(x.Shape()[1]):
+		mix = d.step
 	case d.mixesOnHost(x.Shape()[1]):
 		mix = d.mixOnHost
 	}

@@ -1,0 +1,47 @@
+//go:build cgo && (amd64 || arm64) && !windows
+
+package kernel
+
+// #cgo linux LDFLAGS: -lm
+// #include "product.h"
+import "C"
+import (
+	"math"
+	"runtime"
+	"unsafe"
+)
+
+// Entry is the C function of a step for a graph, as Matrix.Entry's, or nil. Its inputs are X, Past, State,
+// Weight, Rate, Bias, Norm and Sizes; its outputs Y, Next, NextState and Decay. It takes no argument.
+func (z DeltaStep) Entry() unsafe.Pointer {
+	ready()
+	return C.qk_call_delta
+}
+
+// Sizes are the step's sizes as Entry's function reads them.
+func (z DeltaStep) Sizes() []int32 {
+	return []int32{int32(z.KeyHeads), int32(z.ValueHeads), int32(z.KeyDim), int32(z.ValueDim), int32(z.Taps),
+		int32(math.Float32bits(z.Eps)), int32(len(native()) - 1)}
+}
+
+// native is Run by the C function, on one instruction set.
+func (z DeltaStep) native(a DeltaArrays, isa int) {
+	sizes := z.Sizes()
+	sizes[len(sizes)-1] = int32(isa)
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	pointers := func(arrays ...[]float32) []unsafe.Pointer {
+		var all []unsafe.Pointer
+		for _, f := range arrays {
+			p := unsafe.Pointer(unsafe.SliceData(f))
+			pins.Pin(p)
+			all = append(all, p)
+		}
+		return all
+	}
+	in := append(pointers(a.X, a.Past, a.State, a.Weight, a.Rate, a.Bias, a.Norm), unsafe.Pointer(unsafe.SliceData(sizes)))
+	out := pointers(a.Y, a.Next, a.NextState, a.Decay)
+	pins.Pin(unsafe.SliceData(sizes))
+	count := C.int64_t(len(a.X))
+	C.qk_call_delta(nil, unsafe.SliceData(in), &count, unsafe.Pointer(unsafe.SliceData(out)))
+}

@@ -1,0 +1,38 @@
+package layer
+
+import (
+	"qimport/quant"
+	"qimport/quant/kernel"
+	"qimport/runtime/mlx"
+)
+
+// steps says whether step stands in for mix.
+func (d *DeltaNet) steps(tokens int) bool {
+	return tokens == 1 && d.compute.maps() && d.compute.State == quant.F32 && d.compute.Decay == quant.F32 && d.kernel().Entry() != nil
+}
+
+func (d *DeltaNet) kernel() kernel.DeltaStep {
+	z := d.sizes
+	return kernel.DeltaStep{KeyHeads: z.KeyHeads, ValueHeads: z.ValueHeads, KeyDim: z.KeyDim, ValueDim: z.ValueDim, Taps: z.Kernel, Eps: d.norm.eps}
+}
+
+// step is mix of one token a sequence as one operation of the graph: as operations of MLX, each of which
+// passes over the state on one core, it took longer than the layer's products.
+func (d *DeltaNet) step(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Array {
+	b := x.Shape()[0]
+	d.begin(s, cache, b)
+	k := d.kernel()
+	sizes := k.Sizes()
+	inputs := []*mlx.Array{x, cache.conv, cache.state, d.conv.Array, d.rate.Array, d.bias.Array, d.norm.weight.Array, s.FromInt32(sizes, len(sizes))}
+	const state = 3 // counted from one
+	out := s.Calls(k.Entry(), nil, quant.F32, []mlx.Output{
+		{Shape: []int{b, 1, d.sizes.ValueWidth()}},
+		{Shape: cache.conv.Shape()},
+		{Shape: cache.state.Shape(), Over: state},
+		{Shape: []int{b, 1, d.sizes.ValueHeads}},
+	}, inputs...)
+	replace(s, &cache.conv, out[1])
+	replace(s, &cache.state, out[2])
+	replace(s, &cache.decay, out[3])
+	return out[0]
+}
