@@ -177,7 +177,7 @@ func loadThrough(t *testing.T, dir, named string, see func(runtime.Weights) runt
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer src.Close()
+	t.Cleanup(func() { src.Close() }) // after the model, which reads weights where they lie
 	m, err := runtime.Load(t.Context(), see(src), runtime.Options{Compute: runtime.F32, Device: mlx.CPU})
 	if err != nil {
 		t.Fatal(err)
