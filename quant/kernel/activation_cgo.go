@@ -3,7 +3,7 @@
 package kernel
 
 // #cgo linux LDFLAGS: -lm
-// #include "activation.h"
+// #include "layer.h"
 import "C"
 import (
 	"math"
@@ -33,18 +33,23 @@ func ActivationSizes(width int, eps float32) []int32 {
 func callActivation(swiglu bool, y []float32, settings []int32, inputs ...[]float32) {
 	var pins runtime.Pinner
 	defer pins.Unpin()
-	var in []unsafe.Pointer
-	for _, f := range inputs {
-		in = append(in, unsafe.Pointer(unsafe.SliceData(f)))
-	}
-	in = append(in, unsafe.Pointer(unsafe.SliceData(settings)))
-	for _, p := range in {
-		pins.Pin(p)
-	}
+	in := append(pinned(&pins, inputs...), unsafe.Pointer(unsafe.SliceData(settings)))
+	pins.Pin(unsafe.SliceData(settings))
 	count := C.int64_t(len(inputs[0]))
 	if swiglu {
 		C.qk_call_swiglu(nil, unsafe.SliceData(in), &count, unsafe.Pointer(unsafe.SliceData(y)))
 	} else {
 		C.qk_call_norm(nil, unsafe.SliceData(in), &count, unsafe.Pointer(unsafe.SliceData(y)))
 	}
+}
+
+// pinned are the addresses of arrays of Go, which stay where they are until pins are undone.
+func pinned(pins *runtime.Pinner, arrays ...[]float32) []unsafe.Pointer {
+	var all []unsafe.Pointer
+	for _, f := range arrays {
+		p := unsafe.Pointer(unsafe.SliceData(f))
+		pins.Pin(p)
+		all = append(all, p)
+	}
+	return all
 }

@@ -2,8 +2,7 @@
 
 package kernel
 
-// #cgo linux LDFLAGS: -lm
-// #include "product.h"
+// #include "layer.h"
 import "C"
 import (
 	"math"
@@ -21,7 +20,7 @@ func (z DeltaStep) Entry() unsafe.Pointer {
 // Sizes are the step's sizes as Entry's function reads them.
 func (z DeltaStep) Sizes() []int32 {
 	return []int32{int32(z.KeyHeads), int32(z.ValueHeads), int32(z.KeyDim), int32(z.ValueDim), int32(z.Taps),
-		int32(math.Float32bits(z.Eps)), int32(len(native()) - 1)}
+		int32(math.Float32bits(z.Eps)), int32(best.isa)}
 }
 
 // native is Run by the C function, on one instruction set.
@@ -30,17 +29,8 @@ func (z DeltaStep) native(a DeltaArrays, isa int) {
 	sizes[len(sizes)-1] = int32(isa)
 	var pins runtime.Pinner
 	defer pins.Unpin()
-	pointers := func(arrays ...[]float32) []unsafe.Pointer {
-		var all []unsafe.Pointer
-		for _, f := range arrays {
-			p := unsafe.Pointer(unsafe.SliceData(f))
-			pins.Pin(p)
-			all = append(all, p)
-		}
-		return all
-	}
-	in := append(pointers(a.X, a.Past, a.State, a.Weight, a.Rate, a.Bias, a.Norm), unsafe.Pointer(unsafe.SliceData(sizes)))
-	out := pointers(a.Y, a.Next, a.NextState, a.Decay)
+	in := append(pinned(&pins, a.X, a.Past, a.State, a.Weight, a.Rate, a.Bias, a.Norm), unsafe.Pointer(unsafe.SliceData(sizes)))
+	out := pinned(&pins, a.Y, a.Next, a.NextState, a.Decay)
 	pins.Pin(unsafe.SliceData(sizes))
 	count := C.int64_t(len(a.X))
 	C.qk_call_delta(nil, unsafe.SliceData(in), &count, unsafe.Pointer(unsafe.SliceData(out)))

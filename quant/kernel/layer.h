@@ -1,6 +1,6 @@
-// The RMS norm and SwiGLU as functions of a graph: see product.h for their arguments, activation.c.
-#ifndef QK_ACTIVATION_H
-#define QK_ACTIVATION_H
+// Parts of a layer as functions of a graph: see product.h for their arguments, layer.c.
+#ifndef QK_LAYER_H
+#define QK_LAYER_H
 
 #include <stdint.h>
 
@@ -8,5 +8,8 @@
 // the width, the bits of eps, and the instruction set.
 void qk_call_norm(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
 void qk_call_swiglu(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
+
+// qk_call_delta is DeltaStep, with several outputs. Its settings are DeltaStep.Sizes.
+void qk_call_delta(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs);
 
 #endif

@@ -1,0 +1,112 @@
+//go:build cgo && (amd64 || arm64) && !windows
+
+// Parts of a layer as operations of a graph: the RMS norm, SwiGLU, and one token through the middle of a
+// Gated DeltaNet layer. activation_ref.go and delta_ref.go are their definitions. A piece of work is a few
+// rows, so that the work for one token stays on the thread that has it, or a value head of a sequence.
+
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#else
+#pragma GCC optimize("no-trapping-math")
+#endif
+
+#include "layer.h"
+#include "product.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+// LANES partial sums are kept of a dot product, so that a compiler can make vectors of them. A piece of
+// rows has PIECE elements, or is one row.
+enum { LANES = 16, PIECE = 1 << 13 };
+
+struct activation {
+	int64_t rows, width, each; // each: rows of a piece
+	float eps;
+	const float *x, *weight;
+	float *y;
+};
+
+// step is one call: the arrays, and the sizes by which they are read.
+struct step {
+	int64_t nk, nv, dk, dv, taps, width, conv; // conv: channels of the convolution
+	float eps;
+	const float *x, *past, *state, *weight, *rate, *bias, *norm;
+	float *y, *next_past, *next_state, *decay;
+	float *room; // of each piece: query, key and value
+};
+
+#define TARGET
+#define FN(name) name##_base
+#include "layer_body.h"
+#undef TARGET
+#undef FN
+
+#ifdef __x86_64__
+#define TARGET __attribute__((target("avx2")))
+#define FN(name) name##_avx2
+#include "layer_body.h"
+#undef TARGET
+#undef FN
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
+#define FN(name) name##_avx512
+#include "layer_body.h"
+#undef TARGET
+#undef FN
+#define CHOOSE(isa, name) (isa == AVX512 ? name##_avx512 : isa == AVX2 ? name##_avx2 : name##_base)
+#else
+#define CHOOSE(isa, name) name##_base
+#endif
+
+// prepare reads the settings: the width of a row of the output, the bits of eps, and the instruction set.
+static struct activation prepare(const int32_t *n, int64_t elements) {
+	struct activation a = {.width = n[0]};
+	a.rows = elements / a.width;
+	a.each = a.width < PIECE ? PIECE / a.width : 1;
+	memcpy(&a.eps, &n[1], sizeof a.eps);
+	return a;
+}
+
+static void run(void (*task)(const void *, int64_t), const struct activation *a) {
+	qk_run(task, a, (a->rows + a->each - 1) / a->each);
+}
+
+void qk_call_norm(const void *argument, const void *const *inputs, const int64_t *sizes, void *output) {
+	const int32_t *n = inputs[2];
+	(void)argument;
+	struct activation a = prepare(n, sizes[0]);
+	a.x = inputs[0], a.weight = inputs[1], a.y = output;
+	run(CHOOSE(n[2], norm), &a);
+}
+
+void qk_call_swiglu(const void *argument, const void *const *inputs, const int64_t *sizes, void *output) {
+	const int32_t *n = inputs[1];
+	(void)argument;
+	struct activation a = prepare(n, sizes[0] / 2);
+	a.x = inputs[0], a.y = output;
+	run(CHOOSE(n[2], swiglu), &a);
+}
+
+void qk_call_delta(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs) {
+	const int32_t *n = inputs[7];
+	float *const *out = outputs;
+	struct step s = {
+		.nk = n[0], .nv = n[1], .dk = n[2], .dv = n[3], .taps = n[4],
+		.x = inputs[0], .past = inputs[1], .state = inputs[2], .weight = inputs[3],
+		.rate = inputs[4], .bias = inputs[5], .norm = inputs[6],
+		.y = out[0], .next_past = out[1], .next_state = out[2], .decay = out[3],
+	};
+	(void)argument;
+	memcpy(&s.eps, &n[5], sizeof s.eps);
+	s.conv = 2 * s.nk * s.dk + s.nv * s.dv;
+	s.width = s.conv + s.nv * s.dv + 2 * s.nv;
+	int64_t pieces = sizes[0] / s.width * s.nv;
+	s.room = malloc(pieces * (2 * s.dk + s.dv) * sizeof *s.room);
+	if (pieces > 0 && !s.room)
+		abort();
+	qk_run(CHOOSE(n[6], head), &s, pieces);
+	free(s.room);
+}
