@@ -95,8 +95,7 @@ func (s *Source) takeHead(from *Source) error {
 		}
 		t.Pieces = slices.Clone(t.Pieces)
 		for i := range t.Pieces {
-			p := &t.Pieces[i]
-			for _, part := range []*Part{&p.Weight, &p.Scales, &p.Biases, &p.Global, &p.Zeros, &p.Inputs, &p.Dims} {
+			for _, part := range t.Pieces[i].arrays() {
 				if !part.Exists() {
 					continue
 				}

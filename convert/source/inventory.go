@@ -1,7 +1,6 @@
 package source
 
 import (
-	"slices"
 	"sort"
 	"strings"
 
@@ -89,11 +88,19 @@ type Piece struct {
 
 // Parts are the arrays that the piece's numbers follow from.
 func (p Piece) Parts() []Part {
-	return slices.DeleteFunc(p.all(), func(p Part) bool { return !p.Exists() })
+	p.Dims = Part{} // a sentence about the others
+	var parts []Part
+	for _, part := range p.arrays() {
+		if part.Exists() {
+			parts = append(parts, *part)
+		}
+	}
+	return parts
 }
 
-func (p Piece) all() []Part {
-	return []Part{p.Weight, p.Scales, p.Biases, p.Global, p.Zeros, p.Order, p.Inputs}
+// arrays are all that may lie in a file of the piece, there or not.
+func (p *Piece) arrays() []*Part {
+	return []*Part{&p.Weight, &p.Scales, &p.Biases, &p.Global, &p.Zeros, &p.Order, &p.Inputs, &p.Dims}
 }
 
 // Part is one array as it lies in a file.
@@ -113,7 +120,8 @@ func (p Part) Exists() bool { return p.Dtype != quant.NoDtype }
 func (t Tensor) Bytes() int64 {
 	var n int64
 	for _, p := range t.Pieces {
-		for _, part := range p.all() {
+		p.Dims = Part{}
+		for _, part := range p.arrays() { // also of one that lies in no file, as half of a stack
 			n += part.Bytes
 		}
 	}

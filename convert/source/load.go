@@ -47,11 +47,16 @@ func (s *Source) Load(name string) (quant.Tensor, error) {
 			return quant.Tensor{}, err
 		}
 		whole.Global = append(whole.Global, one.Global...)
-		for _, b := range [][]byte{one.Data, one.Scales, one.Biases} {
-			s.Release(b)
-		}
+		s.releaseAll(one)
 	}
 	return whole, nil
+}
+
+// releaseAll lets go of what is mapped of a tensor.
+func (s *Source) releaseAll(q quant.Tensor) {
+	for _, b := range [][]byte{q.Data, q.Scales, q.Biases, q.Zeros} {
+		s.Release(b)
+	}
 }
 
 // needsMaking says whether the tensor's arrays are none that MLX or quant.Tensor's kernels take as they lie.

@@ -165,9 +165,7 @@ func (s *Source) loadFused(t Tensor) (quant.Tensor, error) {
 		if err := s.decodeFused(t, i, piece, values[i*size:(i+1)*size]); err != nil {
 			return quant.Tensor{}, fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
-		for _, b := range [][]byte{piece.Data, piece.Scales, piece.Biases} {
-			s.Release(b)
-		}
+		s.releaseAll(piece)
 	}
 	return quant.Tensor{Shape: t.Shape, Format: quant.FormatF32, Data: quant.Float32s(values).Data}, nil
 }
