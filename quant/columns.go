@@ -22,16 +22,24 @@ func (f Format) inputs(cols int) int {
 }
 
 // Affine is the affine format that holds a tensor of GPTQ or AWQ with that many columns, if its groups
-// are whole ones of affine: as many bits (eight for seven), and the largest group that divides the
-// tensor's.
+// are whole ones of affine.
 func (f Format) Affine(cols int) (Format, bool) {
-	bits := f.Bits
+	if !f.IsColumns() {
+		return Format{}, false
+	}
+	return affineFor(f.Bits, f.inputs(cols), cols)
+}
+
+// affineFor is the affine format for codes of so many bits in rows of cols, of which each inputs share a
+// scale: as many bits (eight for seven, which hold the same codes), and the largest group that divides
+// both.
+func affineFor(bits, inputs, cols int) (Format, bool) {
 	if bits == 7 {
 		bits = 8
 	}
 	for _, group := range []int{128, 64, 32} {
 		a := AffineFormat(bits, group)
-		if f.IsColumns() && a.Validate() == nil && cols > 0 && cols%group == 0 && f.inputs(cols)%group == 0 {
+		if a.Validate() == nil && cols > 0 && cols%group == 0 && inputs%group == 0 {
 			return a, true
 		}
 	}
@@ -196,16 +204,12 @@ func zeroPoint(f Format, zeros []byte, r int) uint32 {
 
 // codesToRows packs codes row by row, one at a time: the definition of what the faster ones do.
 func codesToRows(dst, data []byte, f Format, bits int, c columnLayout, row, run int) {
-	size := c.cols * bits / 8
+	size, codes := c.cols*bits/8, make([]byte, c.cols)
 	for r := range run {
-		to, held, width := dst[r*size:(r+1)*size], uint32(0), 0
-		for k := range c.cols {
-			held |= columnCode(f, data, c, k, row+r) << width
-			for width += bits; width >= 8; width -= 8 {
-				to[0] = byte(held)
-				to, held = to[1:], held>>8
-			}
+		for k := range codes {
+			codes[k] = byte(columnCode(f, data, c, k, row+r))
 		}
+		packCodes(dst[r*size:(r+1)*size], codes, bits)
 	}
 }
 

@@ -128,17 +128,12 @@ func (f Format) AffineOf(cols int, scale Dtype) (affine Format, dtype Dtype, ok 
 	if f.Mode != Int {
 		return Format{}, NoDtype, false
 	}
-	bits := f.Bits
-	if bits == 7 { // affine has no 7 bits; 8 hold the same codes
-		bits = 8
-	}
 	if f.Zeros {
 		scale = F32
 	}
-	for _, group := range []int{128, 64, 32} {
-		if cols%group == 0 && (f.GroupSize == 0 || f.GroupSize%group == 0) {
-			return AffineFormat(bits, group), scale, true
-		}
+	affine, ok = affineFor(f.Bits, f.inputs(cols), cols)
+	if !ok {
+		return Format{}, NoDtype, false
 	}
-	return Format{}, NoDtype, false
+	return affine, scale, true
 }
