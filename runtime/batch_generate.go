@@ -125,7 +125,7 @@ func (x *answering) prefill(ctx context.Context) error {
 	for i := range x.caches {
 		x.caches[i].Padding = padding
 	}
-	width := sliceTokens / len(x.rows)
+	width := SliceTokens / len(x.rows)
 	for from := 0; from < length; from += width {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -9,9 +9,9 @@ import (
 	"qimport/runtime/mlx"
 )
 
-// batchSequences is how many sequences are read side by side: a slice then has enough tokens of
+// BatchSequences is how many sequences are read side by side: a slice then has enough tokens of
 // each to fill a block of logits and a chunk of the delta rule.
-const batchSequences = sliceTokens / scoreRows
+const BatchSequences = SliceTokens / scoreRows
 
 // ScoreBatch reads sequences, each from its own beginning, and calls each with the logits
 // [vocabulary] after every token of all of them. Several are read side by side: the calls for one
@@ -24,7 +24,7 @@ func (m *Model) ScoreBatch(ctx context.Context, sequences [][]int, each func(seq
 		return p, err
 	}
 	groups := sideBySide(sequences)
-	if m.byLayer(len(groups) + len(sequences[groups[0][0]])/sliceTokens) {
+	if m.byLayer(len(groups) + len(sequences[groups[0][0]])/SliceTokens) {
 		return m.scoreByLayer(ctx, sequences, groups, each)
 	}
 	for _, members := range groups {
@@ -67,7 +67,7 @@ func sideBySide(sequences [][]int) [][]int {
 	longest := 0
 	for _, i := range order {
 		last := len(batches) - 1
-		if last < 0 || len(batches[last]) == batchSequences || 2*len(sequences[i]) < longest {
+		if last < 0 || len(batches[last]) == BatchSequences || 2*len(sequences[i]) < longest {
 			batches, longest = append(batches, []int{i}), len(sequences[i])
 			continue
 		}
@@ -121,7 +121,7 @@ func (m *Model) scorePass(ctx context.Context, all []*reading, groups [][]int, e
 
 // slicesOf are the slices of the members among sequences, the longest first.
 func slicesOf(sequences [][]int, members []int) (all [][][]int) {
-	longest, width := len(sequences[members[0]]), sliceTokens/len(members)
+	longest, width := len(sequences[members[0]]), SliceTokens/len(members)
 	for from := 0; from < longest; from += width {
 		slice := make([][]int, len(members))
 		for row, i := range members {

@@ -15,7 +15,7 @@ import (
 
 // passTokens is how many tokens are read so at a time where the weights stay in memory anyway: an
 // interrupt then keeps what was read before.
-const passTokens = 8 * sliceTokens
+const passTokens = 8 * SliceTokens
 
 // reading is the slices that a batch reads in one pass over the layers.
 type reading struct {
@@ -39,7 +39,7 @@ func (m *Model) pass() int {
 		return passTokens
 	}
 	state := 4 * int64(m.Config.HiddenSize)
-	return max(int(p.LimitBytes/4/state)/sliceTokens*sliceTokens, passTokens)
+	return max(int(p.LimitBytes/4/state)/SliceTokens*SliceTokens, passTokens)
 }
 
 // readLayers runs all slices through the model: states are then the normalised ones, which the caller

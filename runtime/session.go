@@ -12,9 +12,9 @@ import (
 // ErrContext marks tokens past the positions that a model was made for.
 var ErrContext = errors.New("context too long")
 
-// sliceTokens is how many tokens of a prompt are run at a time: enough for matrix products to be at
+// SliceTokens is how many tokens of a prompt are run at a time: enough for matrix products to be at
 // their fastest, few enough that activations stay small and an interrupt is noticed soon.
-const sliceTokens = 256
+const SliceTokens = 256
 
 // gpuSliceTokens is the same for one sequence on a GPU, which is that much faster. Experts are decoded
 // once a slice there.
@@ -24,7 +24,7 @@ func (m *Model) sliceTokens() int {
 	if m.Info().Device == mlx.GPU {
 		return gpuSliceTokens
 	}
-	return sliceTokens
+	return SliceTokens
 }
 
 // Session is a sequence that a model has read, as its caches hold it. It can go on, be forked, but
@@ -132,11 +132,11 @@ func (m *Model) check(read int, ids []int) error {
 // readAhead reads what one pass over the layers reads of ids, if more than a slice is left and none of an
 // earlier pass.
 func (x *Session) readAhead(ctx context.Context, ids []int) error {
-	if x.ahead != nil || !x.model.byLayer((len(ids)+sliceTokens-1)/sliceTokens) {
+	if x.ahead != nil || !x.model.byLayer((len(ids)+SliceTokens-1)/SliceTokens) {
 		return nil
 	}
 	r := &reading{batch: &x.batch}
-	for slice := range slices.Chunk(ids[:min(x.model.pass(), len(ids))], sliceTokens) {
+	for slice := range slices.Chunk(ids[:min(x.model.pass(), len(ids))], SliceTokens) {
 		r.slices = append(r.slices, [][]int{slice})
 	}
 	if err := x.model.readLayers(ctx, r); err != nil {

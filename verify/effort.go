@@ -7,6 +7,7 @@ import (
 
 	"qimport/arch"
 	"qimport/convert/source"
+	"qimport/runtime"
 	"qimport/runtime/mlx"
 	"qimport/verify/report"
 )
@@ -87,12 +88,9 @@ func (z size) steps() int {
 // segment is a run of single steps, which follows a prefill of from tokens.
 type segment struct{ from, n int }
 
-// Past the first ones, single steps follow prefills that end where something changes in kernels and
+// borderSteps is how many single steps follow a prefill that ends where something changes in kernels and
 // caches: at the first ends of slices, and the last before the end.
-const (
-	sliceOfPrefill = 256
-	borderSteps    = 16
-)
+const borderSteps = 16
 
 // segmentsOf shares steps out over a text of that length: borderSteps from each of the borders, or as
 // many as there are to the end, and the others from the beginning.
@@ -100,9 +98,9 @@ func segmentsOf(length, steps int) []segment {
 	if steps >= length {
 		return []segment{{0, length}}
 	}
-	last := (length - 1) / sliceOfPrefill * sliceOfPrefill
+	last := (length - 1) / runtime.SliceTokens * runtime.SliceTokens
 	var late []segment
-	for _, at := range slices.Compact(slices.Sorted(slices.Values([]int{sliceOfPrefill, 2 * sliceOfPrefill, last}))) {
+	for _, at := range slices.Compact(slices.Sorted(slices.Values([]int{runtime.SliceTokens, 2 * runtime.SliceTokens, last}))) {
 		if at > 0 && at < length {
 			late = append(late, segment{at, min(borderSteps, length-at)})
 			steps -= late[len(late)-1].n
@@ -186,16 +184,13 @@ func (e effort) report(info mlx.Info, cores int) *report.Effort {
 		f.Prefilled += n
 		seconds += e.size.seconds(n, min(n, e.steps()))
 	}
-	for asked := e.cases; asked > 0; asked -= sideBySide {
-		rows := min(asked, sideBySide)
+	for asked := e.cases; asked > 0; asked -= runtime.BatchSequences {
+		rows := min(asked, runtime.BatchSequences)
 		seconds += e.size.seconds(rows*promptTokens, rows) + answerSteps*e.size.seconds(rows, rows)
 	}
 	f.Expected = math.Ceil(seconds / speedup(info, cores))
 	return f
 }
-
-// sideBySide is how many questions are answered at a time.
-const sideBySide = 4
 
 // speedup is by how much a device is faster than the two cores of the estimates, roughly: memory
 // bounds many cores, and a GPU takes its time to start.

@@ -12,7 +12,7 @@ import (
 )
 
 // DefaultLengths are the prompt lengths at which prefill is held to token-by-token decoding: one
-// // token, a few, both sides of a multiple of 32, and just past the sizes at which kernels and chunks
+// token, a few, both sides of a multiple of 32, and just past the sizes at which kernels and chunks
 // change. The last is left out where the model would take long to read it.
 func DefaultLengths() []int { return []int{1, 3, 31, 33, 513, 2049} }
 

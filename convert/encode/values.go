@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -70,16 +71,24 @@ func allZero(rows quant.Tensor) (bool, error) {
 	return true, nil
 }
 
+// zeros are the places of the scales that are zero: few, or the tensor is told.
+func zeros(scales []byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for at := 0; at < len(scales); at++ {
+			next := bytes.IndexByte(scales[at:], 0)
+			if next < 0 || !yield(at+next) {
+				return
+			}
+			at += next
+		}
+	}
+}
+
 // lostAtSource counts the groups of nvfp4 rows with a scale of zero but codes that say something.
 func lostAtSource(rows quant.Tensor) int {
 	const size = 8 // bytes of a group's codes
 	lost := 0
-	for at := 0; at < len(rows.Scales); at++ {
-		next := bytes.IndexByte(rows.Scales[at:], 0)
-		if next < 0 {
-			break
-		}
-		at += next
+	for at := range zeros(rows.Scales) {
 		for _, b := range rows.Data[at*size : (at+1)*size] {
 			if b&0x77 != 0 { // a code that is neither 0 nor -0
 				lost++
@@ -95,12 +104,7 @@ func lostHere(rows quant.Tensor, scales []byte) (int, error) {
 	lost, cols := 0, quant.Columns(rows.Shape)
 	var values []float32
 	decoded := -1 // row
-	for at := 0; at < len(scales); at++ {
-		next := bytes.IndexByte(scales[at:], 0)
-		if next < 0 {
-			break
-		}
-		at += next
+	for at := range zeros(scales) {
 		element := at * quant.FormatNVFP4.GroupSize
 		if row := element / cols; row != decoded {
 			if values == nil {
