@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"qimport/convert/converttest"
 	"qimport/quant"
 	"qimport/runtime"
 )
@@ -38,7 +39,7 @@ func TestOracleModels(t *testing.T) {
 			}
 			store := t.TempDir()
 			var out, errs bytes.Buffer
-			args := []string{"import", withTokenizer(t, filepath.Dir(path)), "--store", store, "--name", "kept", "--verify", "none", "--quiet"}
+			args := []string{"import", converttest.WithTokenizer(t, filepath.Dir(path)), "--store", store, "--name", "kept", "--verify", "none", "--quiet"}
 			if status := run(t.Context(), args, stdio{in: strings.NewReader(""), out: &out, err: &errs}); status != exitDone {
 				t.Fatalf("import exits with %d: %s", status, &errs)
 			}
@@ -71,24 +72,6 @@ func worstOf(t *testing.T, m *runtime.Model, ids []int, want [][]float64) float6
 		t.Fatal(err)
 	}
 	return worst
-}
-
-// withTokenizer is a checkpoint with a tokenizer of as few tokens as it has.
-func withTokenizer(t *testing.T, dir string) string {
-	t.Helper()
-	out := t.TempDir()
-	if err := os.CopyFS(out, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
-		"tokenizer.json":        `{"model":{"vocab":{"a":0,"b":1}},"added_tokens":[{"id":2,"content":"<|im_end|>"}]}`,
-		"tokenizer_config.json": `{"eos_token":"<|im_end|>"}`,
-	} {
-		if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return out
 }
 
 // speaking is a model with another one's tokenizer, and tokens enough for it, all zero: these have fewer than

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"qimport/convert/converttest"
 	"qimport/quant"
 )
 
@@ -59,7 +60,7 @@ func readJSON(t *testing.T, path string, into any) {
 }
 
 func holdToOracle(t *testing.T, dir string, weights map[string]string) {
-	src, err := OpenDir(withTokenizer(t, dir))
+	src, err := OpenDir(converttest.WithTokenizer(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,27 +84,6 @@ func holdToOracle(t *testing.T, dir string, weights map[string]string) {
 		}
 		holdLoaded(t, src, tensor, piece, exact)
 	}
-}
-
-// withTokenizer is a folder with the checkpoint and a tokenizer, which the oracles' have not.
-func withTokenizer(t *testing.T, dir string) string {
-	t.Helper()
-	if _, err := os.Stat(filepath.Join(dir, "tokenizer.json")); err == nil {
-		return dir
-	}
-	out := t.TempDir()
-	if err := os.CopyFS(out, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
-		"tokenizer.json":        `{"model":{"vocab":{"a":0,"b":1}},"added_tokens":[{"id":2,"content":"<|im_end|>"}]}`,
-		"tokenizer_config.json": `{"eos_token":"<|im_end|>"}`,
-	} {
-		if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return out
 }
 
 // pieceOf finds a tensor, or the expert that it has become in a stack.

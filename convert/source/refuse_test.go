@@ -196,21 +196,7 @@ func TestOpenDirRefuses(t *testing.T) {
 		{"tokenizer no JSON", change(arch.Qwen3, func(b *build) { b.files["tokenizer.json"] = `{` }), []string{"tokenizer.json"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := OpenDir(c.make(t).write(t))
-			if err == nil {
-				s.Close()
-			}
-			if !errors.Is(err, ErrSource) {
-				t.Fatalf("got %v", err)
-			}
-			for _, want := range c.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q does not say %q", err, want)
-				}
-			}
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("%q is more than one sentence", err)
-			}
+			mustRefuse(t, c.make(t).write(t), c.want)
 		})
 	}
 }
@@ -315,5 +301,25 @@ func TestLoadRefusesGlobalScale(t *testing.T) {
 	}
 	if _, err := s.Load("no such"); !errors.Is(err, ErrSource) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// mustRefuse demands that a checkpoint is refused, in one sentence that says all of want.
+func mustRefuse(t *testing.T, dir string, want []string) {
+	t.Helper()
+	s, err := OpenDir(dir)
+	if err == nil {
+		s.Close()
+	}
+	if !errors.Is(err, ErrSource) {
+		t.Fatalf("got %v", err)
+	}
+	for _, w := range want {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q does not say %q", err, w)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("%q is more than one sentence", err)
 	}
 }
