@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -152,7 +153,7 @@ func (f *fitting) layout(c change, places []place) (l layout, err error) {
 		a, b = factor([]int{cols, r}, 0, 1, r), factor([]int{r, rows}, 0, rows, 1)
 		c.a, c.b = c.b, c.a
 	}
-	if err := errorsOf(f.fit(&a, c.a, c, t), f.fit(&b, c.b, c, t)); err != nil || c.magnitude == "" {
+	if err := cmp.Or(f.fit(&a, c.a, c, t), f.fit(&b, c.b, c, t)); err != nil || c.magnitude == "" {
 		return layout{a: a.Factor, b: b.Factor}, err
 	}
 	m := f.adapter.arrays[c.magnitude]
@@ -183,15 +184,5 @@ func (f *fitting) fit(s *shaped, name string, c change, t source.Tensor) error {
 		return fmt.Errorf("%s is %v, where the rank %d of %s and the model's %s, %v, ask for %v", name, array.Shape, c.rank, configName, t.Name, t.Shape, s.shape)
 	}
 	s.Part = f.part(array)
-	return nil
-}
-
-// errorsOf is the first error.
-func errorsOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }
