@@ -3,7 +3,9 @@ package qimport
 import (
 	"maps"
 	"slices"
+	"strings"
 
+	"qimport/convert/plan"
 	"qimport/convert/source"
 	"qimport/manifest"
 )
@@ -22,8 +24,15 @@ type Difference struct {
 	Name string `json:"name"`
 	A    string `json:"a"`
 	B    string `json:"b"`
-	// Keys are the keys in which two JSON files differ, by their path.
-	Keys []string `json:"keys,omitempty"`
+	// Keys are the keys in which two JSON files differ, by their path, and Values what each has there.
+	Keys   []string    `json:"keys,omitempty"`
+	Values []ValuePair `json:"values,omitempty"`
+}
+
+// ValuePair is what two JSON files have under one key, as JSON; "" where the key is not there.
+type ValuePair struct {
+	A string `json:"a"`
+	B string `json:"b"`
 }
 
 func (d Difference) String() string {
@@ -33,11 +42,37 @@ func (d Difference) String() string {
 	case d.B == "":
 		return d.Name + ": only in A, " + d.A
 	case d.A == d.B && len(d.Keys) > 0:
-		return d.Name + ": both " + d.A + ", other values of " + someOf(d.Keys)
+		return d.Name + ": " + strings.Join(d.changes(), "; ")
 	case d.A == d.B:
 		return d.Name + ": both " + d.A + ", other values"
 	}
 	return d.Name + ": " + d.A + " in A, " + d.B + " in B"
+}
+
+// Lines are the differences for people: tensors that differ in the same way, and by their layer only, share
+// a line.
+func (d Differences) Lines() []string {
+	groups := map[string][]int{} // line -> numbers of layers
+	var lines []string
+	at := map[string]int{}
+	for _, one := range d.Differences {
+		before, number, after := plan.SplitNumber(one.Name)
+		if number < 0 || len(one.Keys) > 0 {
+			lines = append(lines, one.String())
+			continue
+		}
+		one.Name = before + "*" + after
+		line := one.String()
+		if _, known := at[line]; !known {
+			at[line] = len(lines)
+			lines = append(lines, line)
+		}
+		groups[line] = append(groups[line], number)
+	}
+	for line, numbers := range groups {
+		lines[at[line]] = strings.Replace(line, "*", plan.NumbersText(numbers), 1)
+	}
+	return lines
 }
 
 // Diff compares two stored models blob by blob: what has the same digest is the same, bit for bit.
@@ -59,11 +94,11 @@ func Diff(store *manifest.Store, a, b manifest.Name) (Differences, error) {
 			d.Same++
 			continue
 		}
-		keys, err := differingKeys(store, one, other)
-		if err != nil {
+		difference := Difference{Name: name, A: one.what, B: other.what}
+		if err := difference.compare(store, one, other); err != nil {
 			return d, err
 		}
-		d.Differences = append(d.Differences, Difference{name, one.what, other.what, keys})
+		d.Differences = append(d.Differences, difference)
 	}
 	return d, nil
 }

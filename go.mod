@@ -12,8 +12,10 @@ require (
 	github.com/google/go-cmp v0.7.0 // differences in tests
 	github.com/google/renameio/v2 v2.0.2 // small files, replaced whole
 	github.com/json-iterator/go v1.1.12 // a tokenizer.json of 250,000 entries, streamed
+	github.com/mattn/go-runewidth v0.0.31 // columns that a text takes in a window
 	github.com/nikolalohinski/gonja/v2 v2.9.1 // chat templates
 	github.com/nlpodyssey/safetensors v0.0.0-20250209183917-bfb01cc25f7c // checkpoints
+	github.com/peterh/liner v1.2.3 // lines of a conversation
 	github.com/rogpeppe/go-internal v1.16.0 // scripts that run the program
 	github.com/schollz/progressbar/v3 v3.19.1 // the bar
 	github.com/urfave/cli/v2 v2.27.7 // commands and flags
@@ -24,6 +26,7 @@ require (
 )
 
 require (
+	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect

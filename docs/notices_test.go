@@ -45,7 +45,7 @@ func licenceText(t *testing.T, m module) string {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(strings.ToLower(e.Name()), "licen") {
+		if name := strings.ToLower(e.Name()); strings.HasPrefix(name, "licen") || strings.HasPrefix(name, "copying") {
 			b, err := os.ReadFile(filepath.Join(m.dir, e.Name()))
 			if err != nil {
 				t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"qimport/internal/spelling"
 )
 
 // Mode is the family of a format: how an element, its scale and its packing are to be read.
@@ -96,7 +98,7 @@ func ParseFormat(s string) (Format, error) {
 	}
 	rest, ok := strings.CutPrefix(lower, "affine:")
 	if !ok {
-		return Format{}, fmt.Errorf("type %q: %w; known are %s", s, ErrFormat, FormatList)
+		return Format{}, fmt.Errorf("type %q: %w%s; known are %s", s, ErrFormat, spelling.DidYouMean(lower, strings.Fields(FormatList)), FormatList)
 	}
 	bits, group, hasGroup := strings.Cut(rest, ":")
 	if !hasGroup {

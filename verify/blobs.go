@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"qimport/arch/files"
 	"qimport/manifest"
 	"qimport/quant"
@@ -60,8 +62,8 @@ func (r *run) checkTensors(context.Context) report.Check {
 		bytes += t.Bytes()
 		formats[t.Format] = true
 	}
-	return pass("%s: %d tensors in %d formats, %d weights of %.2f bits", inv.Config.Family,
-		len(inv.Tensors), len(formats), elements, 8*float64(bytes)/float64(elements))
+	return pass("%s: %s in %s, %d weights of %.2f bits", inv.Config.Family,
+		english.Plural(len(inv.Tensors), "tensor", ""), english.Plural(len(formats), "format", ""), elements, 8*float64(bytes)/float64(elements))
 }
 
 // checkFiles holds the JSON files to being JSON, and asks for those that a model cannot do without.
@@ -89,5 +91,5 @@ func (r *run) checkFiles(context.Context) report.Check {
 	if err := errors.Join(findings...); err != nil {
 		return fail("%s", sentences(err))
 	}
-	return pass("%d files", len(r.source.Files()))
+	return pass("%s", english.Plural(len(r.source.Files()), "file", ""))
 }

@@ -39,7 +39,7 @@ func application(s stdio) *cli.App {
 		OnUsageError:              usageError,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("there is no command %q; qimport --help lists them", c.Args().First())
+				return noCommand(c)
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -59,7 +59,7 @@ func command(s stdio, name, arguments, usage, description string, min, max int, 
 	common := []cli.Flag{
 		&cli.StringFlag{Name: "store", Usage: "the store's `DIR`"},
 		&cli.BoolFlag{Name: "json", Usage: "print the result as JSON"},
-		&cli.BoolFlag{Name: "quiet", Usage: "print nothing to stderr but errors"},
+		&cli.BoolFlag{Name: "quiet", Usage: "print nothing to stderr but errors, and of a verdict only what did not pass"},
 	}
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: arguments, Description: strings.TrimSpace(description),
@@ -73,9 +73,6 @@ func command(s stdio, name, arguments, usage, description string, min, max int, 
 		},
 	}
 }
-
-// usageError turns the parser's complaints into ours.
-func usageError(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) }
 
 // fprintln writes one formatted line. Names, prompts and errors in it may come from anywhere: what would
 // steer a terminal is written as an escape.

@@ -29,8 +29,8 @@ func diff(_ context.Context, c call) error {
 		return err
 	}
 	return c.print(d, func(w io.Writer) error {
-		for _, one := range d.Differences {
-			fprintln(w, "%s", one)
+		for _, line := range d.Lines() {
+			fprintln(w, "%s", line)
 		}
 		fprintln(w, "%d the same, %d differ", d.Same, len(d.Differences))
 		return nil

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
 	"qimport"
+	"qimport/internal/table"
 	"qimport/verify/report"
 )
 
@@ -30,12 +30,11 @@ func doctor(_ context.Context, c call) error {
 		Checks  []qimport.Finding `json:"checks"`
 	}{1, version, findings}
 	err := c.print(document, func(w io.Writer) error {
-		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fprintln(table, "qimport\t\t%s", version)
+		rows := [][]string{{"qimport", "", version}}
 		for _, f := range findings {
-			fprintln(table, "%s\t%s\t%s", f.Name, mark(f.Passed), f.Detail)
+			rows = append(rows, []string{f.Name, mark(f.Passed), f.Detail})
 		}
-		return table.Flush()
+		return table.Write(w, c.width(), rows)
 	})
 	for _, f := range findings {
 		if f.Passed == report.Failed {

@@ -53,5 +53,5 @@ func runImport(ctx context.Context, c call) error {
 	if err != nil && !errors.Is(err, qimport.ErrRefused) {
 		return err
 	}
-	return errors.Join(c.print(result, importText(result)), err)
+	return errors.Join(c.print(result, c.importText(result)), err)
 }

@@ -8,14 +8,16 @@ import (
 )
 
 // importText prints the result of an import for people.
-func importText(r qimport.ImportResult) func(io.Writer) error {
+func (s stdio) importText(r qimport.ImportResult) func(io.Writer) error {
 	return func(w io.Writer) error {
 		if r.Verification != nil {
-			if err := r.Verification.WriteText(w); err != nil {
+			if err := s.writeReport(w, r.Verification); err != nil {
 				return err
 			}
 		}
-		writeGains(w, r.ScaleSearch)
+		if !s.quiet {
+			writeGains(w, r.ScaleSearch)
+		}
 		state := "published, not verified"
 		switch {
 		case !r.Published:

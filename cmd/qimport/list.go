@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"qimport"
+	"qimport/internal/table"
 )
 
 func listCommand(s stdio) *cli.Command {
@@ -33,12 +33,11 @@ func list(_ context.Context, c call) error {
 		Models []qimport.Listed `json:"models"`
 	}{1, models}
 	err = c.print(document, func(w io.Writer) error {
-		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fprintln(table, "NAME\tMANIFEST\tSIZE\tTYPE\tMODIFIED")
+		rows := [][]string{{"NAME", "MANIFEST", "SIZE", "TYPE", "MODIFIED"}}
 		for _, m := range models {
-			fprintln(table, "%s\t%s\t%s\t%s\t%s", m.Name, m.Manifest.Short(), size(m.Bytes), m.Type, humanize.Time(m.Modified))
+			rows = append(rows, []string{m.Name.String(), m.Manifest.Short(), size(m.Bytes), m.Type, humanize.Time(m.Modified)})
 		}
-		return table.Flush()
+		return table.Write(w, c.width(), rows)
 	})
 	return errors.Join(err, damage)
 }

@@ -47,7 +47,7 @@ func runPlan(ctx context.Context, c call) error {
 // printPlan prints a plan, and whether the store has room for it.
 func (c call) printPlan(p qimport.Planned, store *manifest.Store) error {
 	return c.print(p.Report(), func(w io.Writer) error {
-		fprintln(w, "%s", strings.TrimRight(p.Text(c.Bool("all")), "\n"))
+		fprintln(w, "%s", strings.TrimRight(p.Text(c.Bool("all"), c.width()), "\n"))
 		for _, finding := range p.Values {
 			fprintln(w, "values: %s", finding)
 		}

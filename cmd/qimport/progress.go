@@ -16,11 +16,20 @@ import (
 type progress struct {
 	title string
 	out   io.Writer
-	bar   *progressbar.ProgressBar // nil where there is no terminal
+	bar   func(kind barKind) *progressbar.ProgressBar // nil where there is no terminal
+	made  *progressbar.ProgressBar                    // nil until there is something to show
 	now   func() time.Time
 	start time.Time
 	last  time.Time // of the last line
 }
+
+// barKind is what a bar shows.
+type barKind uint8
+
+const (
+	bytesDone barKind = iota
+	steps
+)
 
 // lineInterval is how often a line is written where there is no terminal.
 const lineInterval = 10 * time.Second
@@ -34,25 +43,43 @@ func (s stdio) progress(title string) *progress {
 	if s.quiet {
 		p.out = io.Discard
 	} else if isTerminal(s.err) {
-		p.bar = progressbar.NewOptions64(-1,
-			progressbar.OptionSetWriter(s.err), progressbar.OptionSetDescription(title),
-			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
-			progressbar.OptionFullWidth(), progressbar.OptionSetPredictTime(true))
-		p.bar.StartWithoutRender() // its rate counts from here, not from the first bytes
+		p.bar = func(kind barKind) *progressbar.ProgressBar { return newBar(s.err, title, kind) }
 	}
 	p.start = p.now()
 	p.last = p.start
 	return p
 }
 
+// newBar is a bar of bytes, or a spinner beside words where nobody knows how much is left.
+func newBar(out io.Writer, title string, kind barKind) *progressbar.ProgressBar {
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(title),
+		progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(),
+	}
+	if kind == bytesDone {
+		options = append(options, progressbar.OptionShowBytes(true), progressbar.OptionShowCount(),
+			progressbar.OptionFullWidth(), progressbar.OptionSetPredictTime(true))
+	} else {
+		options = append(options, progressbar.OptionSpinnerType(spinner), progressbar.OptionSetElapsedTime(true))
+	}
+	bar := progressbar.NewOptions64(-1, options...)
+	bar.StartWithoutRender() // its rate counts from here, not from the first bytes
+	return bar
+}
+
+// spinner is the library's number of a plain one: - \ | /.
+const spinner = 9
+
 // Bytes shows that done of total bytes are through.
 func (p *progress) Bytes(done, total int64) {
 	if p.bar != nil {
-		if p.bar.GetMax64() != total {
-			p.bar.ChangeMax64(total)
+		if p.made == nil {
+			p.made = p.bar(bytesDone)
 		}
-		p.bar.Set64(done)
+		if p.made.GetMax64() != total {
+			p.made.ChangeMax64(total)
+		}
+		p.made.Set64(done)
 		return
 	}
 	now := p.now()
@@ -72,8 +99,11 @@ func (p *progress) Bytes(done, total int64) {
 // Step shows what is being done, where there is no measure of how much is left.
 func (p *progress) Step(what string) {
 	if p.bar != nil {
-		p.bar.Describe(p.title + ": " + untrusted.Text(what))
-		p.bar.Add(0)
+		if p.made == nil { // a bar of bytes would say 0 B
+			p.made = p.bar(steps)
+		}
+		p.made.Describe(p.title + ": " + untrusted.Text(what))
+		p.made.Add(0)
 		return
 	}
 	if now := p.now(); now.Sub(p.last) >= lineInterval {
@@ -84,8 +114,8 @@ func (p *progress) Step(what string) {
 
 // End takes the bar away.
 func (p *progress) End() {
-	if p.bar != nil {
-		p.bar.Clear()
-		p.bar.Exit()
+	if p.made != nil {
+		p.made.Clear()
+		p.made.Exit()
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -24,6 +25,17 @@ type removedModel struct {
 	Blobs int           `json:"blobs"`
 	Bytes int64         `json:"bytes"`
 	Note  string        `json:"note,omitempty"`
+}
+
+// blobs says what became of the blobs.
+func (r removedModel) blobs() string {
+	switch {
+	case r.Note != "":
+		return r.Note
+	case r.Blobs == 0:
+		return "its blobs stay: other names need all of them"
+	}
+	return fmt.Sprintf("%s of %s freed", plural(r.Blobs, "blob"), size(r.Bytes))
 }
 
 func rm(ctx context.Context, c call) error {
@@ -49,10 +61,7 @@ func rm(ctx context.Context, c call) error {
 	}
 	return c.print(document, func(w io.Writer) error {
 		for _, r := range document.Removed {
-			fprintln(w, "%s removed, with %s of %s", r.Name, plural(r.Blobs, "blob"), size(r.Bytes))
-			if r.Note != "" {
-				fprintln(w, "%s", r.Note)
-			}
+			fprintln(w, "%s removed; %s", r.Name, r.blobs())
 		}
 		return nil
 	})

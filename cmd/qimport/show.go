@@ -3,15 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
 	"qimport"
+	"qimport/internal/table"
 )
 
 func showCommand(s stdio) *cli.Command {
@@ -33,24 +35,24 @@ func show(_ context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	return c.print(model, func(w io.Writer) error { return writeShown(w, model, c.Bool("all")) })
+	return c.print(model, func(w io.Writer) error { return writeShown(w, model, c.Bool("all"), c.width()) })
 }
 
-// writeShown prints the model for people.
-func writeShown(w io.Writer, s qimport.Shown, all bool) error {
+// writeShown prints the model for people, in a window of so many columns; 0 is no limit.
+func writeShown(w io.Writer, s qimport.Shown, all bool, width int) error {
 	fprintln(w, "%s  %s", s.Name, s.Manifest)
 	fprintln(w, "%s, %s, %d tensors; able to: %s", s.Family, size(s.Bytes), len(s.Tensors), cmp.Or(strings.Join(s.Config.Capabilities, ", "), "unsaid"))
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var tensors, totals [][]string
 	if all {
 		for _, t := range s.Tensors {
-			fprintln(table, "%s\t%v\t%s\t%s", t.Name, t.Shape, t.Format, size(t.Bytes))
+			tensors = append(tensors, []string{t.Name, fmt.Sprint(t.Shape), t.Format, size(t.Bytes)})
 		}
 	}
 	formats := totalFormats(s.Tensors)
 	for _, name := range slices.Sorted(maps.Keys(formats)) {
-		fprintln(table, "%s\t%d tensors\t%s", name, formats[name].tensors, size(formats[name].bytes))
+		totals = append(totals, []string{name, plural(formats[name].tensors, "tensor"), size(formats[name].bytes)})
 	}
-	if err := table.Flush(); err != nil {
+	if err := errors.Join(table.Write(w, width, tensors), table.Write(w, width, totals)); err != nil {
 		return err
 	}
 	fprintln(w, "files: %s", strings.Join(s.Files, " "))
@@ -64,7 +66,7 @@ func writeShown(w io.Writer, s qimport.Shown, all bool) error {
 	if s.Stale != "" {
 		fprintln(w, "the verdict below does not answer for it: %s", s.Stale)
 	}
-	return s.Verification.WriteText(w)
+	return s.Verification.WriteWithin(w, width)
 }
 
 // formatTotal is what the tensors of one format amount to.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"qimport/internal/untrusted"
+	"qimport/verify/report"
 )
 
 // stdio is where the program reads and writes, and how much of it the user wants.
@@ -71,6 +72,27 @@ func (s stdio) note(format string, args ...any) {
 
 // Note is a library's note to the user.
 func (s stdio) Note(text string) { s.note("%s", text) }
+
+// width is how many columns the window has that results go to; 0 where they go elsewhere.
+func (s stdio) width() int {
+	f, ok := s.out.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// writeReport prints a verdict: with --quiet only what did not pass, and the last line.
+func (s stdio) writeReport(w io.Writer, r *report.Report) error {
+	if s.quiet {
+		return r.WriteBrief(w, s.width())
+	}
+	return r.WriteWithin(w, s.width())
+}
 
 // isTerminal says whether a person reads or types at the other end of a stream.
 func isTerminal(stream any) bool {

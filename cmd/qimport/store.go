@@ -1,9 +1,8 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"qimport/manifest"
 )
@@ -41,9 +40,4 @@ func (c call) storeAndNames() (*manifest.Store, []manifest.Name, error) {
 func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
 // plural is a number of things: "1 model", "2 models".
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
+func plural(n int, thing string) string { return english.Plural(n, thing, "") }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 
 	"github.com/urfave/cli/v2"
 
@@ -44,7 +45,7 @@ func runVerify(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.print(&r, r.WriteText); err != nil {
+	if err := c.print(&r, func(w io.Writer) error { return c.writeReport(w, &r) }); err != nil {
 		return err
 	}
 	if !r.Passed {

@@ -245,7 +245,7 @@ func TestNumbersText(t *testing.T) {
 		{[]int{0, 1, 2, 4, 5, 6, 9}, "{0..2,4..6,9}"},
 	}
 	for _, tt := range tests {
-		if got := numbersText(tt.numbers); got != tt.want {
+		if got := NumbersText(tt.numbers); got != tt.want {
 			t.Errorf("%v prints as %s, want %s", tt.numbers, got, tt.want)
 		}
 	}

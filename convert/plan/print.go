@@ -5,24 +5,25 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
+
+	"qimport/internal/table"
 )
 
 // String is the plan as people read it: tensors that differ by their layer only share a line.
-func (p Plan) String() string { return p.Text(false) }
+func (p Plan) String() string { return p.Text(false, 0) }
 
-// Text is the plan as people read it, with one line for every tensor if all is true.
-func (p Plan) Text(all bool) string {
+// Text is the plan as people read it, with one line for every tensor if all is true. Width is the window's,
+// in columns; 0 is no limit.
+func (p Plan) Text(all bool, width int) string {
 	var s strings.Builder
-	w := tabwriter.NewWriter(&s, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "tensor\tcount\tshape\tsource\ttarget\tbytes\tdecided by")
+	rows := [][]string{{"tensor", "count", "shape", "source", "target", "bytes", "decided by"}}
 	for _, r := range p.rows(all) {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.name, r.count, shapeText(r.tensor.Shape),
-			r.tensor.Source, r.target(p), humanize.Bytes(uint64(r.bytes)), r.tensor.Rule)
+		rows = append(rows, []string{r.name, strconv.Itoa(r.count), shapeText(r.tensor.Shape),
+			r.tensor.Source.String(), r.target(p), humanize.Bytes(uint64(r.bytes)), r.tensor.Rule})
 	}
-	w.Flush()
+	_ = table.Write(&s, width, rows) // a strings.Builder takes everything
 	fmt.Fprintln(&s, p.totalLine())
 	fmt.Fprintf(&s, "files: %s\n", strings.Join(p.Files, ", "))
 	s.WriteString(p.adapterLines())
@@ -83,7 +84,7 @@ func (p Plan) rows(all bool) []row {
 	var rows []row
 	for _, b := range p.Blobs {
 		for _, t := range b.Tensors {
-			before, number, after := splitNumber(t.Name)
+			before, number, after := SplitNumber(t.Name)
 			form := before + "*" + after
 			key := form + shapeText(t.Shape) + t.Source.String() + t.Target.String() + t.Transform.String() + t.Rule + p.fusedText(t)
 			if all || number < 0 {
@@ -103,14 +104,14 @@ func (p Plan) rows(all bool) []row {
 	}
 	for key, i := range index {
 		if forms[rows[i].name] > 1 || rows[i].count == 1 {
-			rows[i].name = strings.Replace(rows[i].name, "*", numbersText(groups[key]), 1)
+			rows[i].name = strings.Replace(rows[i].name, "*", NumbersText(groups[key]), 1)
 		}
 	}
 	return rows
 }
 
-// splitNumber cuts a name at its first part that is a number; -1 if it has none.
-func splitNumber(name string) (before string, number int, after string) {
+// SplitNumber cuts a name at its first part that is a number; -1 if it has none.
+func SplitNumber(name string) (before string, number int, after string) {
 	parts := strings.Split(name, ".")
 	for i, part := range parts {
 		if n, err := strconv.Atoi(part); err == nil {
@@ -120,8 +121,8 @@ func splitNumber(name string) (before string, number int, after string) {
 	return name, -1, ""
 }
 
-// numbersText writes numbers as a pattern takes them: "7", "{0..2,4..6}".
-func numbersText(numbers []int) string {
+// NumbersText writes numbers as a pattern takes them: "7", "{0..2,4..6}".
+func NumbersText(numbers []int) string {
 	slices.Sort(numbers)
 	var runs []string
 	for i := 0; i < len(numbers); {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -111,24 +112,35 @@ func warnPairs(tensors []Tensor) []string {
 
 // warnNames names the formats for which Ollama has no name.
 func warnNames(tensors []Tensor) []string {
-	var nameless []string
-	first := map[string]string{}
+	first := map[string]Tensor{}
 	for _, t := range tensors {
 		f := t.Target
 		if f.Mode != quant.Affine || f.Bits == 4 || f.Bits == 8 {
 			continue
 		}
-		if first[f.String()] == "" {
-			first[f.String()] = t.Name
-			nameless = append(nameless, f.String())
+		if _, known := first[f.String()]; !known {
+			first[f.String()] = t
 		}
 	}
-	slices.Sort(nameless)
 	var out []string
-	for _, name := range nameless {
-		out = append(out, fmt.Sprintf("Ollama has no name for %s (first in %s), so only qimport can run the model; for both, --override to int4 or int8 with --allow-requantize", name, first[name]))
+	for _, name := range slices.Sorted(maps.Keys(first)) {
+		t := first[name]
+		out = append(out, fmt.Sprintf("Ollama has no name for %s (first in %s), so only qimport can run the model; for both, %s", name, t.Name, namedInstead(t)))
 	}
 	return out
+}
+
+// namedInstead says how a tensor gets a format that Ollama has a name for: by the flag that gave it the
+// other, and with leave where the source is quantized already.
+func namedInstead(t Tensor) string {
+	how := "-q int4 or -q int8"
+	if strings.HasSuffix(t.Rule, "'") { // a rule that a user wrote
+		how = "int4 or int8 in " + t.Rule
+	}
+	if t.Source.IsQuantized() {
+		how += " with --allow-requantize"
+	}
+	return how
 }
 
 // warnTransforms says which tensors lose numbers without having been asked to.

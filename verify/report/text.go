@@ -4,19 +4,16 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
+
+	"qimport/internal/table"
 )
 
-// WriteText writes the report for a terminal: a line a check, the numbers, the verdict last.
-func (r *Report) WriteText(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, c := range r.Checks {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", c.Passed, c.Name, c.Detail+c.bound())
-		if c.Warning != "" {
-			fmt.Fprintf(t, "\t\twarning: %s\n", c.Warning)
-		}
-	}
-	if err := t.Flush(); err != nil {
+// WriteText writes the report for people: a line a check, the numbers, the verdict last.
+func (r *Report) WriteText(w io.Writer) error { return r.WriteWithin(w, 0) }
+
+// WriteWithin is WriteText in a window of so many columns; 0 is no limit.
+func (r *Report) WriteWithin(w io.Writer, width int) error {
+	if err := table.Write(w, width, rowsOf(r.Checks)); err != nil {
 		return err
 	}
 	for _, line := range r.numbers() {
@@ -26,6 +23,34 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	_, err := fmt.Fprintln(w, r.Verdict())
 	return err
+}
+
+// WriteBrief writes what a script's log should have of the report: the checks that did not pass or that
+// warn, and the verdict.
+func (r *Report) WriteBrief(w io.Writer, width int) error {
+	var told []Check
+	for _, c := range r.Checks {
+		if c.Passed != Passed || c.Warning != "" {
+			told = append(told, c)
+		}
+	}
+	if err := table.Write(w, width, rowsOf(told)); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, r.Verdict())
+	return err
+}
+
+// rowsOf are the lines of a table of checks.
+func rowsOf(checks []Check) [][]string {
+	var rows [][]string
+	for _, c := range checks {
+		rows = append(rows, []string{c.Passed.String(), c.Name, c.Detail + c.bound()})
+		if c.Warning != "" {
+			rows = append(rows, []string{"", "", "warning: " + c.Warning})
+		}
+	}
+	return rows
 }
 
 // bound shows a check's number, and what it was held to.
