@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -31,7 +29,7 @@ func runCommand(s stdio) *cli.Command {
 		&cli.StringSliceFlag{Name: "stop", Usage: "end the answer before `TEXT` (repeatable)"},
 	}, runtimeFlags()...)
 	return command(s, "run", "NAME|DIR [PROMPT]", "ask a model", `
-Without PROMPT: a conversation where stdin is a terminal (an empty line or ctrl-D ends it), else
+Without PROMPT: a conversation where stdin is a terminal (/bye or ctrl-D ends it, /help says more), else
 the prompt is what stdin holds. What a Modelfile laid over the model (SYSTEM, PARAMETER) holds,
 where no flag says otherwise.
 
@@ -92,7 +90,7 @@ func runModel(ctx context.Context, c call) error {
 	}
 	c.note("%s: %s", found.Name, model.Placement)
 	if c.NArg() == 1 && isTerminal(c.in) && !c.json {
-		return c.converse(ctx, model, request)
+		return c.converse(ctx, found.Name, model, request)
 	}
 	prompt, err := c.prompt()
 	if err != nil {
@@ -208,32 +206,6 @@ func (c call) answer(ctx context.Context, model *runtime.Model, o runtime.Genera
 			},
 		},
 	}, nil)
-}
-
-// converse answers line after line, remembering what was said.
-func (c call) converse(ctx context.Context, model *runtime.Model, o runtime.GenerateOptions) error {
-	conversation := model.NewConversation()
-	defer conversation.Close()
-	lines := bufio.NewScanner(c.in)
-	lines.Buffer(nil, 1<<20)
-	for {
-		fmt.Fprint(c.err, "> ")
-		if !lines.Scan() || strings.TrimSpace(lines.Text()) == "" {
-			fmt.Fprintln(c.err)
-			return lines.Err()
-		}
-		o.Messages = append(o.Messages, chat.Message{Role: "user", Content: lines.Text()})
-		a, err := conversation.Generate(ctx, o, func(piece string) { fmt.Fprint(c.out, piece) })
-		fmt.Fprintln(c.out)
-		if errors.Is(err, runtime.ErrContext) {
-			return fmt.Errorf("the conversation has outgrown the model: %w", err)
-		}
-		if err != nil {
-			return err
-		}
-		c.note("%s", rates(a))
-		o.Messages = append(o.Messages, chat.Message{Role: "assistant", Content: a.Text})
-	}
 }
 
 // rates says how quickly an answer came.
