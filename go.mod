@@ -19,6 +19,7 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0 // scripts that run the program
 	github.com/schollz/progressbar/v3 v3.19.1 // the bar
 	github.com/urfave/cli/v2 v2.27.7 // commands and flags
+	golang.org/x/image v0.47.0 // WebP
 	golang.org/x/sync v0.24.0 // workers that stop together
 	golang.org/x/sys v0.49.0 // free space, syncfs, madvise, CPU features
 	golang.org/x/term v0.47.0 // is this a terminal

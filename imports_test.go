@@ -52,6 +52,7 @@ func rooms() []room {
 		{folder: "runtime/tokenizer"},
 		{folder: "runtime/chat", may: []string{"arch/files"}},
 		{folder: "runtime/mlx", may: []string{"quant"}},
+		{folder: "runtime/picture"},
 		{folder: "runtime", may: []string{"arch", "quant"}, tests: []string{"convert"}},
 		{folder: "arch"},
 		{folder: "manifest"},
