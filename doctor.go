@@ -1,14 +1,20 @@
 package qimport
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
 	"qimport/convert/hub"
+	"qimport/convert/ollama"
 	"qimport/runtime/mlx"
+	"qimport/verify/peer"
 	"qimport/verify/report"
 )
 
@@ -19,10 +25,46 @@ type Finding struct {
 	Detail string         `json:"detail"`
 }
 
-// Doctor looks whether MLX, BLAS, GPU, store, disk and cache are as they should be.
-func Doctor(stores Stores) []Finding {
-	return append(append(examineMLX(), examineStore(stores)...), examineCache())
+// Doctor looks whether MLX, BLAS, GPU, store, disk, cache and Ollama are as they should be. host is where an
+// Ollama is asked for its version.
+func Doctor(ctx context.Context, stores Stores, host string) []Finding {
+	found := append(append(examineMLX(), examineStore(stores)...), examineCache())
+	return append(found, examineOllama(ctx, stores, host))
 }
+
+// examineOllama says which models of the store the Ollama that runs here would not run; where none runs, the
+// newest that is known. That it would not is no fault of the machine.
+func examineOllama(ctx context.Context, stores Stores, host string) Finding {
+	version, who := ollama.Newest, "none runs here; the newest that is known, "+string(ollama.Newest)+","
+	if api, err := peer.New(host); err == nil {
+		ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+		defer cancel()
+		if said, err := api.Version(ctx); err == nil {
+			if version, err = ollama.ParseVersion(said); err != nil {
+				return Finding{"ollama", report.NotRun, api.String() + " says that it is version " + said}
+			}
+			who = string(version) + " runs here; it"
+		}
+	}
+	store, err := stores()
+	if err != nil {
+		return Finding{"ollama", report.NotRun, who + " was not asked about models: " + err.Error()}
+	}
+	answers := JudgeStored(store, version)
+	var refused []string
+	for _, name := range slices.Sorted(maps.Keys(answers)) {
+		if a := answers[name]; !a.Runs {
+			refused = append(refused, name+" ("+strings.Join(a.Because, "; ")+")")
+		}
+	}
+	if len(refused) > 0 {
+		return Finding{"ollama", report.NotRun, fmt.Sprintf("%s runs %d of %d models; not %s", who, len(answers)-len(refused), len(answers), strings.Join(refused, ", "))}
+	}
+	return Finding{"ollama", report.Passed, fmt.Sprintf("%s runs all %d models of this kind", who, len(answers))}
+}
+
+// doctorPatience is how long an Ollama may take to say its version.
+const doctorPatience = 2 * time.Second
 
 // examineMLX starts MLX as a verification would.
 func examineMLX() []Finding {

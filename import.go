@@ -21,6 +21,7 @@ type ImportOptions struct {
 	KeepUnchanged bool
 	// Values makes Plan read the weights too, and say what is wrong with them. Import always does.
 	Values bool
+	For    Audience
 	Watch  Watcher // nil is no one
 }
 
@@ -51,6 +52,10 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 	if err != nil {
 		return ImportResult{Name: name}, err
 	}
+	answer, err := o.For.judge(p)
+	if err != nil {
+		return ImportResult{Name: name}, err
+	}
 	s, err := writeStage(ctx, store, src, p, o) // every blob on the disk, and none with a name
 	if err != nil {
 		return ImportResult{Name: name}, err
@@ -58,6 +63,7 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 	defer s.Keep()
 	s.keepOverlay(ctx, store, name, o.Watch)
 	result := s.result(name, start)
+	result.Ollama = answer
 	if o.KeepUnchanged && unchanged(ctx, store, s, &result, o) {
 		return result, s.Discard()
 	}

@@ -5,6 +5,7 @@ import (
 
 	"qimport/convert/adapter"
 	"qimport/convert/encode"
+	"qimport/convert/ollama"
 	"qimport/convert/plan"
 	"qimport/convert/write"
 	"qimport/manifest"
@@ -27,12 +28,13 @@ type Planned struct {
 	Space      manifest.Space
 	NoSpace    error    // why the store cannot take it; nil if it can
 	Values     []string // findings about the weights' values; nil where they were not read
+	Ollama     ollama.Answer
 }
 
 // Report is the plan as scripts read it.
 func (p Planned) Report() plan.Report {
 	r := p.Plan.Report(p.PeakMemory, p.Space.Free)
-	r.Values = p.Values
+	r.Values, r.Ollama = p.Values, p.Ollama
 	return r
 }
 
@@ -48,8 +50,12 @@ func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned,
 	if err != nil {
 		return Planned{}, err
 	}
+	answer, err := o.For.judge(p)
+	if err != nil {
+		return Planned{}, err
+	}
 	totals := p.Totals()
-	out := Planned{Plan: p, PeakMemory: encode.PeakMemory(totals.Tensors, o.Jobs)}
+	out := Planned{Plan: p, PeakMemory: encode.PeakMemory(totals.Tensors, o.Jobs), Ollama: answer}
 	if o.Values {
 		if out.Values, err = lookAtValues(ctx, src, p, o); err != nil {
 			return Planned{}, err

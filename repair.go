@@ -150,6 +150,9 @@ func (r *remaker) make(ctx context.Context, l manifest.Layer) (bool, error) {
 			return false, nil
 		}
 		content, err := r.src.File(l.Name)
+		if err == nil {
+			content, err = plan.StoredFile(r.src.Inventory(), l.Name, content)
+		}
 		if err != nil {
 			return false, err
 		}

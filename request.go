@@ -26,6 +26,7 @@ type Request struct {
 	MTP             string   `yaml:"mtp"`
 	MTPFrom         string   `yaml:"mtp_from"` // SOURCE
 	Jobs            int      `yaml:"jobs"`
+	For             string   `yaml:"for"` // ollama or ollama@VERSION
 
 	Verify string   `yaml:"verify"` // the level
 	Report []string `yaml:"report"`
@@ -43,6 +44,9 @@ func (r Request) Options(dir string) (ImportOptions, error) {
 		r.MTPFrom = within(dir, r.MTPFrom)
 	}
 	var err error
+	if o.For, err = ParseAudience(r.For); err != nil {
+		return o, err
+	}
 	if o.Plan, err = r.planOptions(dir); err != nil {
 		return o, err
 	}

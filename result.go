@@ -2,6 +2,7 @@ package qimport
 
 import (
 	"qimport/convert/encode"
+	"qimport/convert/ollama"
 	"qimport/manifest"
 	"qimport/verify/report"
 )
@@ -18,7 +19,8 @@ type ImportResult struct {
 	Seconds      float64         `json:"seconds"`
 	Published    bool            `json:"published"`
 	ScaleSearch  []encode.Gain   `json:"scale_search,omitempty"`
-	Values       []string        `json:"values"`       // findings about the values of what was read, a sentence each
+	Values       []string        `json:"values"` // findings about the values of what was read, a sentence each
+	Ollama       ollama.Answer   `json:"ollama"`
 	Verification *report.Report  `json:"verification"` // null where none was asked for
 	Unchanged    bool            `json:"-"`            // the name had it all before
 }

@@ -22,6 +22,18 @@ func (f Family) Hybrid() bool { return f == Qwen3Next || f == Qwen35 || f == Qwe
 // Sparse says whether the family has mixture-of-experts layers.
 func (f Family) Sparse() bool { return f == Qwen3MoE || f == Qwen3Next || f == Qwen35MoE }
 
+// UsualArchitecture is what configs of the model's kind call themselves, for one that does not say.
+func (c Config) UsualArchitecture() string {
+	name := map[Family]string{Qwen3: "Qwen3", Qwen3MoE: "Qwen3Moe", Qwen3Next: "Qwen3Next", Qwen35: "Qwen3_5", Qwen35MoE: "Qwen3_5Moe"}[c.Family]
+	if name == "" {
+		return ""
+	}
+	if c.HasVision {
+		return name + "ForConditionalGeneration"
+	}
+	return name + "ForCausalLM"
+}
+
 // Output says where the output head's weights are.
 type Output uint8
 
@@ -37,6 +49,7 @@ const (
 type Config struct {
 	Family         Family
 	Architecture   string // architectures[0], as the config spells it
+	ThetaOnTop     bool   // rope_theta stands at the config's top
 	VocabSize      int
 	HiddenSize     int
 	Intermediate   int // width of a dense feed-forward; 0 if no layer has one

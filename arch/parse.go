@@ -55,6 +55,7 @@ func ParseConfig(b []byte) (Config, error) {
 	c.readFeedForward(text)
 	c.readRoPE(text)
 	c.readHead(top, text)
+	c.ThetaOnTop = top.has("rope_theta")
 	if c.HasVision = top.has("vision_config"); c.HasVision {
 		c.VisionChannels = top.section("vision_config").sizeOr("in_channels", defaultChannels, maxWidth)
 	}

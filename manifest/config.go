@@ -13,13 +13,16 @@ type Config struct {
 	ModelFamilies []string `json:"model_families"` // nil, written as null
 	ModelType     string   `json:"model_type"`
 	FileType      string   `json:"file_type"` // the one quantization type, lower case, or ""
-	Renderer      string   `json:"renderer,omitempty"`
-	Parser        string   `json:"parser,omitempty"`
-	Requires      string   `json:"requires,omitempty"` // least version of Ollama
-	Capabilities  []string `json:"capabilities,omitempty"`
-	Draft         *Draft   `json:"draft,omitempty"`
-	Architecture  string   `json:"architecture"` // of a machine, empty for models
-	OS            string   `json:"os"`
+	// Generation is how answers are drawn where neither a PARAMETER nor a request says otherwise. A branch of
+	// Ollama's reads it (2026-06); no release up to 0.32.15 does.
+	Generation   *Generation `json:"generation_defaults,omitempty"`
+	Renderer     string      `json:"renderer,omitempty"`
+	Parser       string      `json:"parser,omitempty"`
+	Requires     string      `json:"requires,omitempty"` // least version of Ollama
+	Capabilities []string    `json:"capabilities,omitempty"`
+	Draft        *Draft      `json:"draft,omitempty"`
+	Architecture string      `json:"architecture"` // of a machine, empty for models
+	OS           string      `json:"os"`
 }
 
 // Draft describes the draft model inside a safetensors model.
@@ -28,6 +31,16 @@ type Draft struct {
 	Architecture string `json:"architecture"`
 	TensorPrefix string `json:"tensor_prefix"` // "draft."
 	Config       string `json:"config"`        // "draft/config.json"
+}
+
+// Generation is settings of sampling by the names of Ollama's parameters, in their order. What is not said
+// is nil.
+type Generation struct {
+	MinP          *float64 `json:"min_p,omitempty"`
+	RepeatPenalty *float64 `json:"repeat_penalty,omitempty"`
+	Temperature   *float64 `json:"temperature,omitempty"`
+	TopK          *int     `json:"top_k,omitempty"`
+	TopP          *float64 `json:"top_p,omitempty"`
 }
 
 // Encode is the config blob: one line of JSON, no newline.

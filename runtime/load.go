@@ -24,6 +24,7 @@ type Model struct {
 	Config    arch.Config
 	Tokenizer *tokenizer.Tokenizer
 	Template  *chat.Template // nil if the model has none
+	Said      files.Chat     // what the model's files say of a conversation
 	Stop      []int          // tokens that end an answer, from all the places that name them
 	Placement Placement
 	weights   Weights
@@ -109,6 +110,7 @@ func (m *Model) readFiles(w Weights) error {
 	if m.Template, err = chat.Compile(said); err != nil && !errors.Is(err, chat.ErrNoTemplate) {
 		return err
 	}
+	m.Said = said
 	m.Stop, err = said.StopTokens(m.Tokenizer.ID)
 	return err
 }

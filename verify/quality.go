@@ -43,7 +43,7 @@ func (r *run) checkConfig(context.Context) report.Check {
 
 // arithmetic is a config less what is no part of the text model's arithmetic.
 func arithmetic(c arch.Config) arch.Config {
-	c.Architecture, c.MaxPositions, c.HeadDimUnsaid, c.HasVision, c.VisionChannels = "", 0, false, false, 0
+	c.Architecture, c.ThetaOnTop, c.MaxPositions, c.HeadDimUnsaid, c.HasVision, c.VisionChannels = "", false, 0, false, false, 0
 	if c.Output == arch.HeadUnsaid {
 		c.Output = arch.HeadOwn // if there is one, which the tensors tell
 	}

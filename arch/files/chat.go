@@ -11,6 +11,8 @@ type Chat struct {
 	BOS, EOS string // bos_token and eos_token of tokenizer_config.json; "" where it has none
 	// Ends is eos_token_id of generation_config.json, then of config.json, then of its text_config.
 	Ends []int
+	// Sampling is how answers are meant to be drawn, by generation_config.json.
+	Sampling Sampling
 }
 
 // Template is a chat template and the file that it is from.
@@ -41,6 +43,7 @@ func Read(s Set) (Chat, error) {
 		Template: r.template(tokenizer),
 		BOS:      tokenizer.token("bos_token"),
 		EOS:      tokenizer.token("eos_token"),
+		Sampling: generation.sampling(),
 	}
 	for _, o := range []object{generation, config, config.object("text_config")} {
 		c.Ends = append(c.Ends, o.ids("eos_token_id")...)

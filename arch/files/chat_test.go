@@ -146,7 +146,7 @@ func TestStopTokens(t *testing.T) {
 
 // TestReadAgain: nothing of a conversation is lost that Read returns.
 func TestReadAgain(t *testing.T) {
-	want := Chat{Template{"{{ x }}\n", TokenizerConfig}, "<b>", "<e>", []int{7, 0}}
+	want := Chat{Template{"{{ x }}\n", TokenizerConfig}, "<b>", "<e>", []int{7, 0}, Sampling{Temperature: new(0.6), TopK: new(20)}}
 	if got, err := Read(written(t, want)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}

@@ -14,16 +14,17 @@ import (
 
 func doctorCommand(s stdio) *cli.Command {
 	return command(s, "doctor", "", "look whether MLX, BLAS, GPU, store and disk are as they should be", `
-Exit status 1 if something is not. A GPU that is not there is no fault.
+Exit status 1 if something is not. A GPU that is not there is no fault. Of the models in the store it
+says which the Ollama that runs here would not run, or else the newest that is known.
 
 Examples:
   qimport doctor
   qimport doctor --store /mnt/models --json`,
-		0, 0, nil, doctor)
+		0, 0, []cli.Flag{ollamaFlag()}, doctor)
 }
 
-func doctor(_ context.Context, c call) error {
-	findings := qimport.Doctor(c.openStore)
+func doctor(ctx context.Context, c call) error {
+	findings := qimport.Doctor(ctx, c.openStore, c.String("ollama"))
 	document := struct {
 		Schema  int               `json:"schema"`
 		Version string            `json:"version"`

@@ -49,6 +49,7 @@ func outcomes() []outcome {
 	return []outcome{
 		{context.Canceled, exitInterrupted, "what is finished is kept: the same command goes on from there"},
 		{qimport.ErrRefused, exitRefused, ""},
+		{qimport.ErrOllama, exitFailed, "nothing was written; without --for it is imported for qimport alone"},
 		{errUsage, exitUsage, ""},
 		{qimport.ErrOptions, exitUsage, ""},
 		{recipe.ErrRecipe, exitUsage, "qimport plan SOURCE --all lists the tensors and the rule that decided each"},

@@ -28,6 +28,10 @@ func mtpFromFlag() cli.Flag {
 	return &cli.StringFlag{Name: "mtp-from", Usage: "take the multi-token-prediction head of `SOURCE`, the release of a conversion that lost it"}
 }
 
+func ollamaFlag() cli.Flag {
+	return &cli.StringFlag{Name: "ollama", Usage: "ask the Ollama at `URL`", DefaultText: "OLLAMA_HOST, else this machine"}
+}
+
 // recipeFlags say which tensor gets which type.
 func recipeFlags() []cli.Flag {
 	return []cli.Flag{
@@ -40,6 +44,7 @@ func recipeFlags() []cli.Flag {
 		adapterFlag(),
 		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
 		mtpFromFlag(),
+		&cli.StringFlag{Name: "for", Usage: "refuse what `WHO` would not run: ollama, or ollama@VERSION"},
 		jobsFlag(),
 	}
 }
@@ -49,7 +54,7 @@ func (c call) request() qimport.Request {
 	return qimport.Request{
 		Source: c.Args().First(), Name: c.String("name"),
 		Type: c.String("quantize"), Policy: c.String("policy"), Overrides: c.StringSlice("override"), Recipe: c.String("recipe"),
-		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), MTPFrom: c.String("mtp-from"), Jobs: c.Int("jobs"),
+		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), MTPFrom: c.String("mtp-from"), Jobs: c.Int("jobs"), For: c.String("for"),
 		Verify: c.String("verify"), Report: c.StringSlice("report"), Checks: c.checks(),
 	}
 }

@@ -18,6 +18,9 @@ func (s stdio) importText(r qimport.ImportResult) func(io.Writer) error {
 		if !s.quiet {
 			writeGains(w, r.ScaleSearch)
 		}
+		if !s.quiet {
+			fprintln(w, "%s", r.Ollama)
+		}
 		state := "published, not verified"
 		switch {
 		case !r.Published:

@@ -54,6 +54,7 @@ func (c call) printPlan(p qimport.Planned, store *manifest.Store) error {
 		if p.Values != nil && len(p.Values) == 0 {
 			fprintln(w, "values: nothing to say")
 		}
+		fprintln(w, "%s", p.Ollama)
 		switch {
 		case p.NoSpace != nil:
 			fprintln(w, "store %s: %v", store.Root(), p.NoSpace)

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"qimport"
+	"qimport/arch/files"
 	"qimport/internal/untrusted"
 	"qimport/runtime"
 	"qimport/runtime/chat"
@@ -30,8 +31,9 @@ func runCommand(s stdio) *cli.Command {
 	}, runtimeFlags()...)
 	return command(s, "run", "NAME|DIR [PROMPT]", "ask a model", `
 Without PROMPT: a conversation where stdin is a terminal (/bye or ctrl-D ends it, /help says more), else
-the prompt is what stdin holds. What a Modelfile laid over the model (SYSTEM, PARAMETER) holds,
-where no flag says otherwise.
+the prompt is what stdin holds. Answers are drawn as the model's generation_config.json says, else the
+likeliest tokens are taken. What a Modelfile laid over the model (SYSTEM, PARAMETER) holds over that, and
+a flag over both.
 
 Examples:
   qimport run small:nvfp4 'What is 2+2?'
@@ -79,16 +81,20 @@ func runModel(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	request = overlaid(request, overlay, c.IsSet)
 	model, err := qimport.Load(ctx, found, options)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
+	meant := model.Said.Sampling
+	request = overlaid(meantFor(request, meant, c.IsSet), overlay, c.IsSet)
 	if model.Template == nil && !c.Bool("raw") {
 		return fmt.Errorf("%s: %w; --raw gives it the prompt as it is", found.Name, chat.ErrNoTemplate)
 	}
 	c.note("%s: %s", found.Name, model.Placement)
+	if meant.IsSaid() && request.Sampling.Temperature > 0 {
+		c.note("%s", sampled(request.Sampling))
+	}
 	if c.NArg() == 1 && isTerminal(c.in) && !c.json {
 		return c.converse(ctx, found.Name, model, request)
 	}
@@ -123,6 +129,23 @@ func (c call) generation() (runtime.GenerateOptions, error) {
 		o.Messages = []chat.Message{{Role: "system", Content: c.String("system")}}
 	}
 	return o, nil
+}
+
+// meantFor is a request with what the model's maker means answers to be drawn with, where no flag says
+// otherwise.
+func meantFor(o runtime.GenerateOptions, s files.Sampling, set func(flag string) bool) runtime.GenerateOptions {
+	fill(&o.Sampling.Temperature, s.Temperature, set("temperature"))
+	fill(&o.Sampling.TopK, s.TopK, set("top-k"))
+	fill(&o.Sampling.TopP, s.TopP, set("top-p"))
+	fill(&o.Sampling.MinP, s.MinP, set("min-p"))
+	fill(&o.Sampling.RepetitionPenalty, s.RepetitionPenalty, set("repetition-penalty"))
+	return o
+}
+
+// sampled says how answers are drawn, where the model's files have a say in it.
+func sampled(s runtime.Sampling) string {
+	return fmt.Sprintf("answers are drawn: temperature %g, top-k %d, top-p %g, min-p %g, repetition penalty %g; --temperature 0 takes the likeliest",
+		s.Temperature, s.TopK, s.TopP, s.MinP, s.RepetitionPenalty)
 }
 
 // overlaid is a request with what a Modelfile laid over the model, where no flag says otherwise.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"qimport/arch"
+	"qimport/convert/ollama"
 	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/quant"
@@ -19,6 +20,8 @@ type Plan struct {
 	Blobs    []Blob          // single tensors by name, then groups of experts by name
 	Files    []string        // other files that are carried along, by name
 	Config   manifest.Config // of the model, as the store keeps it
+	Keys     []Key           // that config.json gets at its top
+	Served   ollama.Model    // what Ollama is asked about it
 	Dropped  []string        // tensors of the source that are left out, by name
 	Unasked  []string        // tensors that are carried along, and nothing in the model's graph takes, by name
 	Warnings []string        // one sentence each
@@ -68,7 +71,11 @@ type Options struct {
 	Release     bool // store a converted model in release form even without a head
 	ScaleSearch bool // search scales wherever qimport encodes, in place of MLX's plain rule
 	Facts       Facts
+	Serve       Serve
 }
+
+// Serve is what a user wants of the config blob; "" is what follows from the model.
+type Serve struct{ Parser, Renderer, Requires string }
 
 // New decides what becomes of every tensor of an inventory. It is pure: no files, no clock, no
 // order of maps. An error wraps quant.ErrRecipe or ErrSource and holds all findings.
@@ -81,8 +88,11 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
-	p.Config = storeConfig(inv, recipe, tensors)
+	p.Config = storeConfig(inv, recipe, tensors, opts.Serve)
+	p.Keys = topKeys(inv)
+	p.Served = served(inv, p.Config, tensors)
 	p.Warnings = append(slices.Clone(inv.Notes), warnings(inv, tensors, opts.MTP, dropped)...)
+	p.Warnings = append(p.Warnings, warnKeys(p.Keys)...)
 	return p, nil
 }
 

@@ -145,14 +145,14 @@ func TestStoreConfig(t *testing.T) {
 		recipe   recipe.Recipe
 		want     string
 	}{
-		{"release", arch.Qwen35, true, "", recipe.Recipe{Type: quant.FormatNVFP4},
+		{"release", arch.Qwen35, true, "{{ tools }}<function=<think></think>", recipe.Recipe{Type: quant.FormatNVFP4},
 			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"nvfp4","renderer":"qwen3.5","parser":"qwen3.5","requires":"0.19.0","capabilities":["completion","vision","tools","thinking"],"architecture":"","os":""}`},
 		{"later template", arch.Qwen35MoE, false, "resolved_reasoning_effort preserve_thinking", recipe.Recipe{},
-			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3.8","parser":"qwen3.5","requires":"0.19.0","capabilities":["completion","tools","thinking"],"architecture":"","os":""}`},
+			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3.8","parser":"qwen3.5","requires":"0.19.0","capabilities":["completion"],"architecture":"","os":""}`},
 		{"Qwen3 that does not think", arch.Qwen3, false, "", recipe.Recipe{Type: quant.AffineFormat(4, 32)},
-			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"int4","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion","tools"],"architecture":"","os":""}`},
+			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"int4","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion"],"architecture":"","os":""}`},
 		{"Qwen3 that thinks", arch.Qwen3MoE, false, "<think></think>", recipe.Recipe{},
-			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion","tools","thinking"],"architecture":"","os":""}`},
+			`{"model_format":"safetensors","model_family":"","model_families":null,"model_type":"","file_type":"","renderer":"qwen3-coder","parser":"qwen3","requires":"0.19.0","capabilities":["completion"],"architecture":"","os":""}`},
 	}
 	for _, tt := range tests {
 		inv := source.Inventory{Config: arch.Config{Family: tt.family, HasVision: tt.vision}, Tensors: []source.Tensor{linear}}

@@ -1,6 +1,9 @@
 package plan
 
-import "qimport/quant"
+import (
+	"qimport/convert/ollama"
+	"qimport/quant"
+)
 
 // Totals are the sums of a plan.
 type Totals struct {
@@ -45,6 +48,8 @@ type Report struct {
 	BitsPerWeight float64        `json:"bits_per_weight"`
 	PeakMemory    int64          `json:"peak_memory_bytes"`
 	Free          int64          `json:"free_bytes"`
+	Ollama        ollama.Answer  `json:"ollama"`      // what it makes of the model
+	ConfigKeys    []string       `json:"config_keys"` // that config.json gets at its top, with their values
 	// Adapters are what the user asked to fuse in.
 	Adapters []AdapterReport `json:"adapters,omitempty"`
 }
@@ -81,7 +86,10 @@ func (p Plan) Report(peak, free int64) Report {
 	r := Report{
 		Schema: 1, Source: p.Origin, Files: list(p.Files), Dropped: list(p.Dropped), Unasked: list(p.Unasked), Warnings: list(p.Warnings),
 		Blobs: len(p.Blobs), BytesRead: t.BytesRead, BytesTotal: t.BytesWritten, BitsPerWeight: t.BitsPerWeight,
-		PeakMemory: peak, Free: free, Tensors: []TensorReport{},
+		PeakMemory: peak, Free: free, Tensors: []TensorReport{}, ConfigKeys: []string{},
+	}
+	for _, k := range p.Keys {
+		r.ConfigKeys = append(r.ConfigKeys, k.Name+"="+k.Value)
 	}
 	for _, a := range p.Adapters {
 		r.Adapters = append(r.Adapters, AdapterReport{a.Name, a.Maker, a.Scale, p.Shards[a.Shard].SHA256, a.Config})

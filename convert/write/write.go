@@ -130,6 +130,9 @@ func (w *writer) files(plan plan.Plan) (layers []manifest.Layer, config manifest
 	var licences []manifest.Layer // Ollama has them last
 	for _, name := range plan.Files {
 		content, err := w.src.File(name)
+		if err == nil {
+			content, err = plan.Stored(name, content)
+		}
 		if err != nil {
 			return nil, config, err
 		}

@@ -1,0 +1,69 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+)
+
+// Message is one turn. Images are files of pictures, which stand before the content.
+type Message struct {
+	Role     string   `json:"role"`
+	Content  string   `json:"content"`
+	Thinking string   `json:"thinking,omitempty"`
+	Images   [][]byte `json:"images,omitempty"` // base64 in JSON, as the API has it
+}
+
+// Question is what a model is asked for an answer of the likeliest tokens.
+type Question struct {
+	Model    string
+	Messages []Message
+	Think    bool
+	Tokens   int // most of the answer
+}
+
+// Answer is what came back.
+type Answer struct {
+	Message Message `json:"message"`
+	Stop    string  `json:"done_reason"` // stop or length
+	Tokens  int     `json:"eval_count"`
+	Done    bool    `json:"done"`
+}
+
+// Chat puts a question. All that would make the answer other than the likeliest tokens is switched off.
+func (p *Peer) Chat(ctx context.Context, q Question) (Answer, error) {
+	body := struct {
+		Model    string         `json:"model"`
+		Messages []Message      `json:"messages"`
+		Stream   bool           `json:"stream"`
+		Think    *bool          `json:"think,omitempty"`
+		Options  map[string]any `json:"options"`
+	}{q.Model, q.Messages, false, nil, map[string]any{"temperature": 0, "top_k": 1, "repeat_penalty": 1, "num_predict": q.Tokens, "seed": 1}}
+	thinks, err := p.thinks(ctx, q.Model)
+	if err != nil {
+		return Answer{}, err
+	}
+	if thinks { // of others it refuses the word
+		body.Think = &q.Think
+	}
+	var a Answer
+	if err := p.ask(ctx, http.MethodPost, "/api/chat", body, &a); err != nil {
+		return a, err
+	}
+	if !a.Done {
+		return a, fmt.Errorf("%w: %s/api/chat sends a piece of an answer where all was asked for", ErrPeer, p)
+	}
+	return a, nil
+}
+
+// thinks says whether the model is said to be able to think there.
+func (p *Peer) thinks(ctx context.Context, model string) (bool, error) {
+	var said struct{ Capabilities []string }
+	err := p.ask(ctx, http.MethodPost, "/api/show", map[string]string{"model": model}, &said)
+	for _, c := range said.Capabilities {
+		if c == "thinking" {
+			return true, nil
+		}
+	}
+	return false, err
+}
