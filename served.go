@@ -12,7 +12,7 @@ import (
 )
 
 // ErrOllama marks a model that the Ollama it was asked for would not run.
-var ErrOllama = errors.New("Ollama would not run it")
+var ErrOllama = errors.New("this Ollama would not run it")
 
 // Audience is the Ollama that a model is made for.
 type Audience struct {

@@ -21,7 +21,7 @@ import (
 )
 
 // ErrPeer marks an Ollama that cannot be asked, or that answers otherwise than one does.
-var ErrPeer = errors.New("Ollama cannot be asked")
+var ErrPeer = errors.New("cannot ask Ollama")
 
 // defaultPort is where an Ollama listens.
 const defaultPort = "11434"
