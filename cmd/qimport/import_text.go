@@ -17,8 +17,6 @@ func (s stdio) importText(r qimport.ImportResult) func(io.Writer) error {
 		}
 		if !s.quiet {
 			writeGains(w, r.ScaleSearch)
-		}
-		if !s.quiet {
 			fprintln(w, "%s", r.Ollama)
 		}
 		state := "published, not verified"

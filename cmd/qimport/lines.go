@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/peterh/liner"
 )
@@ -86,10 +87,7 @@ func (p plainLines) Line(prompt string) (string, error) {
 	if errors.Is(err, io.EOF) && line != "" {
 		err = nil
 	}
-	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
-		line = line[:len(line)-1]
-	}
-	return line, err
+	return strings.TrimRight(line, "\r\n"), err
 }
 
 func (p plainLines) Close() {}

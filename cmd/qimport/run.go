@@ -87,7 +87,7 @@ func runModel(ctx context.Context, c call) error {
 	}
 	defer model.Close()
 	meant := model.Said.Sampling
-	request = overlaid(meantFor(request, meant, c.IsSet), overlay, c.IsSet)
+	request = overlaid(drawnBy(request, meant, c.IsSet), overlay, c.IsSet)
 	if model.Template == nil && !c.Bool("raw") {
 		return fmt.Errorf("%s: %w; --raw gives it the prompt as it is", found.Name, chat.ErrNoTemplate)
 	}
@@ -131,9 +131,8 @@ func (c call) generation() (runtime.GenerateOptions, error) {
 	return o, nil
 }
 
-// meantFor is a request with what the model's maker means answers to be drawn with, where no flag says
-// otherwise.
-func meantFor(o runtime.GenerateOptions, s files.Sampling, set func(flag string) bool) runtime.GenerateOptions {
+// drawnBy is a request whose answers are drawn as a file says, where no flag says otherwise.
+func drawnBy(o runtime.GenerateOptions, s files.Sampling, set func(flag string) bool) runtime.GenerateOptions {
 	fill(&o.Sampling.Temperature, s.Temperature, set("temperature"))
 	fill(&o.Sampling.TopK, s.TopK, set("top-k"))
 	fill(&o.Sampling.TopP, s.TopP, set("top-p"))
@@ -151,11 +150,7 @@ func sampled(s runtime.Sampling) string {
 // overlaid is a request with what a Modelfile laid over the model, where no flag says otherwise.
 func overlaid(o runtime.GenerateOptions, over qimport.Overlay, set func(flag string) bool) runtime.GenerateOptions {
 	p := over.Parameters
-	fill(&o.Sampling.Temperature, p.Temperature, set("temperature"))
-	fill(&o.Sampling.TopK, p.TopK, set("top-k"))
-	fill(&o.Sampling.TopP, p.TopP, set("top-p"))
-	fill(&o.Sampling.MinP, p.MinP, set("min-p"))
-	fill(&o.Sampling.RepetitionPenalty, p.RepeatPenalty, set("repetition-penalty"))
+	o = drawnBy(o, files.Sampling{Temperature: p.Temperature, TopK: p.TopK, TopP: p.TopP, MinP: p.MinP, RepetitionPenalty: p.RepeatPenalty}, set)
 	if p.NumPredict != nil && *p.NumPredict > 0 {
 		fill(&o.MaxTokens, p.NumPredict, set("max-tokens"))
 	}

@@ -9,7 +9,7 @@ func TemplateTools(template string) ToolForm {
 		return NoTools
 	case strings.Contains(template, "<function="):
 		return XMLTools
-	case strings.Contains(template, `"arguments"`) || strings.Contains(template, "arguments"):
+	case strings.Contains(template, "arguments"):
 		return JSONTools
 	}
 	return NoTools

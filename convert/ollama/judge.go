@@ -86,15 +86,7 @@ func steps() []Version {
 			all[p.Since] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(all), func(a, b Version) int {
-		switch {
-		case a.Before(b):
-			return -1
-		case b.Before(a):
-			return 1
-		}
-		return 0
-	})
+	return slices.SortedFunc(maps.Keys(all), Version.compare)
 }
 
 func judge(v Version, m Model) Answer {

@@ -32,7 +32,9 @@ func ParseVersion(s string) (Version, error) {
 }
 
 // Before says whether a version is older than another. A candidate for a release counts as the release.
-func (v Version) Before(other Version) bool { return semver.Compare(release(v), release(other)) < 0 }
+func (v Version) Before(other Version) bool { return v.compare(other) < 0 }
+
+func (v Version) compare(other Version) int { return semver.Compare(release(v), release(other)) }
 
 func release(v Version) string {
 	s := semver.Canonical("v" + string(v))

@@ -16,7 +16,7 @@ import (
 
 // storeConfig is the config blob by which Ollama serves the model: which parser and renderer it
 // uses, and what the model can do.
-func storeConfig(inv source.Inventory, recipe recipe.Recipe, tensors []Tensor, serve Serve) manifest.Config {
+func storeConfig(inv source.Inventory, recipe recipe.Recipe, tensors []Tensor) manifest.Config {
 	template := inv.Chat.Template.Text
 	parser, renderer := "qwen3", "qwen3-coder" // as `ollama create` gives them out
 	if inv.Config.Family.Hybrid() {
@@ -29,9 +29,9 @@ func storeConfig(inv source.Inventory, recipe recipe.Recipe, tensors []Tensor, s
 		ModelFormat: "safetensors",
 		FileType:    fileType(recipe.Type, tensors),
 		Generation:  generation(inv.Chat.Sampling),
-		Parser:      cmp.Or(serve.Parser, parser),
-		Renderer:    cmp.Or(serve.Renderer, renderer),
-		Requires:    cmp.Or(serve.Requires, string(ollama.Least)),
+		Parser:      parser,
+		Renderer:    renderer,
+		Requires:    string(ollama.Least),
 	}
 	c.Capabilities = ollama.Capabilities(template, c.Parser, c.Renderer, inv.Config.HasVision)
 	return c

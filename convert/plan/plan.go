@@ -71,11 +71,7 @@ type Options struct {
 	Release     bool // store a converted model in release form even without a head
 	ScaleSearch bool // search scales wherever qimport encodes, in place of MLX's plain rule
 	Facts       Facts
-	Serve       Serve
 }
-
-// Serve is what a user wants of the config blob; "" is what follows from the model.
-type Serve struct{ Parser, Renderer, Requires string }
 
 // New decides what becomes of every tensor of an inventory. It is pure: no files, no clock, no
 // order of maps. An error wraps quant.ErrRecipe or ErrSource and holds all findings.
@@ -88,7 +84,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
-	p.Config = storeConfig(inv, recipe, tensors, opts.Serve)
+	p.Config = storeConfig(inv, recipe, tensors)
 	p.Keys = topKeys(inv)
 	p.Served = served(inv, p.Config, tensors)
 	p.Warnings = append(slices.Clone(inv.Notes), warnings(inv, tensors, opts.MTP, dropped)...)

@@ -12,9 +12,9 @@ func studioRGB(y, cb, cr byte) (r, g, b byte) {
 	return clip(bright + v*26149>>8 - 14234), clip(bright - u*6419>>8 - v*13320>>8 + 8708), clip(bright + u*33050>>8 - 17685)
 }
 
-// fromYCbCr takes what a JPEG or a WebP holds, of which rgb makes a colour. Colours that were stored at half the width, or half of
-// both sides, are spread as libjpeg does it, by a triangle over the neighbours: nearest ones would be off
-// by tens of levels where colours meet.
+// fromYCbCr takes what a JPEG or a WebP holds, of which rgb makes a colour. Colours that were stored at half
+// the width, or half of both sides, are spread as libjpeg does it, by a triangle over the neighbours: nearest
+// ones would be off by tens of levels where colours meet.
 func (p Picture) fromYCbCr(m *image.YCbCr, rgb toRGB) {
 	spread := func(plane []byte) func(y int, to []byte) {
 		rows := chromaRows{plane: plane, stride: m.CStride, from: m.COffset(m.Rect.Min.X, m.Rect.Min.Y)}

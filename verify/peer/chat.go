@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // Message is one turn. Images are files of pictures, which stand before the content.
@@ -60,10 +61,5 @@ func (p *Peer) Chat(ctx context.Context, q Question) (Answer, error) {
 func (p *Peer) thinks(ctx context.Context, model string) (bool, error) {
 	var said struct{ Capabilities []string }
 	err := p.ask(ctx, http.MethodPost, "/api/show", map[string]string{"model": model}, &said)
-	for _, c := range said.Capabilities {
-		if c == "thinking" {
-			return true, nil
-		}
-	}
-	return false, err
+	return slices.Contains(said.Capabilities, "thinking"), err
 }
