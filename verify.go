@@ -5,6 +5,7 @@ import (
 
 	"qimport/manifest"
 	"qimport/verify"
+	"qimport/verify/peer"
 	"qimport/verify/report"
 )
 
@@ -14,6 +15,7 @@ type VerifyOptions struct {
 	// Adapters were fused into it: DIR or DIR=SCALE.
 	Adapters []string
 	MTPFrom  string // SOURCE of the head that it was given
+	Ollama   string // address of one that runs and is asked the same; "" for none
 	Checks   verify.Options
 	Reports  []string // files for the verdict, each in the form that its ending says
 	Watch    Watcher  // nil is no one
@@ -36,6 +38,11 @@ func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (
 	case o.MTPFrom != "" && o.Against == "":
 		return report.Report{}, optionsf("--mtp-from %s: it completes what --against names, which is missing", o.MTPFrom)
 	}
+	if o.Ollama != "" {
+		if o.Checks.Ollama, err = peer.New(o.Ollama); err != nil {
+			return report.Report{}, optionsf("--ollama: %w", err)
+		}
+	}
 	if err := CheckReports(o.Reports); err != nil {
 		return report.Report{}, err
 	}
@@ -47,6 +54,16 @@ func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (
 	m, err := Find(stores, named)
 	if err != nil {
 		return report.Report{}, err
+	}
+	if o.Checks.Ollama != nil {
+		if m.store == nil {
+			return report.Report{}, optionsf("--ollama %s: it serves models of a store, and %s is a directory", o.Ollama, m.Name)
+		}
+		overlay, err := m.Overlay()
+		if err != nil {
+			return report.Report{}, err
+		}
+		m.System = overlay.System
 	}
 	kept := m.keptVerdict(o.Watch)
 	if kept != nil {

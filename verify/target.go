@@ -19,7 +19,10 @@ type Target struct {
 	Open func() (*source.Source, error)
 	// Against is the checkpoint the model was made from, nil where it is not at hand. It stays
 	// the caller's to close.
-	Against    *source.Source
+	Against *source.Source
+	// System is the system turn that a Modelfile laid over the model; Ollama puts it before a conversation
+	// that has none.
+	System     string
 	Provenance report.Provenance
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"qimport/runtime"
+	"qimport/verify/peer"
 	"qimport/verify/report"
 )
 
@@ -30,6 +31,9 @@ type Options struct {
 	// another model's Scores.
 	SaveScores string
 	Ablate     []Ablate
+
+	// Ollama is one that runs and is asked the same; nil is none.
+	Ollama *peer.Peer
 
 	Runtime runtime.Options
 	Version string // of the program, for the report
@@ -78,12 +82,12 @@ func Run(ctx context.Context, t Target, o Options) (report.Report, error) {
 // phases are the checks of each level in order. Those of a later phase are listed when the ones
 // before have run, since some depend on what the model is.
 func (r *run) phases() []func() []step {
-	var phases []func() []step
+	phases := []func() []step{r.ollamaSteps}
 	if r.Level.Covers(report.Blobs) {
 		phases = append(phases, r.blobSteps)
 	}
 	if r.Level.Covers(report.Smoke) {
-		phases = append(phases, r.smokeSteps)
+		phases = append(phases, r.smokeSteps, r.ollamaAnswerSteps)
 	}
 	if r.Level.Covers(report.Quality) {
 		phases = append(phases, r.qualitySteps)
@@ -144,6 +148,9 @@ func (o Options) validate() error {
 	}
 	if !o.Level.Covers(report.Smoke) && (len(o.Ablate) > 0 || o.SaveScores != "") {
 		return fmt.Errorf("level %s does not run the model, which ablations and scores need: ask for smoke or quality", o.Level)
+	}
+	if !o.Level.Covers(report.Smoke) && o.Ollama != nil {
+		return fmt.Errorf("level %s does not run the model, with whose answers those of Ollama are compared: ask for smoke or quality", o.Level)
 	}
 	return o.Limits.Validate()
 }

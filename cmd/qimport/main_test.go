@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the program over testdata/script. In a script, $MODELS holds the models that
 // the repository ships, [mlx] says whether models can be run, `exits N CMD…` demands an exit
 // status, `interrupted CMD…` that it ends within a second of SIGTERM, and `keys FILE K…` demands that FILE is one JSON object with schema 1 and these keys.
+// `serves FILE` starts an Ollama of its own, which answers by FILE.
 func TestScripts(t *testing.T) {
 	models, err := filepath.Abs("../../testdata")
 	if err != nil {
@@ -47,7 +48,7 @@ func TestScripts(t *testing.T) {
 			}
 			return haveMLX(), nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "interrupted": interrupted, "keys": keys},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "interrupted": interrupted, "keys": keys, "serves": serves},
 	})
 }
 

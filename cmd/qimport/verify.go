@@ -15,6 +15,7 @@ func verifyCommand(s stdio) *cli.Command {
 		&cli.StringFlag{Name: "level", Usage: "`LEVEL` to go to: blobs, smoke or quality", Value: string(report.Smoke)},
 		&cli.StringFlag{Name: "against", Usage: "`SOURCE` that the model was made from, for quality"},
 		adapterFlag(), mtpFromFlag(),
+		&cli.StringFlag{Name: "ollama", Usage: "ask the Ollama that runs at `URL` the same, and hold its answers to ours"},
 		reportFlag(),
 	}, checkFlags()...)
 	return command(s, "verify", "NAME|DIR", "run the checks over a model of the store, or over a directory", `
@@ -27,6 +28,7 @@ Examples:
   qimport verify small:nvfp4 --prompt 'What is 2+2?' --expect '\b4\b'
   qimport verify small:nvfp4 --level quality --against ./Qwen3.5-0.8B --report r.html --report r.xml
   qimport verify small:nvfp4 --level quality --against ./Qwen3.5-0.8B --text prose.txt --text code.txt
+  qimport verify small:nvfp4 --ollama http://127.0.0.1:11434
 
 Exit status: 0 every check was run and passed; 1 failed; 2 wrong usage; 3 a check said no or
 could not be run; 130 interrupted.`,
@@ -40,7 +42,7 @@ func runVerify(ctx context.Context, c call) error {
 	}
 	checks.Version = version
 	r, err := qimport.Verify(ctx, c.openStore, c.Args().First(), qimport.VerifyOptions{
-		Against: c.String("against"), Adapters: c.StringSlice("adapter"), MTPFrom: c.String("mtp-from"), Checks: checks, Reports: c.StringSlice("report"), Watch: c.stdio,
+		Against: c.String("against"), Adapters: c.StringSlice("adapter"), MTPFrom: c.String("mtp-from"), Ollama: c.String("ollama"), Checks: checks, Reports: c.StringSlice("report"), Watch: c.stdio,
 	})
 	if err != nil {
 		return err

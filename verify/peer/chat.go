@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // Message is one turn. Images are files of pictures, which stand before the content.
@@ -31,7 +32,24 @@ type Answer struct {
 	Done    bool    `json:"done"`
 }
 
-// Chat puts a question. All that would make the answer other than the likeliest tokens is switched off.
+const (
+	// answerPatience is how long an answer may take: the first has to wait for the model to be loaded.
+	answerPatience = 10 * time.Minute
+	// tokenBytes is more than a token has in JSON, and answerBytes more than what is around an answer.
+	tokenBytes  = 1 << 10
+	answerBytes = 64 << 10
+)
+
+// likeliest switches off all that would make an answer other than the likeliest tokens, also what the model's
+// own parameters say.
+func likeliest(most int) map[string]any {
+	return map[string]any{
+		"temperature": 0, "top_k": 1, "top_p": 1, "min_p": 0, "repeat_penalty": 1, "presence_penalty": 0, "frequency_penalty": 0,
+		"num_predict": most, "seed": 1, "stop": []string{},
+	}
+}
+
+// Chat puts a question.
 func (p *Peer) Chat(ctx context.Context, q Question) (Answer, error) {
 	body := struct {
 		Model    string         `json:"model"`
@@ -39,7 +57,7 @@ func (p *Peer) Chat(ctx context.Context, q Question) (Answer, error) {
 		Stream   bool           `json:"stream"`
 		Think    *bool          `json:"think,omitempty"`
 		Options  map[string]any `json:"options"`
-	}{q.Model, q.Messages, false, nil, map[string]any{"temperature": 0, "top_k": 1, "repeat_penalty": 1, "num_predict": q.Tokens, "seed": 1}}
+	}{q.Model, q.Messages, false, nil, likeliest(q.Tokens)}
 	thinks, err := p.thinks(ctx, q.Model)
 	if err != nil {
 		return Answer{}, err
@@ -48,7 +66,7 @@ func (p *Peer) Chat(ctx context.Context, q Question) (Answer, error) {
 		body.Think = &q.Think
 	}
 	var a Answer
-	if err := p.ask(ctx, http.MethodPost, "/api/chat", body, &a); err != nil {
+	if err := p.ask(ctx, http.MethodPost, "/api/chat", body, &a, bound{answerBytes + tokenBytes*int64(q.Tokens), answerPatience}); err != nil {
 		return a, err
 	}
 	if !a.Done {
@@ -60,6 +78,6 @@ func (p *Peer) Chat(ctx context.Context, q Question) (Answer, error) {
 // thinks says whether the model is said to be able to think there.
 func (p *Peer) thinks(ctx context.Context, model string) (bool, error) {
 	var said struct{ Capabilities []string }
-	err := p.ask(ctx, http.MethodPost, "/api/show", map[string]string{"model": model}, &said)
+	err := p.ask(ctx, http.MethodPost, "/api/show", map[string]string{"model": model}, &said, about())
 	return slices.Contains(said.Capabilities, "thinking"), err
 }

@@ -18,10 +18,14 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 )
 
 // ErrPeer marks an Ollama that cannot be asked, or that answers otherwise than one does.
 var ErrPeer = errors.New("cannot ask Ollama")
+
+// ErrNoModel marks a name that an Ollama does not know.
+var ErrNoModel = errors.New("the Ollama has no such model")
 
 // defaultPort is where an Ollama listens.
 const defaultPort = "11434"
@@ -62,7 +66,7 @@ func (p *Peer) Version(ctx context.Context) (string, error) {
 	var said struct {
 		Version string `json:"version"`
 	}
-	err := p.ask(ctx, http.MethodGet, "/api/version", nil, &said)
+	err := p.ask(ctx, http.MethodGet, "/api/version", nil, &said, about())
 	if err == nil && said.Version == "" {
 		err = fmt.Errorf("%w: %s says no version", ErrPeer, p)
 	}
@@ -74,7 +78,7 @@ func (p *Peer) Digest(ctx context.Context, model string) (string, error) {
 	var said struct {
 		Models []struct{ Name, Digest string }
 	}
-	if err := p.ask(ctx, http.MethodGet, "/api/tags", nil, &said); err != nil {
+	if err := p.ask(ctx, http.MethodGet, "/api/tags", nil, &said, about()); err != nil {
 		return "", err
 	}
 	for _, m := range said.Models {
@@ -82,43 +86,68 @@ func (p *Peer) Digest(ctx context.Context, model string) (string, error) {
 			return strings.TrimPrefix(m.Digest, "sha256:"), nil
 		}
 	}
-	return "", fmt.Errorf("%w: %s has no model %s; is it the Ollama of this store?", ErrPeer, p, model)
+	return "", fmt.Errorf("%w: %s has none called %s; is it the Ollama of this store?", ErrNoModel, p, model)
 }
 
-// maxReply bounds what comes back, in bytes: more than an answer of any length.
-const maxReply = 16 << 20
+const (
+	// maxReply bounds a reply about models, in bytes: that of a store of ten thousand names.
+	maxReply = 16 << 20
+	// patience is how long such a reply may take.
+	patience = 30 * time.Second
+)
+
+// bound is what a reply may cost.
+type bound struct {
+	bytes    int64
+	patience time.Duration
+}
+
+func about() bound { return bound{maxReply, patience} }
 
 // ask sends a request and reads what comes back into reply.
-func (p *Peer) ask(ctx context.Context, method, path string, body, reply any) error {
-	var content bytes.Buffer
-	if body != nil {
-		if err := json.NewEncoder(&content).Encode(body); err != nil {
-			return err
-		}
-	}
-	request, err := http.NewRequestWithContext(ctx, method, p.base.JoinPath(path).String(), &content)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrPeer, err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := p.client.Do(request)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrPeer, err)
-	}
-	defer response.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(response.Body, maxReply+1))
+func (p *Peer) ask(ctx context.Context, method, path string, body, reply any, most bound) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, most.patience, fmt.Errorf("no answer within %v: %w", most.patience, context.DeadlineExceeded))
+	defer cancel()
+	b, status, err := p.exchange(ctx, method, path, body, most.bytes)
 	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %s%s: %w", ErrPeer, p, path, context.Cause(ctx))
 	case err != nil:
 		return fmt.Errorf("%w: %s%s: %w", ErrPeer, p, path, err)
-	case len(b) > maxReply:
-		return fmt.Errorf("%w: %s%s answers more than %d bytes", ErrPeer, p, path, maxReply)
-	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("%w: %s%s: %s: %s", ErrPeer, p, path, response.Status, complaint(b))
+	case int64(len(b)) > most.bytes:
+		return fmt.Errorf("%w: %s%s answers more than %d bytes", ErrPeer, p, path, most.bytes)
+	case status != http.StatusOK:
+		return fmt.Errorf("%w: %s%s: %d %s: %s", ErrPeer, p, path, status, http.StatusText(status), complaint(b))
 	}
 	if err := json.Unmarshal(b, reply); err != nil {
 		return fmt.Errorf("%w: %s%s answers no JSON of the kind: %w", ErrPeer, p, path, err)
 	}
 	return nil
+}
+
+// exchange sends a request and reads one byte more than most of what comes back, at most.
+func (p *Peer) exchange(ctx context.Context, method, path string, body any, most int64) (b []byte, status int, err error) {
+	var content bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&content).Encode(body); err != nil {
+			return nil, 0, err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, p.base.JoinPath(path).String(), &content)
+	if err != nil {
+		return nil, 0, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := p.client.Do(request)
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) { // it says the address again
+		err = wrapped.Err
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	defer response.Body.Close()
+	b, err = io.ReadAll(io.LimitReader(response.Body, most+1))
+	return b, response.StatusCode, err
 }
 
 // complaint is the error that a reply holds, else its beginning.

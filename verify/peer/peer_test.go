@@ -65,7 +65,7 @@ func TestAnswers(t *testing.T) {
 	if d, err := p.Digest(t.Context(), "Tiny:latest"); d != "abc" || err != nil {
 		t.Error(d, err)
 	}
-	if _, err := p.Digest(t.Context(), "other:latest"); !errors.Is(err, ErrPeer) {
+	if _, err := p.Digest(t.Context(), "other:latest"); !errors.Is(err, ErrNoModel) {
 		t.Error(err)
 	}
 	a, err := p.Chat(t.Context(), Question{Model: "tiny:latest", Tokens: 8})
@@ -96,7 +96,7 @@ func TestRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := json.Marshal(sent)
-	want := `{"messages":[{"content":"a","images":["AQI="],"role":"user"}],"model":"m","options":{"num_predict":7,"repeat_penalty":1,"seed":1,"temperature":0,"top_k":1},"stream":false,"think":false}`
+	want := `{"messages":[{"content":"a","images":["AQI="],"role":"user"}],"model":"m","options":{"frequency_penalty":0,"min_p":0,"num_predict":7,"presence_penalty":0,"repeat_penalty":1,"seed":1,"stop":[],"temperature":0,"top_k":1,"top_p":1},"stream":false,"think":false}`
 	if err != nil || string(got) != want {
 		t.Errorf("sent %s, %v", got, err)
 	}

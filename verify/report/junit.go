@@ -95,6 +95,9 @@ func (r *Report) properties() []junitProperty {
 	if r.Effort != nil {
 		p = append(p, junitProperty{"effort", r.Effort.What()}, junitProperty{"effort.expected", seconds(r.Effort.Expected)}, junitProperty{"effort.seconds", seconds(r.Effort.Seconds)})
 	}
+	if r.Ollama != nil {
+		p = append(p, junitProperty{"ollama.version", r.Ollama.Version}, junitProperty{"ollama.digest", r.Ollama.Digest})
+	}
 	for _, k := range sortedKeys(r.Environment.Versions) {
 		p = append(p, junitProperty{"version." + k, r.Environment.Versions[k]})
 	}

@@ -47,6 +47,9 @@ func (r *Report) Markdown() string {
 	if r.Effort != nil {
 		fmt.Fprintf(&b, "\n%s\n", r.Effort.summary())
 	}
+	if r.Ollama != nil {
+		fmt.Fprintf(&b, "\n%s\n", cell(r.Ollama.summary()))
+	}
 	fmt.Fprintf(&b, "\n%s\n", cell(r.Environment.summary()))
 	return b.String()
 }

@@ -102,6 +102,7 @@ type Report struct {
 	Provenance  Provenance  `json:"provenance"`
 	Effort      *Effort     `json:"effort,omitempty"` // of the smoke checks, where they were run
 	Answers     []Answer    `json:"answers,omitempty"`
+	Ollama      *Ollama     `json:"ollama,omitempty"` // where one was asked too
 	Divergence  *Divergence `json:"divergence,omitempty"`
 	Tensors     []Tensor    `json:"tensors,omitempty"`
 	Ablations   []Ablation  `json:"ablations,omitempty"`

@@ -62,7 +62,9 @@ func sample() Report {
 		},
 		Provenance: Provenance{Verifier: Version, Source: "org/tiny", Revision: "abc123", Rules: []string{"**.down_proj=mxfp8"},
 			Files: []SourceFile{{Name: "config.json", Bytes: 1863, SHA256: "aa"}}, Against: "org/tiny"},
-		Answers:    []Answer{{Prompt: "What is 2+2?", Text: "<b>4</b>", Expect: `\b4\b`, Tokens: 12, Stop: "eos"}},
+		Answers: []Answer{{Prompt: "What is 2+2?", Text: "<b>4</b>", Expect: `\b4\b`, Tokens: 12, Stop: "eos"}},
+		Ollama: &Ollama{Address: "http://127.0.0.1:11434", Version: "0.32.15", Digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+			Answers: []OllamaAnswer{{Prompt: "What is 2+2?", Text: "<b>4</b>", Tokens: 12, Stop: "stop", Same: true}, {Prompt: "And 3+3?", Thinking: "a & b", Text: "6.", Tokens: 2, Stop: "stop", PartsAt: new(1), Apart: some(0.25)}}},
 		Divergence: &d, Ablations: []Ablation{{What: "state=bf16", Divergence: ablated}},
 		Tensors: []Tensor{
 			{Name: "layers.0.mlp.up_proj.weight", Source: "bf16", Format: "nvfp4", Bits: 4.5, Error: 0.5, SNR: some(3), Limit: 0.03},
@@ -206,13 +208,14 @@ func TestHTMLIsSelfContained(t *testing.T) {
 	if err := r.WriteHTML(&b); err != nil {
 		t.Fatal(err)
 	}
+	page := strings.ReplaceAll(b.String(), r.Ollama.Address, "") // which is said, and not loaded
 	for _, no := range []string{"<b>4</b>", "<script", "http://", "https://", "src=", "@import", "a<b"} {
-		if strings.Contains(b.String(), no) {
+		if strings.Contains(page, no) {
 			t.Errorf("the page holds %s", no)
 		}
 	}
 	for _, want := range []string{"prefers-color-scheme: dark", `name="viewport"`, "<svg", "smoke.prefill.33", "not run", `class="dot bad"`} {
-		if !strings.Contains(b.String(), want) {
+		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}

@@ -80,7 +80,7 @@ func (r *Report) Verdict() string {
 	return fmt.Sprintf("%s: NOT verified (%s: %d of %d checks failed, %d not run)", name, r.Level, failed, len(r.Checks), missing)
 }
 
-// numbers are the lines under the checks: divergence, the worst tensors, ablations, environment.
+// numbers are the lines under the checks: divergence, the worst tensors, ablations, Ollama, environment.
 func (r *Report) numbers() []string {
 	var lines []string
 	if d := r.Divergence; d != nil {
@@ -104,6 +104,9 @@ func (r *Report) numbers() []string {
 	lines = append(lines, "")
 	if r.Effort != nil {
 		lines = append(lines, r.Effort.summary())
+	}
+	if r.Ollama != nil {
+		lines = append(lines, r.Ollama.summary())
 	}
 	return append(lines, r.Environment.summary())
 }

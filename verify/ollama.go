@@ -1,0 +1,186 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"qimport/runtime"
+	"qimport/runtime/chat"
+	"qimport/verify/peer"
+	"qimport/verify/report"
+)
+
+// ollamaSteps ask who it is that would be compared with, before anything is run.
+func (r *run) ollamaSteps() []step {
+	if r.Ollama == nil {
+		return nil
+	}
+	return []step{{"ollama.version", r.checkOllamaVersion}, {"ollama.digest", r.checkOllamaDigest}}
+}
+
+// ollamaAnswerSteps put the cases to it.
+func (r *run) ollamaAnswerSteps() []step {
+	if r.Ollama == nil {
+		return nil
+	}
+	var steps []step
+	for k := range r.cases() {
+		steps = append(steps, step{fmt.Sprintf("ollama.answer.%d", k+1), func(ctx context.Context) report.Check {
+			return r.checkOllamaAnswer(ctx, k)
+		}})
+	}
+	return steps
+}
+
+func (r *run) checkOllamaVersion(ctx context.Context) report.Check {
+	version, err := r.Ollama.Version(ctx)
+	if err != nil {
+		return notRun("%s", sentences(err))
+	}
+	r.report.Ollama = &report.Ollama{Address: r.Ollama.String(), Version: version, Answers: []report.OllamaAnswer{}}
+	return pass("%s is Ollama %s", r.Ollama, version)
+}
+
+// checkOllamaDigest asks that the name means the same manifest there.
+func (r *run) checkOllamaDigest(ctx context.Context) report.Check {
+	if r.report.Ollama == nil {
+		return notRun("the Ollama was not reached")
+	}
+	digest, err := r.Ollama.Digest(ctx, r.Name)
+	switch {
+	case errors.Is(err, peer.ErrNoModel):
+		return fail("%s", sentences(err))
+	case err != nil:
+		return notRun("%s", sentences(err))
+	}
+	if digest = "sha256:" + digest; digest != r.Manifest.String() {
+		return fail("%s is the manifest %s there, not %s: it serves another store, or the name was moved", r.Name, report.ShortDigest(digest), report.ShortDigest(r.Manifest.String()))
+	}
+	r.report.Ollama.Digest = digest
+	return pass("%s is the manifest %s there too", r.Name, report.ShortDigest(digest))
+}
+
+// checkOllamaAnswer puts case k to the Ollama and holds its answer to ours.
+func (r *run) checkOllamaAnswer(ctx context.Context, k int) report.Check {
+	switch {
+	case r.report.Ollama == nil || r.report.Ollama.Digest == "":
+		return notRun("the Ollama was not reached, or has another model by that name")
+	case r.model == nil || r.language.Template == nil:
+		return notRun("the model did not load, or has no chat template")
+	}
+	c := r.cases()[k]
+	ours, err := r.servedAnswer(ctx, k)
+	if err != nil {
+		return notRun("%q: %s", clip(c.Prompt), sentences(err))
+	}
+	request := c.request()
+	theirs, err := r.Ollama.Chat(ctx, peer.Question{Model: r.Name, Messages: peerMessages(request.Messages), Think: c.Think, Tokens: request.MaxTokens})
+	if err != nil {
+		return notRun("%q: %s", clip(c.Prompt), sentences(err))
+	}
+	told := report.OllamaAnswer{Prompt: c.Prompt, Thinking: theirs.Message.Thinking, Text: theirs.Message.Content, Tokens: theirs.Tokens, Stop: theirs.Stop}
+	check, err := r.sameAnswer(ctx, c, ours, &told)
+	if err != nil {
+		return notRun("%q: %s", clip(c.Prompt), sentences(err))
+	}
+	r.report.Ollama.Answers = append(r.report.Ollama.Answers, told)
+	return check
+}
+
+func peerMessages(messages []chat.Message) []peer.Message {
+	var out []peer.Message
+	for _, m := range messages {
+		out = append(out, peer.Message{Role: m.Role, Content: m.Content})
+	}
+	return out
+}
+
+// servedAnswer is our answer to case k as it is served: with the system turn that is laid over the model
+// where the case has none of its own, since Ollama puts it there.
+func (r *run) servedAnswer(ctx context.Context, k int) (runtime.Answer, error) {
+	c := r.cases()[k]
+	if c.System != "" || r.System == "" {
+		a := r.answers(ctx)[k]
+		return a.Answer, a.Err
+	}
+	c.System = r.System
+	return r.model.Generate(ctx, c.request(), nil)
+}
+
+// mostApart is how much less likely than our token theirs may be, in nats, where answers part: Ollama
+// computes in bf16, and its rounding moves a log-probability by some tenths.
+const mostApart = 1
+
+// sameAnswer judges an answer beside ours. Where the two part, our model says how near their token was: a
+// step that is as likely is rounding, and any other is another prompt or another model.
+func (r *run) sameAnswer(ctx context.Context, c Case, ours runtime.Answer, told *report.OllamaAnswer) (report.Check, error) {
+	text := inOurForm(ours.Text, told.Thinking, told.Text)
+	if told.Same = strings.TrimSpace(text) == strings.TrimSpace(ours.Text); told.Same {
+		return pass("%q answered %q, as here", clip(c.Prompt), clip(told.Text)), nil
+	}
+	if held := c.judge(told.Text); held.Passed == report.Failed && c.judge(ours.Text).Passed == report.Passed {
+		return fail("%s; here it answered %q", held.Detail, clip(ours.Text)), nil
+	}
+	at, apart, err := r.apart(ctx, ours, text)
+	if err != nil {
+		return report.Check{}, err
+	}
+	told.PartsAt, told.Apart = &at, number(apart)
+	return atMost(apart, mostApart, fmt.Sprintf("%q answered %q, here %q; from token %d on they differ, where theirs is less likely by, in nats",
+		clip(c.Prompt), clip(told.Text), clip(ours.Text), at+1)), nil
+}
+
+// inOurForm puts thought and answer together again, which Ollama's parser took apart, with what is between
+// them and before them in our answer.
+func inOurForm(ours, thinking, content string) string {
+	opened, _ := strings.CutPrefix(ours, "<think>")
+	before := ours[:len(ours)-len(strings.TrimLeft(opened, " \n"))]
+	if thinking == "" {
+		return before + strings.TrimSpace(content)
+	}
+	thought, rest, closed := strings.Cut(ours, "</think>")
+	if !closed || strings.TrimSpace(thought[len(before):]) != strings.TrimSpace(thinking) {
+		return before + strings.TrimSpace(thinking) + "\n</think>\n\n" + strings.TrimSpace(content)
+	}
+	between := rest[:len(rest)-len(strings.TrimLeft(rest, " \n"))]
+	return thought + "</think>" + between + strings.TrimSpace(content)
+}
+
+// apart says after how many tokens of our answer a text parts from it, and by how many nats our model
+// prefers its own next token to the text's.
+func (r *run) apart(ctx context.Context, ours runtime.Answer, text string) (at int, nats float64, err error) {
+	l := &r.language
+	shared := ""
+	for n := 1; n <= len(ours.Tokens); n++ {
+		if next := l.Tokenizer.Decode(ours.Tokens[:n], false); strings.HasPrefix(text, next) {
+			at, shared = n, next
+		}
+	}
+	var logits []float32
+	err = r.session(func(x *runtime.Session) error {
+		logits, err = x.Feed(ctx, append(append([]int{}, ours.Prompt...), ours.Tokens[:at]...))
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	r.look(logits)
+	likeliest := func(ids []int) float64 {
+		most := math.Inf(-1)
+		for _, id := range ids {
+			most = max(most, float64(logits[id]))
+		}
+		return most
+	}
+	mine, theirs := l.Stops, l.Stops // where a text ends there
+	if at < len(ours.Tokens) {
+		mine = ours.Tokens[at : at+1]
+	}
+	if rest := l.Tokenizer.Encode(text[len(shared):]); len(rest) > 0 {
+		theirs = rest[:1]
+	}
+	return at, likeliest(mine) - likeliest(theirs), nil
+}
