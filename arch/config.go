@@ -65,6 +65,7 @@ type Config struct {
 	Output         Output
 	HasVision      bool // the config has a vision_config
 	VisionChannels int  // of the images: vision_config.in_channels
+	Tower          Tower
 
 	FullAttention []bool // per layer; false is linear attention
 

@@ -62,6 +62,7 @@ func ParseConfig(b []byte) (Config, error) {
 	if len(findings) > 0 {
 		return Config{}, errors.Join(findings...)
 	}
+	c.readTower(top, text)
 	return c, nil
 }
 

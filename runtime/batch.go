@@ -6,6 +6,7 @@ import (
 
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
+	"qimport/runtime/model"
 )
 
 // scoreRows is how many rows of logits are made at a time: a vocabulary is wide.
@@ -41,7 +42,7 @@ func (x *batch) run(slice [][]int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array
 
 // forward is the part of run after which the caches hold the tokens.
 func (x *batch) forward(s *mlx.Scope, slice [][]int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array) (*mlx.Array, error) {
-	hidden := x.model.decoder.Hidden(s, padded(s, slice), x.caches)
+	hidden := x.model.decoder.Hidden(s, padded(s, slice), x.caches, model.Sight{})
 	wanted := graph(s, hidden)
 	if err := s.Eval(append(x.live(), wanted)...); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
+	"qimport/runtime/model"
 )
 
 // Where weights are used where they lie, many tokens are read a layer at a time: all slices of them
@@ -118,7 +119,7 @@ func (r *reading) begin(s *mlx.Scope) error {
 func (r *reading) block(s *mlx.Scope, i int) error {
 	cache := &r.caches[i]
 	err := r.each(s, func(s *mlx.Scope, x *mlx.Array) *mlx.Array {
-		return r.model.decoder.Block(s, i, x, cache)
+		return r.model.decoder.Block(s, i, x, cache, model.Sight{})
 	}, cache)
 	if err != nil {
 		return err

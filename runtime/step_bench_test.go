@@ -9,6 +9,7 @@ import (
 
 	"qimport/convert/source"
 	"qimport/runtime/mlx"
+	"qimport/runtime/model"
 )
 
 // BenchmarkStep says where the time of a decoding step goes: building the graph, handing its
@@ -22,7 +23,7 @@ func BenchmarkStep(b *testing.B) {
 	var build, hand, wait time.Duration
 	step := func(s *mlx.Scope) error {
 		t0 := time.Now()
-		chosen := x.likeliest(s, m.decoder.Hidden(s, s.FromInt32([]int32{id}, 1, 1), x.caches), size)
+		chosen := x.likeliest(s, m.decoder.Hidden(s, s.FromInt32([]int32{id}, 1, 1), x.caches, model.Sight{}), size)
 		t1 := time.Now()
 		if err := s.AsyncEval(append(x.live(), chosen)...); err != nil {
 			return err

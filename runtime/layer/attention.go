@@ -73,9 +73,9 @@ func (a *Attention) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array
 	z, kv := a.sizes, &cache.KV
 	q, k, v, gate := a.project(s, x)
 	b, t, at := x.Shape()[0], x.Shape()[1], kv.Len()
-	q = a.rope.Apply(s, a.qNorm.Apply(s, q), at, cache.Padding) // [B, nq, T, D]
-	k = a.rope.Apply(s, a.kNorm.Apply(s, k), at, cache.Padding) // [B, nkv, T, D]
-	keys, values := kv.Append(s, k, v)                          // [B, nkv, S, D]
+	q = a.rotate(s, a.qNorm.Apply(s, q), cache) // [B, nq, T, D]
+	k = a.rotate(s, a.kNorm.Apply(s, k), cache) // [B, nkv, T, D]
+	keys, values := kv.Append(s, k, v)          // [B, nkv, S, D]
 	scale := float32(1 / math.Sqrt(float64(z.HeadDim)))
 	o := s.Attention(q, keys, values, scale, cache.Padding.mask(s, at, t)) // [B, nq, T, D]
 	o = s.Reshape(s.Transpose(o, 0, 2, 1, 3), b, t, z.Heads*z.HeadDim)
@@ -83,6 +83,14 @@ func (a *Attention) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array
 		o = s.Mul(o, s.Sigmoid(gate))
 	}
 	return a.out.Apply(s, o) // [B, T, H]
+}
+
+// rotate turns x [B, heads, T, D] by the positions of the tokens that the cache is to take next.
+func (a *Attention) rotate(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
+	if cache.Turns != nil {
+		return cache.Turns.Apply(s, x)
+	}
+	return a.rope.Apply(s, x, cache.KV.Len()-cache.Shift, cache.Padding)
 }
 
 // project makes queries [B, nq, T, D], keys and values [B, nkv, T, D], and the gate [B, T, nq*D].

@@ -70,6 +70,10 @@ type Cache struct {
 	KV      KVCache
 	Delta   DeltaCache
 	Padding Padding
+	// Shift is by how much the positions of tokens are less than their places: pictures take fewer
+	// positions than places. Turns, unless nil, are the positions of the tokens that come next.
+	Shift int
+	Turns *Turns
 }
 
 // arrays lists what the cache owns.

@@ -24,6 +24,11 @@ func NewLinear(c Compute, ms ...Matrix) *Linear {
 	return l
 }
 
+// NewBiased describes the map of one matrix with a bias [out].
+func NewBiased(c Compute, m, bias Matrix) *Linear {
+	return NewLinear(c, m).withBias([]*Matrix{&bias})
+}
+
 // groupByStorage puts neighbours together that can be kept as one array.
 func groupByStorage(c Compute, ms []Matrix) [][]Matrix {
 	var groups [][]Matrix

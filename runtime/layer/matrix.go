@@ -85,14 +85,22 @@ func NewMatrix(t *Stored) Matrix {
 }
 
 // NewColumn describes a stored vector [out] as a matrix of one column.
-func NewColumn(t *Stored) Matrix {
-	column := *t
-	column.Tensor.Shape = []int{t.Tensor.Shape[0], 1}
-	column.Pieces = slices.Clone(t.Pieces)
-	for i := range column.Pieces {
-		column.Pieces[i].Shape = column.Tensor.Shape
+func NewColumn(t *Stored) Matrix { return t.reshaped(t.Tensor.Shape[0], 1) }
+
+// NewFlat describes a stored tensor [out, ..] of plain elements as a matrix [out, in].
+func NewFlat(t *Stored) Matrix {
+	return t.reshaped(t.Tensor.Shape[0], quant.Elements(t.Tensor.Shape[1:]))
+}
+
+// reshaped is a stored tensor of one piece as a matrix.
+func (t *Stored) reshaped(out, in int) Matrix {
+	flat := *t
+	flat.Tensor.Shape = []int{out, in}
+	flat.Pieces = slices.Clone(t.Pieces)
+	for i := range flat.Pieces {
+		flat.Pieces[i].Shape = flat.Tensor.Shape
 	}
-	return NewMatrix(&column)
+	return NewMatrix(&flat)
 }
 
 // Stack makes one matrix of every expert into a stack, in order.

@@ -14,6 +14,13 @@ func (s *Scope) RMSNorm(x, weight *Array, eps float32) *Array {
 	return r.ok("rms_norm", C.mlx_fast_rms_norm(&r.handle, x.in(), optional(weight), C.float(eps), s.thread.stream))
 }
 
+// LayerNorm is (x - mean) / sqrt(variance + eps) along the last axis, in float32 inside, times weight and
+// plus bias.
+func (s *Scope) LayerNorm(x, weight, bias *Array, eps float32) *Array {
+	r := s.array()
+	return r.ok("layer_norm", C.mlx_fast_layer_norm(&r.handle, x.in(), optional(weight), optional(bias), C.float(eps), s.thread.stream))
+}
+
 // RoPE rotates the first dims of the last axis of x [.., length, dim] by their position, from
 // offset on. Halves are rotated against each other, or neighbours if traditional.
 func (s *Scope) RoPE(x *Array, dims int, traditional bool, base, scale float32, offset int) *Array {

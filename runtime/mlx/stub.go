@@ -154,6 +154,10 @@ func (s *Scope) Lend(a *Array) []float32 { panic(ErrNoMLX) }
 // there is one.
 func (s *Scope) RMSNorm(x, weight *Array, eps float32) *Array { panic(ErrNoMLX) }
 
+// LayerNorm is (x - mean) / sqrt(variance + eps) along the last axis, in float32 inside, times weight and
+// plus bias.
+func (s *Scope) LayerNorm(x, weight, bias *Array, eps float32) *Array { panic(ErrNoMLX) }
+
 // RoPE rotates the first dims of the last axis of x [.., length, dim] by their position, from
 // offset on. Halves are rotated against each other, or neighbours if traditional.
 func (s *Scope) RoPE(x *Array, dims int, traditional bool, base, scale float32, offset int) *Array {

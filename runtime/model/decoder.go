@@ -113,24 +113,35 @@ func (d *Decoder) Warm(s *mlx.Scope) error {
 }
 
 // Hidden runs token ids [B, T] through the model, from caches, one a block, to the caches T tokens
-// on: the normalised states [B, T, H] that Logits takes.
-func (d *Decoder) Hidden(s *mlx.Scope, ids *mlx.Array, caches []layer.Cache) *mlx.Array {
-	x := d.Embedding.Lookup(s, ids)
+// on: the normalised states [B, T, H] that Logits takes. Pictures are of a single sequence.
+func (d *Decoder) Hidden(s *mlx.Scope, ids *mlx.Array, caches []layer.Cache, sight Sight) *mlx.Array {
+	x := d.Embed(s, ids, sight)
 	for i := range d.Blocks {
-		x = d.Block(s, i, x, &caches[i])
+		x = d.Block(s, i, x, &caches[i], sight)
 	}
 	return d.Norm.Apply(s, x)
 }
 
+// Embed is the states [B, T, H] that token ids [B, T] and pictures begin with.
+func (d *Decoder) Embed(s *mlx.Scope, ids *mlx.Array, sight Sight) *mlx.Array {
+	return sight.embed(s, d.Embedding.Lookup(s, ids))
+}
+
 // Block runs states [B, T, H] through one block and its cache.
-func (d *Decoder) Block(s *mlx.Scope, i int, x *mlx.Array, cache *layer.Cache) *mlx.Array {
+func (d *Decoder) Block(s *mlx.Scope, i int, x *mlx.Array, cache *layer.Cache, sight Sight) *mlx.Array {
 	b := d.Blocks[i]
+	sight.prepare(cache)
 	x = s.Only(func(s *mlx.Scope) *mlx.Array {
 		return s.Add(x, b.Mixer.Forward(s, b.MixerNorm.Apply(s, x), cache))
 	})
 	return s.Only(func(s *mlx.Scope) *mlx.Array {
-		return s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x)))
+		return sight.deepen(s, i, s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x))))
 	})
+}
+
+// Turns are the rotary positions of tokens that have a time, a row and a column; see layer.Rotary.
+func (d *Decoder) Turns(s *mlx.Scope, positions [][3]int, sections [3]int) *layer.Turns {
+	return d.rotary.Turns(s, positions, sections)
 }
 
 // Logits maps normalised states [.., H] to float32 logits [.., V]. Entries from the tokenizer's
