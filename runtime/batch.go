@@ -6,7 +6,6 @@ import (
 
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
-	"qimport/runtime/model"
 )
 
 // scoreRows is how many rows of logits are made at a time: a vocabulary is wide.
@@ -19,7 +18,9 @@ type batch struct {
 	model     *Model
 	caches    []layer.Cache
 	precision Precision
-	failed    error // what left the caches in no known state
+	pictures  []placed // of the one sequence, those ahead included; none where there are several
+	read      int      // places that the caches hold, of each sequence
+	failed    error    // what left the caches in no known state
 }
 
 func (m *Model) newBatch() batch {
@@ -42,7 +43,8 @@ func (x *batch) run(slice [][]int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array
 
 // forward is the part of run after which the caches hold the tokens.
 func (x *batch) forward(s *mlx.Scope, slice [][]int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array) (*mlx.Array, error) {
-	hidden := x.model.decoder.Hidden(s, padded(s, slice), x.caches, model.Sight{})
+	ids := padded(s, slice)
+	hidden := x.model.decoder.Hidden(s, ids, x.caches, x.sight(s, x.read, ids.Dim(1)))
 	wanted := graph(s, hidden)
 	if err := s.Eval(append(x.live(), wanted)...); err != nil {
 		return nil, err
@@ -51,6 +53,7 @@ func (x *batch) forward(s *mlx.Scope, slice [][]int, graph func(*mlx.Scope, *mlx
 		return nil, err
 	}
 	x.precision = x.precision.and(x.readPrecision(hidden))
+	x.read += ids.Dim(1)
 	return wanted, nil
 }
 

@@ -18,12 +18,16 @@ type BatchAnswer struct {
 
 // GenerateBatch answers requests, each from its own beginning and by the likeliest tokens: what Generate
 // answers, but for rounding. Several are read and answered side by side; which, changes nothing in what is
-// answered. A request that cannot be answered has an error of its own, and does not end the others.
+// answered. One with pictures is answered alone. A request that cannot be answered has an error of its own, and does not end the others.
 func (m *Model) GenerateBatch(ctx context.Context, requests []GenerateOptions) []BatchAnswer {
 	answers := make([]BatchAnswer, len(requests))
 	var rows []*row
 	var prompts [][]int
 	for i, o := range requests {
+		if o.hasPictures() {
+			answers[i].Answer, answers[i].Err = m.Generate(ctx, o, nil)
+			continue
+		}
 		r, err := m.newRow(ctx, o)
 		answers[i].Err = err
 		if err != nil {
@@ -60,16 +64,16 @@ func (m *Model) newRow(ctx context.Context, o GenerateOptions) (*row, error) {
 	if !newSampler(o.Sampling).greedy() {
 		return nil, errors.New("answers side by side are made of the likeliest tokens; ask one by one for others")
 	}
-	ids, _, err := m.prompt(ctx, o)
+	p, err := m.prompt(ctx, o)
 	if err == nil {
-		err = m.check(0, ids)
+		err = m.check(0, p.ids)
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := &row{generation: m.newGeneration(o, nil)}
-	r.answer.Prompt = ids
-	r.limit, err = m.room(ids, o.MaxTokens)
+	r.answer.Prompt = p.ids
+	r.limit, err = m.room(p.ids, o.MaxTokens)
 	return r, err
 }
 

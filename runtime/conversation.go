@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"slices"
 	"time"
 )
@@ -14,6 +16,7 @@ import (
 type Conversation struct {
 	model *Model
 	past  []*Session
+	seen  map[[sha256.Size]byte]*seen // the pictures of the last request, by digest
 }
 
 // NewConversation starts one.
@@ -35,19 +38,19 @@ func (c *Conversation) keep(sessions ...*Session) {
 // Generate answers one request; see Model.Generate.
 func (c *Conversation) Generate(ctx context.Context, o GenerateOptions, emit func(piece string)) (Answer, error) {
 	g := c.model.newGeneration(o, emit)
-	ids, shared, err := c.model.prompt(ctx, o)
+	p, err := c.model.prompt(ctx, o)
 	if err == nil {
 		err = o.Sampling.check()
 	}
 	if err != nil {
 		return Answer{}, err
 	}
-	g.answer.Prompt = ids
-	limit, err := c.model.room(ids, o.MaxTokens)
+	g.answer.Prompt = p.ids
+	limit, err := c.model.room(p.ids, o.MaxTokens)
 	if err != nil {
 		return g.answer, err
 	}
-	logits, err := c.prefill(ctx, g, shared)
+	logits, err := c.prefill(ctx, g, p)
 	if err == nil {
 		err = g.decode(ctx, logits, limit)
 	}
@@ -60,17 +63,38 @@ func (c *Conversation) Generate(ctx context.Context, o GenerateOptions, emit fun
 	return g.answer, err
 }
 
+// look runs the tower over the pictures that the last request did not have.
+func (c *Conversation) look(ctx context.Context, pictures []placed) error {
+	all := map[[sha256.Size]byte]*seen{}
+	for i := range pictures {
+		p := &pictures[i]
+		if known := cmp.Or(all[p.digest], c.seen[p.digest]); known != nil {
+			p.seen = known
+		}
+		if err := c.model.see(ctx, p.seen); err != nil {
+			return err
+		}
+		all[p.digest] = p.seen
+	}
+	c.seen = all
+	return nil
+}
+
 // prefill reads the prompt into a session for the answer, from the kept session that has most of
 // it, and keeps one at its first shared tokens.
-func (c *Conversation) prefill(ctx context.Context, g *generation, shared int) ([]float32, error) {
+func (c *Conversation) prefill(ctx context.Context, g *generation, p prompt) ([]float32, error) {
 	begin := time.Now()
-	ids := g.answer.Prompt
-	x, err := c.resume(ctx, ids)
+	defer func() { g.answer.Prefill.Seconds = time.Since(begin).Seconds() }()
+	if err := c.look(ctx, p.pictures); err != nil {
+		return nil, err
+	}
+	ids, shared := p.ids, p.shared
+	x, err := c.resume(ctx, p)
 	if err != nil {
 		return nil, err
 	}
+	x.pictures = p.pictures
 	g.answer.Prefill.Tokens = len(ids) - x.Len()
-	defer func() { g.answer.Prefill.Seconds = time.Since(begin).Seconds() }()
 	if shared > x.Len() && shared < len(ids) {
 		if _, err := x.Feed(ctx, ids[x.Len():shared]); err != nil {
 			x.Close()
@@ -87,13 +111,13 @@ func (c *Conversation) prefill(ctx context.Context, g *generation, shared int) (
 	return x.Feed(ctx, ids[x.Len():])
 }
 
-// resume is a session that has read a beginning of ids, but not all: a fork of the longest one kept
+// resume is a session that has read a beginning of the prompt, but not all: a fork of the longest one kept
 // for which that is true, or a new one.
-func (c *Conversation) resume(ctx context.Context, ids []int) (*Session, error) {
+func (c *Conversation) resume(ctx context.Context, p prompt) (*Session, error) {
 	var best *Session
 	for _, x := range c.past {
 		n := x.Len()
-		if n < len(ids) && x.failed == nil && slices.Equal(x.tokens, ids[:n]) && (best == nil || n > best.Len()) {
+		if n < len(p.ids) && x.failed == nil && slices.Equal(x.tokens, p.ids[:n]) && samePictures(x.pictures, p.pictures, n) && (best == nil || n > best.Len()) {
 			best = x
 		}
 	}

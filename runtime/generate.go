@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -57,42 +56,6 @@ func (m *Model) Generate(ctx context.Context, o GenerateOptions, emit func(piece
 	c := m.NewConversation()
 	defer c.Close()
 	return c.Generate(ctx, o, emit)
-}
-
-// prompt is the tokens of the request, and how many of them will begin the next one's too: all but
-// the opening of the answer.
-func (m *Model) prompt(ctx context.Context, o GenerateOptions) (ids []int, shared int, err error) {
-	switch {
-	case o.Tokens != nil:
-		return o.Tokens, len(o.Tokens), nil
-	case o.Prompt != "":
-		ids = m.Tokenizer.Encode(o.Prompt)
-		return ids, len(ids), nil
-	case len(o.Messages) == 0:
-		return nil, 0, errors.New("neither messages nor a prompt to answer")
-	case m.Template == nil:
-		return nil, 0, chat.ErrNoTemplate
-	}
-	o.Chat.AddGenerationPrompt = true
-	text, err := m.Template.Render(ctx, o.Messages, o.Chat)
-	if err != nil {
-		return nil, 0, err
-	}
-	o.Chat.AddGenerationPrompt = false
-	history, err := m.Template.Render(ctx, o.Messages, o.Chat)
-	if err != nil {
-		return nil, 0, err
-	}
-	ids = m.Tokenizer.Encode(text)
-	return ids, commonPrefix(ids, m.Tokenizer.Encode(history)), nil
-}
-
-func commonPrefix(a, b []int) int {
-	n := 0
-	for n < min(len(a), len(b)) && a[n] == b[n] {
-		n++
-	}
-	return n
 }
 
 // generation is one answer in the making.

@@ -23,6 +23,7 @@ type reading struct {
 	*batch
 	slices [][][]int
 	last   bool          // nothing follows: a layer's cache is let go as soon as the layer is done
+	sights []model.Sight // of each slice, while it is read
 	states []*mlx.Array  // of each slice [B, T, H], after the layers so far
 	before []layer.Cache // what the caches were, if they are to be kept
 }
@@ -80,7 +81,7 @@ func (m *Model) throughLayers(s *mlx.Scope, all []*reading) error {
 		}
 	}
 	for _, r := range all {
-		err := r.each(s, func(s *mlx.Scope, x *mlx.Array) *mlx.Array { return m.decoder.Norm.Apply(s, x) })
+		err := r.each(s, func(s *mlx.Scope, _ int, x *mlx.Array) *mlx.Array { return m.decoder.Norm.Apply(s, x) })
 		if err != nil {
 			return err
 		}
@@ -109,8 +110,13 @@ func (r *reading) begin(s *mlx.Scope) error {
 		}
 	}
 	r.failed = errors.New("a step did not end")
+	at := r.read
 	for _, slice := range r.slices {
-		r.states = append(r.states, s.Keep(r.model.decoder.Embedding.Lookup(s, padded(s, slice))))
+		ids := padded(s, slice)
+		sight := r.sight(s, at, ids.Dim(1))
+		at += ids.Dim(1)
+		r.sights = append(r.sights, sight)
+		r.states = append(r.states, s.Keep(r.model.decoder.Embed(s, ids, sight)))
 	}
 	return s.Eval(r.states...)
 }
@@ -118,8 +124,8 @@ func (r *reading) begin(s *mlx.Scope) error {
 // block runs all slices through one layer.
 func (r *reading) block(s *mlx.Scope, i int) error {
 	cache := &r.caches[i]
-	err := r.each(s, func(s *mlx.Scope, x *mlx.Array) *mlx.Array {
-		return r.model.decoder.Block(s, i, x, cache, model.Sight{})
+	err := r.each(s, func(s *mlx.Scope, at int, x *mlx.Array) *mlx.Array {
+		return r.model.decoder.Block(s, i, x, cache, r.sights[at])
 	}, cache)
 	if err != nil {
 		return err
@@ -131,11 +137,11 @@ func (r *reading) block(s *mlx.Scope, i int) error {
 	return nil
 }
 
-// each replaces the states of every slice, and computes them with the caches that they change.
-func (r *reading) each(s *mlx.Scope, graph func(*mlx.Scope, *mlx.Array) *mlx.Array, caches ...*layer.Cache) error {
+// each replaces the states of every slice, whose number graph is given, and computes them with the caches that they change.
+func (r *reading) each(s *mlx.Scope, graph func(*mlx.Scope, int, *mlx.Array) *mlx.Array, caches ...*layer.Cache) error {
 	for i, x := range r.states {
 		err := s.Nested(func(s *mlx.Scope) error {
-			y := graph(s, x)
+			y := graph(s, i, x)
 			wanted := []*mlx.Array{y}
 			for _, c := range caches {
 				wanted = append(wanted, c.Live()...)
@@ -164,6 +170,12 @@ func (r *reading) settle(err error) {
 	case r.before != nil:
 		r.caches, r.before, r.failed = r.before, r.caches, nil
 	}
+	if err == nil {
+		for _, x := range r.states {
+			r.read += x.Dim(1)
+		}
+	}
+	r.sights = nil
 	for i := range r.before {
 		r.before[i].Free()
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"qimport/arch"
 	"qimport/arch/files"
@@ -21,19 +22,21 @@ import (
 // Model is a model that is ready to run. Its methods may be called from any goroutine; work on
 // the device is done one piece after the other.
 type Model struct {
-	Config    arch.Config
-	Tokenizer *tokenizer.Tokenizer
-	Template  *chat.Template // nil if the model has none
-	Said      files.Chat     // what the model's files say of a conversation
-	Stop      []int          // tokens that end an answer, from all the places that name them
-	Placement Placement
-	weights   Weights
-	products  []ProductCheck // on a GPU
-	thread    *mlx.Thread
-	decoder   *model.Decoder
-	faults    int   // pages of mapped files that were gone before this model ran
-	lost      error // what its own weights were found to be; nothing is computed from then on
-	closers   []io.Closer
+	Config     arch.Config
+	Tokenizer  *tokenizer.Tokenizer
+	Template   *chat.Template // nil if the model has none
+	Said       files.Chat     // what the model's files say of a conversation
+	Stop       []int          // tokens that end an answer, from all the places that name them
+	Placement  Placement
+	weights    Weights
+	products   []ProductCheck // on a GPU
+	thread     *mlx.Thread
+	decoder    *model.Decoder
+	checkpoint *model.Checkpoint
+	eyes       eyes
+	faults     int   // pages of mapped files that were gone before this model ran
+	lost       error // what its own weights were found to be; nothing is computed from then on
+	closers    []io.Closer
 }
 
 // Load makes the model that w holds ready to run. How it computes is chosen first, from sizes
@@ -45,6 +48,7 @@ func Load(ctx context.Context, w Weights, o Options) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{weights: w}
+	m.eyes.processor = sync.OnceValues(m.preparer)
 	m.faults, _ = kernel.Faults()
 	if err := w.Guard(func() error { return m.load(ctx, o) }); err != nil {
 		m.Close()
@@ -61,6 +65,7 @@ func (m *Model) load(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	m.checkpoint = checkpoint
 	if m.thread, err = mlx.Start(o.Device); err != nil {
 		return err
 	}
@@ -171,8 +176,10 @@ func (m *Model) Info() mlx.Info { return m.thread.Info() }
 func (m *Model) Memory() mlx.Memory { return mlx.ReadMemory() }
 
 // freeParams frees the weights that are arrays.
-func (m *Model) freeParams() {
-	for _, p := range m.decoder.Params() {
+func (m *Model) freeParams() { freeArrays(m.decoder.Params()) }
+
+func freeArrays(params []*layer.Param) {
+	for _, p := range params {
 		p.Array.Free()
 		p.Array = nil
 	}
@@ -180,6 +187,7 @@ func (m *Model) freeParams() {
 
 // Close frees the model. Sessions of it must be closed before.
 func (m *Model) Close() {
+	m.eyes.close()
 	if m.decoder != nil {
 		m.freeParams()
 		for _, p := range m.decoder.Mapped() {

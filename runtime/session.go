@@ -194,7 +194,7 @@ func (x *Session) Fork(ctx context.Context) (*Session, error) {
 	if x.failed != nil {
 		return nil, fmt.Errorf("this session cannot be forked after: %w", x.failed)
 	}
-	f := &Session{batch: batch{model: x.model, precision: x.precision}, tokens: slices.Clone(x.tokens)}
+	f := &Session{batch: batch{model: x.model, precision: x.precision, pictures: x.pictures, read: x.read}, tokens: slices.Clone(x.tokens)}
 	err := x.model.do(ctx, func(s *mlx.Scope) error {
 		for i := range x.caches {
 			f.caches = append(f.caches, x.caches[i].Fork(s))

@@ -14,6 +14,7 @@ import (
 
 // chatHelp is what /help says.
 const chatHelp = `/clear  forget what was said
+/image FILE  show a picture with the next message
 /help   this
 /bye    end the conversation; so does ctrl-D
 """     begins a text of several lines, and ends it
@@ -21,10 +22,10 @@ Up and down bring back what was typed before. Ctrl-C begins the line anew;
 while an answer is written it ends the program.`
 
 // chatCommands are the words that are no message.
-var chatCommands = []string{"/clear", "/help", "/bye"}
+var chatCommands = []string{"/clear", "/image", "/help", "/bye"}
 
-// converse answers message after message, remembering what was said.
-func (c call) converse(ctx context.Context, name string, model *runtime.Model, o runtime.GenerateOptions) error {
+// converse answers message after message, remembering what was said. pictures stand before the first.
+func (c call) converse(ctx context.Context, name string, model *runtime.Model, o runtime.GenerateOptions, pictures [][]byte) error {
 	conversation := model.NewConversation()
 	defer func() { conversation.Close() }()
 	lines := newLines(ctx, c.stdio)
@@ -52,11 +53,21 @@ func (c call) converse(ctx context.Context, name string, model *runtime.Model, o
 			conversation, o.Messages = model.NewConversation(), first
 			c.note("forgotten")
 			continue
+		case word == "/image" || strings.HasPrefix(word, "/image "):
+			shown, err := readPictures([]string{strings.TrimSpace(strings.TrimPrefix(word, "/image"))})
+			if err != nil {
+				fprintln(c.err, "%v", err)
+				continue
+			}
+			pictures = append(pictures, shown...)
+			c.note("shown with the next message")
+			continue
 		case isCommand(word):
 			fprintln(c.err, "there is no command %s%s; /help lists them", word, spelling.DidYouMean(word, chatCommands))
 			continue
 		}
-		o.Messages = append(o.Messages[:len(o.Messages):len(o.Messages)], chat.Message{Role: "user", Content: message})
+		o.Messages = append(o.Messages[:len(o.Messages):len(o.Messages)], chat.Message{Role: "user", Content: message, Pictures: pictures})
+		pictures = nil
 		a, err := conversation.Generate(ctx, o, func(piece string) { fmt.Fprint(c.out, piece) })
 		fmt.Fprintln(c.out)
 		if errors.Is(err, runtime.ErrContext) {

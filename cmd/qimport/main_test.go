@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the program over testdata/script. In a script, $MODELS holds the models that
-// the repository ships, [mlx] says whether models can be run, `exits N CMD…` demands an exit
+// the repository ships, [mlx] says whether models can be run, [fixtures] whether
+// $FIXTURES holds the models that it does not, `exits N CMD…` demands an exit
 // status, `interrupted CMD…` that it ends within a second of SIGTERM, and `keys FILE K…` demands that FILE is one JSON object with schema 1 and these keys.
 // `serves FILE` starts an Ollama of its own, which answers by FILE.
 func TestScripts(t *testing.T) {
@@ -37,16 +38,20 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MODELS", models)
+			e.Setenv("FIXTURES", os.Getenv("QIMPORT_FIXTURES"))
 			e.Setenv("OLLAMA_MODELS", filepath.Join(e.WorkDir, "store"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("HF_HUB_OFFLINE", "1")
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "mlx" {
-				return false, errors.New("unknown condition " + name)
+			switch name {
+			case "mlx":
+				return haveMLX(), nil
+			case "fixtures":
+				return os.Getenv("QIMPORT_FIXTURES") != "", nil
 			}
-			return haveMLX(), nil
+			return false, errors.New("unknown condition " + name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "interrupted": interrupted, "keys": keys, "serves": serves},
 	})

@@ -17,6 +17,7 @@ import (
 func runCommand(s stdio) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "system", Usage: "`TEXT` of the system turn"},
+		&cli.StringSliceFlag{Name: "image", Usage: "show the model the picture `FILE` (PNG, JPEG, GIF, WebP) before the prompt (repeatable)"},
 		&cli.BoolFlag{Name: "raw", Usage: "give the model the prompt as it is, without its chat template"},
 		&cli.BoolFlag{Name: "think", Usage: "let the model think before it answers"},
 		&cli.BoolFlag{Name: "no-think", Usage: "keep it from thinking"},
@@ -38,6 +39,7 @@ a flag over both.
 Examples:
   qimport run small:nvfp4 'What is 2+2?'
   qimport run ./Qwen3.5-0.8B 'Tell me a story.' --temperature 0.7 --seed 1 --max-tokens 200
+  qimport run ./Qwen3.5-0.8B 'What differs?' --image before.png --image after.png
   git diff | qimport run small:nvfp4 --json`,
 		1, 2, flags, runModel)
 }
@@ -69,6 +71,10 @@ func runModel(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
+	pictures, err := readPictures(c.StringSlice("image"))
+	if err != nil {
+		return err
+	}
 	options, err := c.running().Options()
 	if err != nil {
 		return err
@@ -96,13 +102,13 @@ func runModel(ctx context.Context, c call) error {
 		c.note("%s", sampled(request.Sampling))
 	}
 	if c.NArg() == 1 && isTerminal(c.in) && !c.json {
-		return c.converse(ctx, found.Name, model, request)
+		return c.converse(ctx, found.Name, model, request, pictures)
 	}
 	prompt, err := c.prompt()
 	if err != nil {
 		return err
 	}
-	return c.answer(ctx, model, request, prompt)
+	return c.answer(ctx, model, request, prompt, pictures)
 }
 
 // generation reads the flags that shape an answer.
@@ -120,6 +126,9 @@ func (c call) generation() (runtime.GenerateOptions, error) {
 	}
 	if c.Bool("raw") && c.IsSet("system") {
 		return o, usagef("--raw leaves no place for --system")
+	}
+	if c.Bool("raw") && c.IsSet("image") {
+		return o, usagef("--raw leaves no place for --image")
 	}
 	if c.Bool("think") || c.Bool("no-think") {
 		thinks := c.Bool("think")
@@ -192,11 +201,11 @@ func (c call) prompt() (string, error) {
 }
 
 // answer prints one answer, as it comes or as one document.
-func (c call) answer(ctx context.Context, model *runtime.Model, o runtime.GenerateOptions, prompt string) error {
+func (c call) answer(ctx context.Context, model *runtime.Model, o runtime.GenerateOptions, prompt string, pictures [][]byte) error {
 	if c.Bool("raw") {
 		o.Prompt = prompt
 	} else {
-		o.Messages = append(o.Messages, chat.Message{Role: "user", Content: prompt})
+		o.Messages = append(o.Messages, chat.Message{Role: "user", Content: prompt, Pictures: pictures})
 	}
 	var emit func(string)
 	if !c.json {

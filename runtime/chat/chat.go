@@ -24,6 +24,7 @@ type Template struct {
 type Message struct {
 	Role             string // system, user, assistant or tool
 	Content          string
+	Pictures         [][]byte   // files, which stand before the text
 	ReasoningContent string     // what the assistant thought; templates show it or drop it
 	ToolCalls        []ToolCall // what the assistant asked for
 }
@@ -103,9 +104,21 @@ func (t *Template) variables(messages []Message, o Options) (map[string]any, err
 	return v, nil
 }
 
+// content is the text or, where there are pictures, a list of parts.
+func (m Message) content() any {
+	if len(m.Pictures) == 0 {
+		return m.Content
+	}
+	var parts list
+	for range m.Pictures {
+		parts = append(parts, object([]field{{"type", "image"}}))
+	}
+	return append(parts, object([]field{{"type", "text"}, {"text", m.Content}}))
+}
+
 // value returns the message as templates expect it, tool calls in the form of the OpenAI API.
 func (m Message) value() (any, error) {
-	fields := []field{{"role", m.Role}, {"content", m.Content}}
+	fields := []field{{"role", m.Role}, {"content", m.content()}}
 	if m.ReasoningContent != "" {
 		fields = append(fields, field{"reasoning_content", m.ReasoningContent})
 	}

@@ -16,19 +16,27 @@ var ErrNoTower = errors.New("the model cannot see pictures")
 // Sees says whether there are tensors of a tower.
 func (ck *Checkpoint) Sees() bool { return ck.names["visual.patch_embed.proj.weight"] != "" }
 
-// Tower describes the tower as it is computed in that way, as Decoder does the text model.
-func (ck *Checkpoint) Tower(compute layer.Compute) (*vision.Tower, error) {
+// CheckTower is an error that wraps ErrNoTower if there is no tower that can be run.
+func (ck *Checkpoint) CheckTower() error {
 	z := ck.Config.Tower
 	switch {
 	case !ck.Sees():
-		return nil, fmt.Errorf("%w: it has no tensors of a vision tower", ErrNoTower)
+		return fmt.Errorf("%w: it has no tensors of a vision tower", ErrNoTower)
 	case !ck.Config.HasVision:
-		return nil, fmt.Errorf("%w: there are tensors of a vision tower, but config.json has no vision_config", ErrNoTower)
+		return fmt.Errorf("%w: there are tensors of a vision tower, but config.json has no vision_config", ErrNoTower)
 	case z.Flaw != "":
-		return nil, fmt.Errorf("%w: %s", ErrNoTower, z.Flaw)
+		return fmt.Errorf("%w: %s", ErrNoTower, z.Flaw)
+	}
+	return nil
+}
+
+// Tower describes the tower as it is computed in that way, as Decoder does the text model.
+func (ck *Checkpoint) Tower(compute layer.Compute) (*vision.Tower, error) {
+	if err := ck.CheckTower(); err != nil {
+		return nil, err
 	}
 	b := &builder{Checkpoint: ck, compute: compute}
-	t := vision.New(compute, z, b.visual)
+	t := vision.New(compute, ck.Config.Tower, b.visual)
 	if err := b.err(); err != nil {
 		return nil, err
 	}
