@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"qimport/convert/modelfile"
 	"qimport/manifest"
 	"qimport/verify"
 )
@@ -22,7 +23,8 @@ type ImportOptions struct {
 	// Values makes Plan read the weights too, and say what is wrong with them. Import always does.
 	Values bool
 	For    Audience
-	Watch  Watcher // nil is no one
+	Lay    modelfile.Model // what is laid over the model
+	Watch  Watcher         // nil is no one
 }
 
 // Import brings a checkpoint into the store, verifies it, and moves the name. Everything that can be
@@ -48,7 +50,11 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 	if err != nil {
 		return ImportResult{}, err
 	}
-	p, err := makePlan(ctx, src, o.Plan) // what becomes of each tensor; no weight is read
+	over, err := composed(store, name, o.Lay, o.Watch) // what a Modelfile says, and what the name has had
+	if err != nil {
+		return ImportResult{Name: name}, err
+	}
+	p, err := makePlan(ctx, src, o.Plan, over.parts) // what becomes of each tensor; no weight is read
 	if err != nil {
 		return ImportResult{Name: name}, err
 	}
@@ -61,8 +67,12 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 		return ImportResult{Name: name}, err
 	}
 	defer s.Keep()
-	s.keepOverlay(ctx, store, name, o.Watch)
+	if err := s.lay(ctx, name, over, o.Watch); err != nil {
+		return ImportResult{Name: name}, err
+	}
+	over.warnTemplate(p.Config.Renderer, o.Watch)
 	result := s.result(name, start)
+	result.Laid = over.list()
 	result.Ollama = answer
 	if o.KeepUnchanged && unchanged(ctx, store, s, &result, o) {
 		return result, s.Discard()

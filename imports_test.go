@@ -45,6 +45,7 @@ func rooms() []room {
 		{folder: "convert/source", may: []string{"convert/safetensors", "convert/checkpoint", "arch", "manifest", "quant"}, tests: []string{"convert/converttest"}},
 		{folder: "convert/adapter", may: []string{"convert/source", "convert/safetensors", "arch", "quant"}, tests: []string{"convert/converttest"}},
 		{folder: "convert/ollama"},
+		{folder: "convert/modelfile", may: []string{"convert/ollama"}},
 		{folder: "convert/plan", may: []string{"convert/ollama", "convert/source", "convert/safetensors", "arch", "manifest", "quant"}, tests: []string{"convert/converttest"}},
 		{folder: "convert/encode", may: []string{"convert/plan", "convert/source", "quant"}},
 		{folder: "convert/write", may: []string{"convert/encode", "convert/plan", "convert/source", "convert/safetensors", "manifest", "quant"}, tests: []string{"convert/converttest", "arch"}},

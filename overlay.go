@@ -1,65 +1,32 @@
 package qimport
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
+	"qimport/convert/modelfile"
 	"qimport/manifest"
+	"qimport/runtime/chat"
 )
-
-// overlayKinds are the layers that Ollama lays over a model from a Modelfile, and that no import makes.
-var overlayKinds = map[string]string{
-	manifest.MediaTypeTemplate: "template", manifest.MediaTypeSystem: "system",
-	manifest.MediaTypeLicense: "license", manifest.MediaTypeParams: "params",
-}
 
 // madeKinds are the layers that an import makes. A licence is one where it has the name of its file; one
 // from a Modelfile has none.
 var madeKinds = []string{manifest.MediaTypeTensor, manifest.MediaTypeJSON}
 
-// keepOverlay adds to a model what the name that it is written for has laid over its model of before:
-// to import again is to renew the weights, not to take back a SYSTEM or a PARAMETER. What cannot be
-// kept is said.
-func (s *staged) keepOverlay(ctx context.Context, store *manifest.Store, name manifest.Name, w Watcher) {
-	old, err := store.Lookup(name)
-	if err != nil {
-		if !errors.Is(err, manifest.ErrNotFound) {
-			notef(w, "note: what %s has had is not known, and is replaced: %v", name, err)
-		}
-		return
-	}
-	likeOurs := slices.ContainsFunc(old.Manifest.Layers, func(l manifest.Layer) bool { return l.MediaType == manifest.MediaTypeTensor })
-	var kept, dropped []string
-	for _, l := range old.Manifest.Layers {
-		kind, laidOver := overlayKinds[l.MediaType]
-		switch {
-		case slices.Contains(madeKinds, l.MediaType) || l.MediaType == manifest.MediaTypeLicense && l.Name != "":
-		case laidOver && likeOurs && s.Reuse(ctx, "over "+l.Digest.String(), l):
-			s.manifest.Layers = append(s.manifest.Layers, l)
-			kept = append(kept, kind)
-		case laidOver:
-			dropped = append(dropped, kind)
-		case likeOurs: // the weights of other kinds of model are what is replaced
-			dropped = append(dropped, l.MediaType[strings.LastIndexByte(l.MediaType, '.')+1:])
-		}
-	}
-	if len(kept) > 0 {
-		notef(w, "note: %s keeps what was laid over it: %s; to start without, remove the name first", name, strings.Join(kept, ", "))
-	}
-	if len(dropped) > 0 {
-		why := "they are of another kind of model, or damaged"
-		notef(w, "note: %s loses what was laid over it: %s; %s", name, strings.Join(dropped, ", "), why)
-	}
-}
-
 // Overlay is what a Modelfile laid over a stored model, as far as running it heeds that.
 type Overlay struct {
 	System     string
 	Parameters Parameters
+	Messages   []modelfile.Message // that a conversation begins with
+}
+
+// Turns are the messages as a chat template takes them.
+func (o Overlay) Turns() []chat.Message {
+	var turns []chat.Message
+	for _, m := range o.Messages {
+		turns = append(turns, chat.Message{Role: m.Role, Content: m.Content})
+	}
+	return turns
 }
 
 // Parameters are those of a Modelfile. What it does not set is nil.
@@ -101,21 +68,23 @@ func (m Model) Overlay() (o Overlay, err error) {
 			text, err = m.overlayBlob(l)
 			o.System = string(text)
 		case manifest.MediaTypeParams:
-			o.Parameters, err = m.parameters(l)
+			err = m.overlayJSON(l, &o.Parameters)
+		case manifest.MediaTypeMessages:
+			err = m.overlayJSON(l, &o.Messages)
 		}
 		if err != nil {
-			return o, fmt.Errorf("%s: its %s layer: %w", m.Name, overlayKinds[l.MediaType], err)
+			return o, fmt.Errorf("%s: its layer %s: %w", m.Name, l.MediaType, err)
 		}
 	}
 	return o, nil
 }
 
-func (m Model) parameters(l manifest.Layer) (p Parameters, err error) {
+func (m Model) overlayJSON(l manifest.Layer, into any) error {
 	b, err := m.overlayBlob(l)
 	if err == nil {
-		err = json.Unmarshal(b, &p)
+		err = json.Unmarshal(b, into)
 	}
-	return p, err
+	return err
 }
 
 // overlayBlob reads a small blob, and holds it to its digest.

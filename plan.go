@@ -29,12 +29,13 @@ type Planned struct {
 	NoSpace    error    // why the store cannot take it; nil if it can
 	Values     []string // findings about the weights' values; nil where they were not read
 	Ollama     ollama.Answer
+	Laid       []plan.LaidOver // over the weights
 }
 
 // Report is the plan as scripts read it.
 func (p Planned) Report() plan.Report {
 	r := p.Plan.Report(p.PeakMemory, p.Space.Free)
-	r.Values, r.Ollama = p.Values, p.Ollama
+	r.Values, r.Ollama, r.Laid = p.Values, p.Ollama, p.Laid
 	return r
 }
 
@@ -46,7 +47,15 @@ func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned,
 		return Planned{}, err
 	}
 	defer src.Close()
-	p, err := makePlan(ctx, src, o.Plan)
+	name, err := importName(store, src, o)
+	if err != nil {
+		return Planned{}, err
+	}
+	over, err := composed(store, name, o.Lay, o.Watch)
+	if err != nil {
+		return Planned{}, err
+	}
+	p, err := makePlan(ctx, src, o.Plan, over.parts)
 	if err != nil {
 		return Planned{}, err
 	}
@@ -55,7 +64,8 @@ func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned,
 		return Planned{}, err
 	}
 	totals := p.Totals()
-	out := Planned{Plan: p, PeakMemory: encode.PeakMemory(totals.Tensors, o.Jobs), Ollama: answer}
+	out := Planned{Plan: p, PeakMemory: encode.PeakMemory(totals.Tensors, o.Jobs), Ollama: answer, Laid: over.list()}
+	over.warnTemplate(p.Config.Renderer, o.Watch)
 	if o.Values {
 		if out.Values, err = lookAtValues(ctx, src, p, o); err != nil {
 			return Planned{}, err
@@ -94,6 +104,6 @@ func stillToWrite(store *manifest.Store, p plan.Plan) (int64, error) {
 }
 
 // makePlan decides what becomes of every tensor of a source.
-func makePlan(ctx context.Context, src Source, o PlanOptions) (plan.Plan, error) {
-	return plan.Make(ctx, src.Source, o.Recipe, plan.Options{MTP: o.MTP, ScaleSearch: o.ScaleSearch})
+func makePlan(ctx context.Context, src Source, o PlanOptions, parts plan.Parts) (plan.Plan, error) {
+	return plan.Make(ctx, src.Source, o.Recipe, plan.Options{MTP: o.MTP, ScaleSearch: o.ScaleSearch, Parts: parts})
 }

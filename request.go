@@ -28,6 +28,8 @@ type Request struct {
 	Jobs            int      `yaml:"jobs"`
 	For             string   `yaml:"for"` // ollama or ollama@VERSION
 
+	Laid `yaml:",inline"`
+
 	Verify string   `yaml:"verify"` // the level
 	Report []string `yaml:"report"`
 	Checks `yaml:",inline"`
@@ -50,10 +52,26 @@ func (r Request) Options(dir string) (ImportOptions, error) {
 	if o.Plan, err = r.planOptions(dir); err != nil {
 		return o, err
 	}
+	if err = r.layOver(&o, dir); err != nil {
+		return o, err
+	}
 	if o.Checks, err = r.Checks.Options(r.Verify, dir); err != nil {
 		return o, err
 	}
 	return o, o.check()
+}
+
+// layOver adds what a Modelfile and the words over it say.
+func (r Request) layOver(o *ImportOptions, dir string) (err error) {
+	if o.Lay, err = r.Laid.model(dir); err != nil {
+		return err
+	}
+	if o.Source, err = r.Laid.source(o.Lay, dir, o.Source); err != nil {
+		return err
+	}
+	adapters, err := r.Laid.adapters(o.Lay, dir)
+	o.Plan.Adapters = append(adapters, o.Plan.Adapters...)
+	return err
 }
 
 func (r Request) planOptions(dir string) (o PlanOptions, err error) {

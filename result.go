@@ -3,6 +3,7 @@ package qimport
 import (
 	"qimport/convert/encode"
 	"qimport/convert/ollama"
+	"qimport/convert/plan"
 	"qimport/manifest"
 	"qimport/verify/report"
 )
@@ -21,6 +22,7 @@ type ImportResult struct {
 	ScaleSearch  []encode.Gain   `json:"scale_search,omitempty"`
 	Values       []string        `json:"values"` // findings about the values of what was read, a sentence each
 	Ollama       ollama.Answer   `json:"ollama"`
+	Laid         []plan.LaidOver `json:"laid"`
 	Verification *report.Report  `json:"verification"` // null where none was asked for
 	Unchanged    bool            `json:"-"`            // the name had it all before
 }

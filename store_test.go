@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"qimport/convert/plan"
 	"slices"
 	"strings"
 	"testing"
@@ -74,7 +75,7 @@ func fingerprintOf(t *testing.T, o ImportOptions) string {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	p, err := makePlan(t.Context(), src, o.Plan)
+	p, err := makePlan(t.Context(), src, o.Plan, plan.Parts{})
 	if err != nil {
 		t.Fatal(err)
 	}

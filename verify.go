@@ -63,7 +63,7 @@ func Verify(ctx context.Context, stores Stores, named string, o VerifyOptions) (
 		if err != nil {
 			return report.Report{}, err
 		}
-		m.System = overlay.System
+		m.System, m.Before = overlay.System, overlay.Turns()
 	}
 	kept := m.keptVerdict(o.Watch)
 	if kept != nil {

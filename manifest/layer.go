@@ -18,6 +18,7 @@ const (
 	MediaTypeSystem   = "application/vnd.ollama.image.system"   // text
 	MediaTypeLicense  = "application/vnd.ollama.image.license"  // text
 	MediaTypeParams   = "application/vnd.ollama.image.params"   // JSON of the parameters, keys sorted, newline
+	MediaTypeMessages = "application/vnd.ollama.image.messages" // JSON of turns that a conversation begins with, newline
 )
 
 // Layer is a manifest's entry for one blob. Two layers may share a digest.

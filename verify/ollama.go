@@ -98,16 +98,21 @@ func peerMessages(messages []chat.Message) []peer.Message {
 	return out
 }
 
-// servedAnswer is our answer to case k as it is served: with the system turn that is laid over the model
-// where the case has none of its own, since Ollama puts it there.
+// servedAnswer is our answer to case k as it is served: after the turns that are laid over the model, since
+// Ollama puts them there.
 func (r *run) servedAnswer(ctx context.Context, k int) (runtime.Answer, error) {
 	c := r.cases()[k]
-	if c.System != "" || r.System == "" {
+	var before []chat.Message
+	if c.System == "" && r.System != "" {
+		before = append(before, chat.Message{Role: "system", Content: r.System})
+	}
+	if before = append(before, r.Before...); len(before) == 0 {
 		a := r.answers(ctx)[k]
 		return a.Answer, a.Err
 	}
-	c.System = r.System
-	return r.model.Generate(ctx, c.request(), nil)
+	request := c.request()
+	request.Messages = append(before, request.Messages...)
+	return r.model.Generate(ctx, request, nil)
 }
 
 // mostApart is how much less likely than our token theirs may be, in nats, where answers part: Ollama

@@ -15,6 +15,7 @@ import (
 	"qimport/quant"
 	"qimport/quant/recipe"
 	"qimport/runtime"
+	"qimport/runtime/chat"
 	"qimport/verify/peer"
 	"qimport/verify/report"
 )
@@ -201,6 +202,31 @@ func turns(t *testing.T, src *source.Source, c Case) (near, far string) {
 		t.Fatalf("the answer %q has no such places: %q, %q", a.Text, near, far)
 	}
 	return near, far
+}
+
+// TestServedAnswer: what is laid over the model stands before our question as before Ollama's, the system turn
+// only where the case has none.
+func TestServedAnswer(t *testing.T) {
+	needMLX(t)
+	src, err := source.OpenDir(dense)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := runtime.Load(t.Context(), src, runtime.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.CloseWith(src)
+	defer m.Close()
+	r := &run{Options: Options{Cases: []Case{{Prompt: "And 2+2?", Tokens: 1}, {Prompt: "And 2+2?", System: "Be kind.", Tokens: 1}}}}
+	r.model, r.System, r.Before = m, "Be brief.", []chat.Message{{Role: "user", Content: "Hello."}, {Role: "assistant", Content: "Ahoy!"}}
+	for k, system := range []string{"Be brief.", "Be kind."} {
+		a, err := r.servedAnswer(t.Context(), k)
+		prompt := m.Tokenizer.Decode(a.Prompt, false)
+		if err != nil || strings.Count(prompt, "Be ") != 1 || !strings.Contains(prompt, system) || !strings.Contains(prompt, "Ahoy!") || !strings.Contains(prompt, "And 2+2?") {
+			t.Errorf("%q, %v", prompt, err)
+		}
+	}
 }
 
 // TestInOurForm: what Ollama's parser took apart is put together as it was.

@@ -3,6 +3,7 @@ package verify
 import (
 	"qimport/convert/source"
 	"qimport/manifest"
+	"qimport/runtime/chat"
 	"qimport/verify/report"
 )
 
@@ -20,9 +21,10 @@ type Target struct {
 	// Against is the checkpoint the model was made from, nil where it is not at hand. It stays
 	// the caller's to close.
 	Against *source.Source
-	// System is the system turn that a Modelfile laid over the model; Ollama puts it before a conversation
-	// that has none.
+	// System is the system turn that a Modelfile laid over the model, which Ollama puts before a conversation
+	// that has none, and Before the turns that it puts before each.
 	System     string
+	Before     []chat.Message
 	Provenance report.Provenance
 }
 

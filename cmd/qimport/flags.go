@@ -49,12 +49,44 @@ func recipeFlags() []cli.Flag {
 	}
 }
 
+// layFlags say what is laid over the weights.
+func layFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "modelfile", Usage: "`FILE` in Ollama's form: FROM, SYSTEM, TEMPLATE, PARAMETER, LICENSE, MESSAGE, PARSER, RENDERER, REQUIRES, ADAPTER"},
+		&cli.StringFlag{Name: "system", Usage: "`TEXT` of the system turn where a conversation has none; '' takes it away"},
+		&cli.StringFlag{Name: "template", Usage: "`TEXT` of Ollama's template; '' takes it away"},
+		&cli.StringSliceFlag{Name: "parameter", Usage: "`NAME=VALUE` as PARAMETER has it (repeatable; stop may be given several times)"},
+		&cli.StringSliceFlag{Name: "license", Usage: "`FILE` with a licence (repeatable)"},
+		&cli.StringFlag{Name: "parser", Usage: "`NAME` of Ollama's parser", DefaultText: "by family"},
+		&cli.StringFlag{Name: "renderer", Usage: "`NAME` of Ollama's renderer", DefaultText: "by family and template"},
+		&cli.StringFlag{Name: "requires", Usage: "least `VERSION` of Ollama", DefaultText: "0.19.0"},
+	}
+}
+
+// laid are the words of layFlags.
+func (c call) laid() qimport.Laid {
+	return qimport.Laid{
+		Modelfile: c.String("modelfile"), System: c.text("system"), Template: c.text("template"), Parameters: c.StringSlice("parameter"),
+		Licenses: c.StringSlice("license"), Parser: c.String("parser"), Renderer: c.String("renderer"), Requires: c.String("requires"),
+	}
+}
+
+// text is the value of a flag, or nil where it is not given.
+func (c call) text(flag string) *string {
+	if !c.IsSet(flag) {
+		return nil
+	}
+	v := c.String(flag)
+	return &v
+}
+
 // request is what the flags of import and plan say.
 func (c call) request() qimport.Request {
 	return qimport.Request{
 		Source: c.Args().First(), Name: c.String("name"),
 		Type: c.String("quantize"), Policy: c.String("policy"), Overrides: c.StringSlice("override"), Recipe: c.String("recipe"),
 		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), MTPFrom: c.String("mtp-from"), Jobs: c.Int("jobs"), For: c.String("for"),
+		Laid:   c.laid(),
 		Verify: c.String("verify"), Report: c.StringSlice("report"), Checks: c.checks(),
 	}
 }

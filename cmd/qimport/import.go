@@ -17,19 +17,23 @@ func importCommand(s stdio) *cli.Command {
 		reportFlag(),
 		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and stop"},
 		&cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"},
-	}, recipeFlags()...)
-	return command(s, "import", "SOURCE", "write a checkpoint into the store, verify it, then move the name", `
+	}, append(recipeFlags(), layFlags()...)...)
+	return command(s, "import", "[SOURCE]", "write a checkpoint into the store, verify it, then move the name", `
 Everything that can be checked is checked before the first byte is written. Interrupted, the
 same command goes on where it stopped; until the last step the name keeps what it had.
+
+SOURCE may be left out where the Modelfile's FROM names it. What was laid over the name before (SYSTEM,
+PARAMETER and the like) stays where nothing else is told; a note says so.
 
 Examples:
   qimport import ./Qwen3.5-0.8B -q nvfp4
   qimport import mlx-community/Qwen3.5-0.8B-4bit --name small:4bit
   qimport import ./Qwen3.5-0.8B -q nvfp4 --override '**.down_proj=mxfp8' --verify quality --report r.html
+  qimport import --modelfile ./Modelfile --name pirate -q nvfp4 --parameter temperature=0.6
 
 Exit status: 0 imported and verified; 1 failed; 2 wrong usage; 3 written whole, but the
 verification said no and the name was not moved; 130 interrupted.`,
-		1, 1, append(flags, checkFlags()...), runImport)
+		0, 1, append(flags, checkFlags()...), runImport)
 }
 
 func runImport(ctx context.Context, c call) error {

@@ -17,6 +17,7 @@ func (s stdio) importText(r qimport.ImportResult) func(io.Writer) error {
 		}
 		if !s.quiet {
 			writeGains(w, r.ScaleSearch)
+			writeLaid(w, r.Laid)
 			fprintln(w, "%s", r.Ollama)
 		}
 		state := "published, not verified"

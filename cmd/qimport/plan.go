@@ -8,14 +8,15 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"qimport"
+	"qimport/convert/plan"
 	"qimport/manifest"
 )
 
 func planCommand(s stdio) *cli.Command {
-	flags := append(recipeFlags(),
+	flags := append(append(recipeFlags(), layFlags()...),
 		&cli.BoolFlag{Name: "all", Usage: "a line for every tensor, also where layers are alike"},
 		&cli.BoolFlag{Name: "values", Usage: "read the weights too, and say which should not be as they are"})
-	return command(s, "plan", "SOURCE", "say what an import would write, and change nothing", `
+	return command(s, "plan", "[SOURCE]", "say what an import would write, and change nothing", `
 Lists every tensor with the format it has, the one it would get and the rule that decided,
 then sizes, bits a weight, memory and free space. Only headers are read, with --values the weights
 too: tensors of nothing but zeros or of no numbers, and nvfp4 groups that are lost, are named as an
@@ -24,7 +25,7 @@ import names them.
 Examples:
   qimport plan ./Qwen3.5-0.8B -q nvfp4
   qimport plan Qwen/Qwen3.5-0.8B -q nvfp4 --override '**.down_proj=mxfp8' --all`,
-		1, 1, flags, runPlan)
+		0, 1, flags, runPlan)
 }
 
 func runPlan(ctx context.Context, c call) error {
@@ -44,6 +45,20 @@ func runPlan(ctx context.Context, c call) error {
 	return c.printPlan(p, store)
 }
 
+// writeLaid says what lies over the weights.
+func writeLaid(w io.Writer, laid []plan.LaidOver) {
+	var all []string
+	for _, l := range laid {
+		if l.Kept {
+			l.Kind += " (kept)"
+		}
+		all = append(all, l.Kind)
+	}
+	if len(all) > 0 {
+		fprintln(w, "laid over it: %s", strings.Join(all, ", "))
+	}
+}
+
 // printPlan prints a plan, and whether the store has room for it.
 func (c call) printPlan(p qimport.Planned, store *manifest.Store) error {
 	return c.print(p.Report(), func(w io.Writer) error {
@@ -54,6 +69,7 @@ func (c call) printPlan(p qimport.Planned, store *manifest.Store) error {
 		if p.Values != nil && len(p.Values) == 0 {
 			fprintln(w, "values: nothing to say")
 		}
+		writeLaid(w, p.Laid)
 		fprintln(w, "%s", p.Ollama)
 		switch {
 		case p.NoSpace != nil:

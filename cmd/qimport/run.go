@@ -33,7 +33,7 @@ func runCommand(s stdio) *cli.Command {
 	return command(s, "run", "NAME|DIR [PROMPT]", "ask a model", `
 Without PROMPT: a conversation where stdin is a terminal (/bye or ctrl-D ends it, /help says more), else
 the prompt is what stdin holds. Answers are drawn as the model's generation_config.json says, else the
-likeliest tokens are taken. What a Modelfile laid over the model (SYSTEM, PARAMETER) holds over that, and
+likeliest tokens are taken. What a Modelfile laid over the model (SYSTEM, PARAMETER, MESSAGE) holds over that, and
 a flag over both.
 
 Examples:
@@ -171,6 +171,9 @@ func overlaid(o runtime.GenerateOptions, over qimport.Overlay, set func(flag str
 	}
 	if over.System != "" && !set("system") && !set("raw") {
 		o.Messages = append([]chat.Message{{Role: "system", Content: over.System}}, o.Messages...)
+	}
+	if !set("raw") {
+		o.Messages = append(o.Messages, over.Turns()...)
 	}
 	return o
 }

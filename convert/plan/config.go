@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"qimport/arch"
 	"qimport/arch/files"
@@ -16,24 +15,17 @@ import (
 
 // storeConfig is the config blob by which Ollama serves the model: which parser and renderer it
 // uses, and what the model can do.
-func storeConfig(inv source.Inventory, recipe recipe.Recipe, tensors []Tensor) manifest.Config {
-	template := inv.Chat.Template.Text
-	parser, renderer := "qwen3", "qwen3-coder" // as `ollama create` gives them out
-	if inv.Config.Family.Hybrid() {
-		parser, renderer = "qwen3.5", "qwen3.5"
-		if strings.Contains(template, "resolved_reasoning_effort") && strings.Contains(template, "preserve_thinking") {
-			renderer = "qwen3.8"
-		}
-	}
+func storeConfig(inv source.Inventory, recipe recipe.Recipe, tensors []Tensor, asked Parts) manifest.Config {
+	parts := asked.or(UsualParts(inv))
 	c := manifest.Config{
 		ModelFormat: "safetensors",
 		FileType:    fileType(recipe.Type, tensors),
 		Generation:  generation(inv.Chat.Sampling),
-		Parser:      parser,
-		Renderer:    renderer,
-		Requires:    string(ollama.Least),
+		Parser:      parts.Parser,
+		Renderer:    parts.Renderer,
+		Requires:    parts.Requires,
 	}
-	c.Capabilities = ollama.Capabilities(template, c.Parser, c.Renderer, inv.Config.HasVision)
+	c.Capabilities = ollama.Capabilities(inv.Chat.Template.Text, c.Parser, c.Renderer, inv.Config.HasVision)
 	return c
 }
 

@@ -70,6 +70,7 @@ type Options struct {
 	MTP         MTP
 	Release     bool // store a converted model in release form even without a head
 	ScaleSearch bool // search scales wherever qimport encodes, in place of MLX's plain rule
+	Parts       Parts
 	Facts       Facts
 }
 
@@ -84,7 +85,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
-	p.Config = storeConfig(inv, recipe, tensors)
+	p.Config = storeConfig(inv, recipe, tensors, opts.Parts)
 	p.Keys = topKeys(inv)
 	p.Served = served(inv, p.Config, tensors)
 	p.Warnings = append(slices.Clone(inv.Notes), warnings(inv, tensors, opts.MTP, dropped)...)

@@ -50,8 +50,16 @@ type Report struct {
 	Free          int64          `json:"free_bytes"`
 	Ollama        ollama.Answer  `json:"ollama"`      // what it makes of the model
 	ConfigKeys    []string       `json:"config_keys"` // that config.json gets at its top, with their values
+	// Laid is what lies over the weights from a Modelfile or flags, or from what the name has had.
+	Laid []LaidOver `json:"laid"`
 	// Adapters are what the user asked to fuse in.
 	Adapters []AdapterReport `json:"adapters,omitempty"`
+}
+
+// LaidOver is a layer, or a part of the config, that is laid over a model.
+type LaidOver struct {
+	Kind string `json:"kind"` // template, system, license, params, messages; "parser NAME", "renderer NAME", "requires VERSION"
+	Kept bool   `json:"kept"` // the name has had it
 }
 
 // AdapterReport is an adapter of a Report.
