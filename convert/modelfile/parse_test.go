@@ -42,7 +42,7 @@ func TestRead(t *testing.T) {
 		"PARAMETER stop":                "says nothing",
 		"REQUIRES 0.14.0":               "line 1: a model of safetensors requires 0.19.0 at least, not 0.14.0",
 		"REQUIRES soon":                 "no version of Ollama",
-		"PARSER qwen35":                 `no parser "qwen35" for models of Qwen's (did you mean `,
+		"PARSER qwen35":                 `no parser "qwen35" for models of Qwen's in Ollama (did you mean `,
 		"RENDERER gpt":                  "no renderer",
 		"TEMPLATE {{ if }}":             "line 1: template: TEMPLATE:1: missing value for if",
 		"TEMPLATE {{ shell . }}":        `function "shell" not defined`,

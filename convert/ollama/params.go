@@ -82,5 +82,5 @@ func checkPart(what, name string, known map[string]Part) error {
 		return nil
 	}
 	all := slices.Sorted(maps.Keys(known))
-	return fmt.Errorf("Ollama has no %s %.40q for models of Qwen's%s; there are %s", what, name, spelling.DidYouMean(name, all), strings.Join(all, " "))
+	return fmt.Errorf("there is no %s %.40q for models of Qwen's in Ollama%s; there are %s", what, name, spelling.DidYouMean(name, all), strings.Join(all, " "))
 }
