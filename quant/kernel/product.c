@@ -65,7 +65,7 @@ void qk_elements(int isa, float *dst, const struct qk_rows *r, int64_t i, int64_
 
 // which finds the segment that piece i belongs to: the last one that begins at it or before. first is
 // the offset of the field that says where it begins.
-static const struct segment *which(const struct call *c, int64_t i, size_t first) {
+static struct segment *which(const struct call *c, int64_t i, size_t first) {
 	int64_t lo = 0, hi = c->count;
 	while (hi - lo > 1) {
 		int64_t mid = (lo + hi) / 2, begins;
@@ -84,7 +84,7 @@ static void multiply_piece(const void *argument, int64_t i) {
 
 static void pack_piece(const void *argument, int64_t i) {
 	const struct call *c = argument;
-	const struct segment *s = which(c, i, offsetof(struct segment, pack));
+	struct segment *s = which(c, i, offsetof(struct segment, pack));
 	const struct kernels *k = kernels_of(c->p);
 	k->pack(c, s, (i - s->pack) * (s->n <= FEW ? 1 : k->panel));
 }

@@ -109,6 +109,70 @@ INLINE void v_scales(vf *a, vf *b, const float *s, int64_t block, int group) {
 	}
 }
 
+// One column as whole numbers: see product_digits.h.
+#define HAS_DIGITS
+#include "product_digits.h"
+
+// byte_of is byte d of each of 32 words, in their order, less 128.
+INLINE __m256i byte_of(const __m256i w[4], int d) {
+	__m256i b[4], low = _mm256_set1_epi32(255);
+	for (int k = 0; k < 4; k++)
+		b[k] = _mm256_and_si256(_mm256_srli_epi32(w[k], 8 * d), low);
+	__m256i all = _mm256_packus_epi16(_mm256_packus_epi32(b[0], b[1]), _mm256_packus_epi32(b[2], b[3]));
+	all = _mm256_permutevar8x32_epi32(all, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+	return _mm256_xor_si256(all, _mm256_set1_epi8((char)128));
+}
+
+// digit_sums are, for each eight elements of a block, the products of codes under 25 with their x.
+INLINE __m256i digit_sums(const struct digits *x, __m256i even, __m256i odd) {
+	__m256i s[3], one = _mm256_set1_epi16(1);
+	for (int d = 0; d < 3; d++)
+		s[d] = _mm256_add_epi16(_mm256_maddubs_epi16(even, _mm256_loadu_si256((const __m256i *)x->digit[d][0])),
+			_mm256_maddubs_epi16(odd, _mm256_loadu_si256((const __m256i *)x->digit[d][1])));
+	__m256i high = _mm256_add_epi32(_mm256_madd_epi16(s[2], _mm256_set1_epi16(256)), _mm256_madd_epi16(s[1], one));
+	return _mm256_add_epi32(_mm256_slli_epi32(high, 8), _mm256_madd_epi16(s[0], one));
+}
+
+// v_size is the larger of a and the size of b: NaN is larger than all, as bits are.
+INLINE vf v_size(vf a, vf b) {
+	__m256i size = _mm256_and_si256(_mm256_castps_si256(b), _mm256_set1_epi32(0x7FFFFFFF));
+	return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), size));
+}
+
+static void v_pack_digits(struct digits *to, const float *x, float per_unit) {
+	for (int odd = 0; odd < 2; odd++) {
+		__m256i w[4];
+		for (int k = 0; k < 4; k++) {
+			__m256 a = _mm256_loadu_ps(x + 16 * k), b = _mm256_loadu_ps(x + 16 * k + 8);
+			a = odd ? _mm256_shuffle_ps(a, b, 0xDD) : _mm256_shuffle_ps(a, b, 0x88);
+			a = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xD8));
+			w[k] = _mm256_add_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(a, _mm256_set1_ps(per_unit))), _mm256_set1_epi32(0x808080));
+		}
+		for (int d = 0; d < 3; d++)
+			_mm256_storeu_si256((__m256i *)to->digit[d][odd], byte_of(w, d));
+	}
+	__m256i zero = _mm256_set1_epi8(E2M1_ZERO);
+	_mm256_storeu_si256((__m256i *)to->zero, _mm256_sub_epi32(_mm256_setzero_si256(), digit_sums(to, zero, zero)));
+}
+
+INLINE vf v_dot_digits(const struct digits *x, const u8 *p, int e2m1) {
+	__m256i v = _mm256_loadu_si256((const __m256i *)p), low = _mm256_set1_epi8(15);
+	__m256i even = _mm256_and_si256(v, low), odd = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
+	if (!e2m1)
+		return _mm256_cvtepi32_ps(digit_sums(x, even, odd));
+	__m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)e2m1_codes));
+	__m256i sums = digit_sums(x, _mm256_shuffle_epi8(table, even), _mm256_shuffle_epi8(table, odd));
+	return _mm256_cvtepi32_ps(_mm256_add_epi32(sums, _mm256_loadu_si256((const __m256i *)x->zero)));
+}
+
+INLINE vf v_digit_scales(const float *s, int64_t block, int group) {
+	if (group == 16)
+		return _mm256_permutevar_ps(_mm256_broadcast_ps((const __m128 *)(s + 4 * block)), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+	if (group == 32)
+		return _mm256_permutevar_ps(_mm256_castpd_ps(_mm256_broadcast_sd((const double *)(s + 2 * block))), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+	return _mm256_set1_ps(s[block * 64 / group]);
+}
+
 #define KERNELS qk_avx2
 #include "product_body.h"
 

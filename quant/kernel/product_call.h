@@ -10,6 +10,7 @@
 struct segment {
 	int64_t expert, from, n, rows, piece, pack;
 	float *packed[2]; // for each order that the expert's rows need, else NULL
+	int digits;       // packed[NIBBLES] is struct digits of product_digits.h: pack says so
 	float *sums;      // one column: the sums of x over each 32, 64 and 128 elements
 };
 
@@ -41,7 +42,7 @@ enum { NATURAL, NIBBLES };
 struct kernels {
 	int panel; // columns that are packed together where there are more than FEW
 	// pack writes columns from i on, one or a panel, in every order that is asked for.
-	void (*pack)(const struct call *c, const struct segment *s, int64_t i);
+	void (*pack)(const struct call *c, struct segment *s, int64_t i);
 	// multiply computes rows [from, to) of output.
 	void (*multiply)(const struct call *c, const struct segment *s, int64_t from, int64_t to);
 };

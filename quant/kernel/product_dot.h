@@ -30,6 +30,45 @@ INLINE float nibbles_dot(const u8 *data, int64_t size, const float *scales, cons
 	return v_sum(v_add(sum, sum2));
 }
 
+#ifdef HAS_DIGITS
+// digits_dot multiplies blocks of nibbles by x as whole numbers.
+INLINE float digits_dot(const u8 *data, int64_t size, const float *scales, const struct digits *x, int group, int e2m1) {
+	u8 last[DIGIT_BLOCK / 2] = {0};
+	vf sum = v_zero(), sum2 = v_zero();
+	int64_t whole = size / (DIGIT_BLOCK / 2), k = 0;
+	for (; k + 2 <= whole; k += 2, data += DIGIT_BLOCK, x += 2) {
+		ahead(data);
+		sum = v_fma(v_mul(v_dot_digits(x, data, e2m1), v_load(x->unit)), v_digit_scales(scales, k, group), sum);
+		sum2 = v_fma(v_mul(v_dot_digits(x + 1, data + DIGIT_BLOCK / 2, e2m1), v_load(x[1].unit)), v_digit_scales(scales, k + 1, group), sum2);
+	}
+	for (size -= k * DIGIT_BLOCK / 2; size > 0; size -= DIGIT_BLOCK / 2, k++, x++, data += DIGIT_BLOCK / 2) {
+		memcpy(last, data, size < DIGIT_BLOCK / 2 ? size : DIGIT_BLOCK / 2);
+		sum = v_fma(v_mul(v_dot_digits(x, last, e2m1), v_load(x->unit)), v_digit_scales(scales, k, group), sum);
+	}
+	return v_sum(v_add(sum, sum2));
+}
+
+// few_e4m3 are the scales of nvfp4 divided by 256, or 0 where one is NaN.
+static int few_e4m3(float *restrict dst, const u8 *restrict codes, int64_t n) {
+	const uint64_t ones = 0x0101010101010101, numbers = 0x7F * ones;
+	uint64_t nan = 0, eight;
+	int64_t i = 0;
+	for (; i + 8 <= n; i += 8) {
+		memcpy(&eight, codes + i, 8);
+		nan |= (eight & numbers) + ones;
+		for (int k = 0; k < 8; k += VF)
+			v_store(dst + i + k, v_e4m3(codes + i + k));
+	}
+	u8 last[8] = {0};
+	memcpy(last, codes + i, n - i);
+	memcpy(&eight, last, 8);
+	nan |= (eight & numbers) + ones;
+	for (int k = 0; k < 8; k += VF)
+		v_store(dst + i + k, v_e4m3(last + k));
+	return !(nan & 0x80 * ones);
+}
+#endif
+
 // codes_dot multiplies groups of elements that lie in their natural order.
 INLINE float codes_dot(const u8 *data, int64_t n, const float *scales, const float *x, int group, int kind, int bits) {
 	vf sum = v_zero(), sum2 = v_zero();
@@ -97,6 +136,12 @@ static float blocks_dot(const struct qk_rows *r, int64_t i, int64_t from, int64_
 	return sum;
 }
 
+#ifdef HAS_DIGITS
+INLINE const struct digits *digits_at(const struct segment *s, int64_t k) {
+	return (const struct digits *)s->packed[NIBBLES] + k / DIGIT_BLOCK;
+}
+#endif
+
 // bias_dot is what the biases of groups [g, g+n) add.
 static float bias_dot(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t g, int64_t n) {
 	float bias[SPAN / 32 + BLOCK / 16];
@@ -114,6 +159,10 @@ INLINE float affine_dot(const struct call *c, const struct segment *s, const str
 	const u8 *data = r->data + i * r->data_size;
 	scales_of(scales, r, i, from / group, n / group);
 	float d;
+#ifdef HAS_DIGITS
+	if (r->bits == 4 && s->digits)
+		return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), group, 0) + bias_dot(c, s, r, i, from / group, n / group);
+#endif
 	if (r->bits == 4)
 		d = nibbles_dot(data + from / 2, n / 2, scales, x + from, group, v_table(int_high, int_low));
 	else if (r->bits == 8)
@@ -135,10 +184,18 @@ static float row_dot(const struct call *c, const struct segment *s, const struct
 		return r->elem == BF16 ? floats_dot(data, n, x + from, BF16) : r->elem == F16 ? floats_dot(data, n, x + from, F16)
 																			: floats_dot(data, n, x + from, F32);
 	case NVFP4:
+#ifdef HAS_DIGITS
+		if (s->digits && few_e4m3(scales, r->scales + i * r->scale_size + from / 16, n / 16))
+			return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), 16, 1) * (r->global * 128);
+#endif
 		scales_of(scales, r, i, from / 16, n / 16);
 		return nibbles_dot(data + from / 2, n / 2, scales, x + from, 16, v_table(e2m1_high, e2m1_low)) * r->global;
 	case MXFP4:
 		scales_of(scales, r, i, from / 32, n / 32);
+#ifdef HAS_DIGITS
+		if (s->digits)
+			return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), 32, 1) * 0.5f;
+#endif
 		return nibbles_dot(data + from / 2, n / 2, scales, x + from, 32, v_table(e2m1_high, e2m1_low));
 	case MXFP8:
 		scales_of(scales, r, i, from / 32, n / 32);

@@ -35,13 +35,43 @@ static void sum_groups(float *dst, const float *x, const struct call *c) {
 		}
 }
 
+#ifdef HAS_DIGITS
+// pack_digits packs one column as whole numbers, or says that it cannot be.
+static int pack_digits(float *to, const float *x, int64_t in) {
+	struct digits *d = (struct digits *)to;
+	for (int64_t k = 0; k < in; k += DIGIT_BLOCK, d++) {
+		float block[DIGIT_BLOCK] = {0}, most = 0;
+		memcpy(block, x + k, (in - k < DIGIT_BLOCK ? in - k : DIGIT_BLOCK) * sizeof *x);
+		vf size = v_zero();
+		for (int i = 0; i < DIGIT_BLOCK; i += VF)
+			size = v_size(size, v_load(block + i));
+		float sizes[VF];
+		v_store(sizes, size);
+		for (int i = 0; i < VF && most == most; i++)
+			most = sizes[i] <= most ? most : sizes[i];
+		float unit = unit_of(most);
+		if (unit == 0)
+			return 0;
+		v_pack_digits(d, block, 1 / unit);
+		v_store(d->unit, v_set(unit));
+	}
+	return 1;
+}
+#else
+static int pack_digits(float *to, const float *x, int64_t in) {
+	(void)to, (void)x, (void)in;
+	return 0;
+}
+#endif
+
 // pack: up to FEW columns lie one after the other, [n, padded]. More are panels [ceil(n/PANEL), padded,
 // PANEL], of which it packs the one that column i begins.
-static void pack(const struct call *c, const struct segment *s, int64_t i) {
+static void pack(const struct call *c, struct segment *s, int64_t i) {
 	int at[BLOCK];
 	int64_t in = c->p->in, n = s->n <= FEW ? 1 : PANEL, stride = n;
+	s->digits = s->n == 1 && s->packed[NIBBLES] && pack_digits(s->packed[NIBBLES], column(c, s, 0), in);
 	for (int order = NATURAL; order <= NIBBLES; order++) {
-		if (!s->packed[order])
+		if (!s->packed[order] || (order == NIBBLES && s->digits))
 			continue;
 		float *to = s->packed[order] + i * c->padded;
 		places(at, order);

@@ -1,0 +1,38 @@
+// One column as whole numbers, for an instruction set that multiplies bytes faster than floats.
+//
+// The x of a block of 64 elements are whole multiples of one power of two, its unit, under 2^23 in size:
+// x is rounded by at most half a unit, about as much as adding the largest x of the block rounds a sum in
+// float32. Each multiple is three signed bytes. Codes of four bits are whole numbers too, so a block's
+// sums are exact, and become floats where the scale of a group is multiplied.
+#include <math.h>
+#include <stdint.h>
+
+enum { DIGIT_BLOCK = 64 };
+
+struct digits {
+	int8_t digit[3][2][32]; // the lowest first; of elements 0, 2, 4… and of 1, 3, 5…
+	int32_t zero[8];        // for each eight elements, what their sum is too large where codes are e2m1's
+	float unit[8];          // all the same
+};
+
+// e2m1_codes are e2m1's values, doubled, from E2M1_ZERO on: bytes are multiplied that have no sign.
+enum { E2M1_ZERO = 12 };
+static const u8 e2m1_codes[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+
+_Static_assert(sizeof(struct digits) == DIGIT_BLOCK * sizeof(float), "digits take the place of floats");
+
+// What three signed bytes hold at most.
+#define MOST_UNITS 0x7F7F7F
+
+// unit_of is the power of two in whole multiples of which a block is taken that is at most `most` in size,
+// or 0 where there is none, or where its product with a scale could leave what floats hold.
+static float unit_of(float most) {
+	int e;
+	if (most == 0)
+		return 1;
+	if (!(most > 0x1p-60f && most < 0x1p60f))
+		return 0;
+	frexpf(most, &e);
+	float unit = ldexpf(1, e - 23);
+	return most / unit <= MOST_UNITS ? unit : 2 * unit;
+}
