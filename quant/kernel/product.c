@@ -125,7 +125,7 @@ static int64_t cut(struct call *c, struct segment *s, float *to) {
 		}
 	if (sums) {
 		s->sums = to + size;
-		size += c->padded / 32 + c->padded / 64 + c->padded / 128;
+		size += SUMS(c->padded);
 	}
 	return (size + LINE - 1) / LINE * LINE;
 }
@@ -134,7 +134,7 @@ static void run(struct call *c) {
 	int64_t most = 0, at = 0, panel = kernels_of(c->p)->panel;
 	c->padded = (c->p->in + PAD - 1) / PAD * PAD;
 	for (int64_t i = 0; i < c->count; i++)
-		most += 2 * (c->segments[i].n + panel) * c->padded + c->padded / 8 + LINE;
+		most += 2 * (c->segments[i].n + panel) * c->padded + SUMS(c->padded) + LINE;
 	void *memory = need(most * sizeof(float) + LINE);
 	float *packed = (float *)(((uintptr_t)memory + LINE - 1) / LINE * LINE);
 	for (int64_t i = 0; i < c->count; i++)

@@ -28,6 +28,10 @@ struct call {
 // Columns of W are padded with zeros to whole blocks of every instruction set.
 #define PAD 128
 
+// SUMS floats hold the sums of one column over each 32, 64 and 128 of its padded elements, and zeros up
+// to where the last of them is the first of a vector of 16.
+#define SUMS(padded) ((padded) / 8 + 16)
+
 // Orders in which the elements of a row are taken: as they lie, or as is cheapest to unpack from nibbles.
 enum { NATURAL, NIBBLES };
 

@@ -160,6 +160,7 @@ INLINE float affine_dot(const struct call *c, const struct segment *s, const str
 	scales_of(scales, r, i, from / group, n / group);
 	float d;
 #ifdef HAS_DIGITS
+	scales[n / group] = 0; // of the half of a block that may be missing
 	if (r->bits == 4 && s->digits)
 		return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), group, 0) + bias_dot(c, s, r, i, from / group, n / group);
 #endif
@@ -193,6 +194,7 @@ static float row_dot(const struct call *c, const struct segment *s, const struct
 	case MXFP4:
 		scales_of(scales, r, i, from / 32, n / 32);
 #ifdef HAS_DIGITS
+		scales[n / 32] = 0; // of the half of a block that may be missing
 		if (s->digits)
 			return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), 32, 1) * 0.5f;
 #endif

@@ -167,6 +167,31 @@ func TestProductNonFinite(t *testing.T) {
 	}
 }
 
+// TestProductAfterNaN: NaN that an earlier product left in memory reaches no later one.
+func TestProductAfterNaN(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	nan := make([]float32, 8*2048)
+	for i := range nan {
+		nan[i] = nan32
+	}
+	for _, f := range forms() {
+		for _, in := range []int{f.unit, 3 * f.unit, 256, 256 + f.unit} {
+			before, rows := f.make(rng, 1, 2048), f.make(rng, 3, in)
+			for _, s := range Versions() {
+				first, m := newMatrix(s, 2048, [][]Rows{{before}}), newMatrix(s, in, [][]Rows{{rows}})
+				x, y := normal(rng, in), make([]float32, 8)
+				for range 8 {
+					first.Multiply(y, nan)
+					m.Multiply(y[:3], x)
+					m.mustBeWithin(t, fmt.Sprintf("%s %s, in %d", s.Name, f.name, in), 0, 1, y, x)
+				}
+				first.Close()
+				m.Close()
+			}
+		}
+	}
+}
+
 // TestProductExtremes: scales at the ends of their types, global scales that are tiny or huge.
 func TestProductExtremes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))

@@ -22,8 +22,11 @@ INLINE void copy_block(float *restrict dst, const float *restrict x, int64_t k, 
 			dst[p * stride] = k + at[p] < in ? x[k + at[p]] : 0;
 }
 
-// sum_groups are the sums over each 32, 64 and 128 elements of a column, one after the other.
+// sum_groups are the sums over each 32, 64 and 128 elements of a column, one after the other. After them
+// come zeros: a whole vector is read at the last of them, and what is beyond is multiplied by zero, which
+// makes NaN of whatever memory held before, where that was one.
 static void sum_groups(float *dst, const float *x, const struct call *c) {
+	memset(dst, 0, SUMS(c->padded) * sizeof *dst);
 	for (int64_t group = 32; group <= 128; group *= 2)
 		for (int64_t k = 0; k < c->padded; k += group, dst++) {
 			float sum[16] = {0}, all = 0;
@@ -69,7 +72,8 @@ static int pack_digits(float *to, const float *x, int64_t in) {
 static void pack(const struct call *c, struct segment *s, int64_t i) {
 	int at[BLOCK];
 	int64_t in = c->p->in, n = s->n <= FEW ? 1 : PANEL, stride = n;
-	s->digits = s->n == 1 && s->packed[NIBBLES] && pack_digits(s->packed[NIBBLES], column(c, s, 0), in);
+	if (s->n == 1 && s->packed[NIBBLES])
+		s->digits = pack_digits(s->packed[NIBBLES], column(c, s, 0), in);
 	for (int order = NATURAL; order <= NIBBLES; order++) {
 		if (!s->packed[order] || (order == NIBBLES && s->digits))
 			continue;
