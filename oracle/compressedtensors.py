@@ -19,7 +19,7 @@ from compressed_tensors.utils.match import match_targets
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from kept import keep_produced, model_of, read_arrays, write_kept
-from small import base
+from small import base, config_of
 
 DECODED = torch.bfloat16  # what qimport stores of weights that no format of MLX holds
 
@@ -66,11 +66,15 @@ CASES = {
 }
 
 
+def model_config(name):
+    return config_of("moe" if "moe" in name else "dense")
+
+
 def make(name, out):
     from llmcompressor import oneshot
     from llmcompressor.modifiers.quantization import QuantizationModifier
 
-    model = AutoModelForCausalLM.from_pretrained(base("moe" if "moe" in name else "dense"), dtype=torch.bfloat16)
+    model = AutoModelForCausalLM.from_pretrained(base(model_config(name)), dtype=torch.bfloat16)
     groups = {f"group_{i}": g for i, g in enumerate(CASES[name])}
     ignore = [] if name == "ct-mixed" else ["lm_head"]
     recipe = [QuantizationModifier(config_groups=groups, ignore=ignore)]
@@ -127,7 +131,7 @@ def main(folder, *rest):
     for name in rest or CASES:
         out = Path(folder) / name
         model_of(out, lambda: make(name, out))
-        write_kept(out, decode(out), "moe" if "moe" in name else "dense", DECODED)
+        write_kept(out, decode(out), model_config(name), DECODED)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,13 @@
 #!/usr/bin/env python3
-"""GPTQ as GPTQModel writes it, and what GPTQModel decodes it to.
+"""GPTQ as GPTQModel writes it, and what its own kernel unpacks it to.
 
-    python3 oracle/gptq.py convert/source/testdata/oracle
+    python3 oracle/gptq.py convert/source/testdata/producers
 
-makes small random checkpoints, quantizes them on the CPU, and writes beside each oracle.json: for every
-matrix the SHA-256 of its values, float32 in the order of its rows, as GPTQModel's own kernel unpacks them,
-and the log-probabilities of a model of transformers with these weights, in float32. TestOracle in
-convert/source and in runtime hold qimport to both. Versions: gptqmodel 7.7.0, transformers 5.24.0, torch
-2.15.0.
+makes a small random model in every scheme of CASES, or in those named after the folder. Versions: gptqmodel
+7.7.0, transformers 5.24.0, torch 2.15.0.
 """
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -22,48 +18,56 @@ import torch
 from gptqmodel import BACKEND, GPTQModel, QuantizeConfig
 from gptqmodel.nn_modules.qlinear import BaseQuantLinear
 
-from small import base, decoded, prompts, write_oracle
+from kept import model_of, read_arrays, write_kept
+from small import base, config_of, prompts
 
-# name: what GPTQModel is asked for, dense or mixture of experts
+DECODED = torch.float16  # what qimport stores of weights in the order of activations: the scales' dtype
+
+# name: what GPTQModel is asked for
 CASES = {
-    "gptq-4bit-g32": (dict(bits=4, group_size=32, sym=True, desc_act=False), "dense"),
-    "gptq-4bit-asym": (dict(bits=4, group_size=64, sym=False, desc_act=False), "dense"),
-    "gptq-4bit-v2-asym": (dict(bits=4, group_size=32, sym=False, desc_act=False, format="gptq_v2"), "dense"),
-    "gptq-4bit-act-order": (dict(bits=4, group_size=32, sym=True, desc_act=True), "dense"),
-    "gptq-3bit-asym": (dict(bits=3, group_size=64, sym=False, desc_act=False), "dense"),
-    "gptq-8bit-column": (dict(bits=8, group_size=-1, sym=True, desc_act=False, act_group_aware=False), "dense"),
-    "gptq-4bit-moe": (dict(bits=4, group_size=32, sym=True, desc_act=False), "moe"),
+    "gptq-2bit-g64": dict(bits=2, group_size=64, sym=False, desc_act=False),
+    "gptq-3bit-asym": dict(bits=3, group_size=64, sym=False, desc_act=False),
+    "gptq-4bit-g32": dict(bits=4, group_size=32, sym=True, desc_act=False),
+    "gptq-4bit-asym": dict(bits=4, group_size=64, sym=False, desc_act=False),
+    "gptq-4bit-v2-asym": dict(bits=4, group_size=32, sym=False, desc_act=False, format="gptq_v2"),
+    "gptq-4bit-act-order": dict(bits=4, group_size=32, sym=True, desc_act=True),
+    "gptq-4bit-moe": dict(bits=4, group_size=32, sym=True, desc_act=False),
+    "gptq-5bit-planes": dict(bits=5, group_size=32, sym=True, desc_act=False),
+    "gptq-6bit-planes": dict(bits=6, group_size=32, sym=False, desc_act=False),
+    "gptq-7bit-planes": dict(bits=7, group_size=32, sym=False, desc_act=False),
+    "gptq-8bit-column": dict(bits=8, group_size=-1, sym=True, desc_act=False, act_group_aware=False),
 }
 
 
-def quantize(source, out, config):
-    model = GPTQModel.load(str(source), QuantizeConfig(**config, device="cpu"), backend=BACKEND.TORCH)
+def model_config(name):
+    return config_of("moe" if "moe" in name else "dense")
+
+
+def make(name, out):
+    asked = QuantizeConfig(**CASES[name], device="cpu")
+    model = GPTQModel.load(str(base(model_config(name))), asked, backend=BACKEND.TORCH)
     model.quantize([{"input_ids": p, "attention_mask": [1] * len(p)} for p in prompts()], batch_size=1)
     model.save(str(out))
 
 
-def unpack(out):
-    """The matrices of every quantized layer, [out, in], from the scales in float32."""
+def decode(name, out):
+    """Every weight, with whether qimport keeps its very numbers."""
+    weights = {n: (a, True) for n, a in read_arrays(out).items()
+               if not n.endswith((".qweight", ".qzeros", ".scales", ".g_idx"))}
     model = GPTQModel.load(str(out), backend=BACKEND.TORCH, device="cpu", dtype=torch.float16)
-    weights = {}
-    for name, module in model.model.named_modules():
+    for module_name, module in model.model.named_modules():
         if isinstance(module, BaseQuantLinear):
             module.scales = module.scales.float()
-            weights[name + ".weight"] = module.dequantize_weight().T.contiguous()
+            w = module.dequantize_weight().T.contiguous()
+            weights[module_name + ".weight"] = (w, not CASES[name]["desc_act"])
     return weights
 
 
 def main(folder, *only):
-    for name, (config, kind) in CASES.items():
-        if only and name not in only:
-            continue
+    for name in only or CASES:
         out = Path(folder) / name
-        shutil.rmtree(out, ignore_errors=True)
-        quantize(base(kind), out, config)
-        for extra in out.iterdir():
-            if extra.name not in ("config.json", "quantize_config.json") and extra.suffix != ".safetensors":
-                extra.unlink()
-        write_oracle(out, decoded(out, unpack(out)), kind)
+        model_of(out, lambda: make(name, out))
+        write_kept(out, decode(name, out), model_config(name), DECODED)
 
 
 if __name__ == "__main__":

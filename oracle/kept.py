@@ -9,7 +9,10 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
-from small import IDS, config_of, fused
+from small import IDS, fused
+
+
+CONFIGS = ("config.json", "hf_quant_config.json", "quantize_config.json")
 
 
 def read_arrays(folder):
@@ -24,8 +27,13 @@ def model_of(out, make):
     """Makes a checkpoint in an empty folder, and leaves only what a test needs."""
     shutil.rmtree(out, ignore_errors=True)
     make()
+    for made in list(out.rglob("*.safetensors")):  # AutoRound saves to a folder in the folder
+        if made.parent != out:
+            for file in list(made.parent.iterdir()):
+                shutil.move(file, out / file.name)
+            made.parent.rmdir()
     for extra in out.iterdir():
-        if extra.name not in ("config.json", "hf_quant_config.json") and extra.suffix != ".safetensors":
+        if extra.name not in CONFIGS and extra.suffix != ".safetensors":
             extra.unlink()
 
 
@@ -40,9 +48,9 @@ def write_json(path, value):
     Path(path).write_text(json.dumps(value, separators=(",", ":"), sort_keys=True) + "\n")
 
 
-def write_kept(out, weights, kind, decoded, config=None):
+def write_kept(out, weights, config, decoded):
     """weights: name -> (tensor, whether qimport keeps its very numbers); others it rounds to decoded, once."""
-    model = AutoModelForCausalLM.from_config(config or config_of(kind), dtype=torch.float32)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     state = {n: (w if kept else w.to(decoded)).float() for n, (w, kept) in weights.items()}
     missing, unexpected = model.load_state_dict(fused(state, model), strict=False)
     assert not missing and not unexpected, (missing, unexpected)

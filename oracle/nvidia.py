@@ -4,9 +4,9 @@
     python3 oracle/nvidia.py convert/source/testdata/producers
     python3 oracle/nvidia.py convert/source/testdata/producers --produced FIXTURES/produced
 
-works as oracle/compressedtensors.py does, which see (checkpoints mo-*). NVFP4_AWQ is not among the cases: its
-search needs a GPU. Versions: nvidia-modelopt 0.47.0,
-transformers 5.17.0.
+works as oracle/compressedtensors.py does, which see (checkpoints mo-*). What is tried out while searching in
+nvfp4 is computed by a kernel for GPUs; without one, by the same library's conversion to nvfp4 and back.
+Versions: nvidia-modelopt 0.47.0, transformers 5.17.0.
 """
 
 import copy
@@ -17,6 +17,7 @@ from pathlib import Path
 import modelopt.torch.quantization as mtq
 import torch
 from modelopt.torch.export import export_hf_checkpoint
+from modelopt.torch.quantization import tensor_quant
 from modelopt.torch.quantization.qtensor import FP8QTensor, MXFP4QTensor, MXFP8QTensor, NVFP4QTensor
 from transformers import AutoModelForCausalLM, Qwen3Config
 
@@ -37,6 +38,12 @@ CASES = {
     "mo-int8-smoothquant": mtq.INT8_SMOOTHQUANT_CFG,
     "mo-int4": mtq.INT4_BLOCKWISE_WEIGHT_ONLY_CFG,
     "mo-int4-awq": mtq.INT4_AWQ_CFG,
+    "mo-nvfp4": mtq.NVFP4_DEFAULT_CFG,
+    "mo-nvfp4-awq": mtq.NVFP4_AWQ_LITE_CFG,
+    "mo-nvfp4-svd": mtq.NVFP4_SVDQUANT_DEFAULT_CFG,
+    "mo-w4a8-nvfp4": mtq.W4A8_NVFP4_FP8_CFG,
+    "mo-w4a8-mxfp4": mtq.W4A8_MXFP4_FP8_CFG,
+    "mo-w4a8-awq": mtq.W4A8_AWQ_BETA_CFG,
     "mo-mixed": None,
 }
 
@@ -52,7 +59,15 @@ def mixed():
     return config
 
 
+def nvfp4_and_back(inputs, block, amax, *_):
+    second = NVFP4QTensor.get_weights_scaling_factor_2(inputs) if amax is None else amax.float().max() / (6 * 448)
+    q, scale, second = NVFP4QTensor.quantize(inputs, block, None, second)
+    return q.dequantize(inputs.dtype, scale=scale, double_scale=second, block_sizes={-1: block})
+
+
 def make(name, out):
+    if not torch.cuda.is_available() and name.startswith("mo-nvfp4"):
+        tensor_quant.dynamic_block_quantize_op = nvfp4_and_back
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_config(CONFIG, dtype=torch.bfloat16)
     for parameter, p in model.named_parameters():
@@ -101,7 +116,8 @@ def unpack(a, scale, second):
     if a.dtype == torch.uint8 and scale.dtype == torch.float8_e4m3fn:
         shape = torch.Size([a.shape[0], 2 * a.shape[1]])
         one = torch.ones(())  # the second scale comes last, so that the product is rounded once
-        return NVFP4QTensor(shape, f32, a).dequantize(f32, scale=scale, double_scale=one, block_sizes={-1: 16}) * second, True
+        blocks = {-1: shape[1] // scale.shape[1]}
+        return NVFP4QTensor(shape, f32, a).dequantize(f32, scale=scale, double_scale=one, block_sizes=blocks) * second, True
     if a.dtype == torch.uint8 and scale.dtype == torch.uint8:
         shape = torch.Size([a.shape[0], 2 * a.shape[1]])
         return MXFP4QTensor(shape, f32, a).dequantize(f32, scale=scale, block_sizes={-1: 32}).reshape(shape), True
@@ -130,7 +146,7 @@ def main(folder, *rest):
     for name in rest or CASES:
         out = Path(folder) / name
         model_of(out, lambda: make(name, out))
-        write_kept(out, decode(out), "dense", DECODED, CONFIG)
+        write_kept(out, decode(out), CONFIG, DECODED)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
-"""Small random models for the oracles, and what is kept of a decoded one."""
+"""Small random models for the oracles."""
 
-import hashlib
 import json
 import tempfile
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3MoeConfig
 
 SIZES = dict(
@@ -17,17 +15,18 @@ SIZES = dict(
 IDS = [3, 17, 42, 5, 88, 61, 9, 30, 77, 12]
 
 
-def config_of(kind):
+def config_of(kind, **sizes):
     if kind == "moe":
-        return Qwen3MoeConfig(**SIZES, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32,
-                              norm_topk_prob=True, decoder_sparse_step=1, mlp_only_layers=[])
-    return Qwen3Config(**SIZES)
+        moe = dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=True,
+                   decoder_sparse_step=1, mlp_only_layers=[])
+        return Qwen3MoeConfig(**SIZES | moe | sizes)
+    return Qwen3Config(**SIZES | sizes)
 
 
-def base(kind):
+def base(config):
     """The folder of an unquantized model."""
     torch.manual_seed(1)
-    model = AutoModelForCausalLM.from_config(config_of(kind), dtype=torch.float32)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     for name, p in model.named_parameters():
         noise = torch.randn_like(p) * 0.05
         p.data = (1 + noise) if "norm" in name else noise
@@ -48,34 +47,6 @@ def tokenizer():
 def prompts():
     g = torch.Generator().manual_seed(2)
     return [torch.randint(1, SIZES["vocab_size"], (32,), generator=g).tolist() for _ in range(64)]
-
-
-def decoded(out, unpacked):
-    """All tensors of a checkpoint in float32: those that its library has unpacked, and the plain ones."""
-    weights = dict(unpacked)
-    for shard in sorted(Path(out).glob("*.safetensors")):
-        with safe_open(shard, "pt") as f:
-            for name in f.keys():
-                tensor = f.get_tensor(name)
-                if tensor.is_floating_point() and not name.endswith((".scales", "scale")):
-                    weights.setdefault(name, tensor.float())
-    return {name: w.float() for name, w in weights.items()}
-
-
-def write_oracle(out, weights, kind):
-    model = AutoModelForCausalLM.from_config(config_of(kind), dtype=torch.float32)
-    missing, unexpected = model.load_state_dict(fused(weights, model), strict=False)
-    assert not missing and not unexpected, (missing, unexpected)
-    with torch.no_grad():
-        logits = model(torch.tensor([IDS])).logits[0]
-    best = torch.log_softmax(logits.double(), -1).topk(5)
-    kept = {
-        "ids": IDS,
-        "top5": [[[i, round(p, 7)] for p, i in zip(*row)] for row in zip(best.values.tolist(), best.indices.tolist())],
-        "weights": {name: hashlib.sha256(w.contiguous().numpy().tobytes()).hexdigest()
-                    for name, w in sorted(weights.items()) if w.dim() == 2},
-    }
-    (Path(out) / "oracle.json").write_text(json.dumps(kept, separators=(",", ":"), sort_keys=True) + "\n")
 
 
 def fused(weights, model):

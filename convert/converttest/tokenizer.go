@@ -18,7 +18,7 @@ func WithTokenizer(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"tokenizer.json":        `{"model":{"vocab":{"a":0,"b":1}},"added_tokens":[{"id":2,"content":"<|im_end|>"}]}`,
+		"tokenizer.json":        `{"model":{"vocab":{"a":0,"b":1}},"added_tokens":[{"id":2,"content":"<|im_end|>"},{"id":95,"content":"<95>"}]}`,
 		"tokenizer_config.json": `{"eos_token":"<|im_end|>"}`,
 	} {
 		if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
