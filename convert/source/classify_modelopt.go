@@ -46,15 +46,32 @@ func (c *classifier) modelOptArrays(b *bundle, t *Tensor) error {
 	return fmt.Errorf("it is %s with scales %s, which ModelOpt has not", weight, scale)
 }
 
+// modelOptNVFP4 is nvfp4 in groups of 16 or, as W4A8_NVFP4_FP8 has it, of 32: two groups of one scale.
 func modelOptNVFP4(b *bundle, t *Tensor) error {
-	if err := setFP4(t, quant.FormatNVFP4, b.weight, b.scale); err != nil {
-		return fmt.Errorf("for NVFP4 %w", err)
+	scale := b.scale
+	if shape := unpacked(b.weight.Shape, 8, 4); isWide(shape, scale.Shape) {
+		t.Shared = wideNVFP4 / quant.FormatNVFP4.GroupSize
+		scale.Shape = slices.Clone(scale.Shape)
+		scale.Shape[len(scale.Shape)-1] *= t.Shared
 	}
+	if setFP4(t, quant.FormatNVFP4, b.weight, scale) != nil {
+		return fmt.Errorf("for NVFP4 its weight is %s with scales %s", b.weight, b.scale)
+	}
+	t.Pieces[0].Scales = b.scale
 	if !b.factor.Exists() {
 		return errors.New("weight_scale_2 is missing")
 	}
 	t.Global, t.Pieces[0].Global = GlobalFactor, b.factor
 	return checkGlobal(b.factor, t)
+}
+
+// wideNVFP4 is the one other group size that ModelOpt has for nvfp4.
+const wideNVFP4 = 32
+
+// isWide says whether scales are those of groups of 32.
+func isWide(shape, scales []int) bool {
+	n := len(shape)
+	return n > 0 && len(scales) == n && shape[n-1] == wideNVFP4*scales[n-1]
 }
 
 // modelOptFP8 is e4m3 with one scale, one a row, or one a block: [rows, 1, columns, 1] blocks of 128.

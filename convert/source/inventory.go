@@ -56,6 +56,9 @@ type Tensor struct {
 	Format     quant.Format
 	ScaleDtype quant.Dtype // Affine, FP8, Int, GPTQ and AWQ: of scales and biases
 	Global     Global
+	// Shared is how many groups in a row have one scale in the file, for which they are lent a copy each; 0 where
+	// every group has its own.
+	Shared int
 	// Stacked says that the source has the experts of this stack one by one: Pieces[e] is expert e,
 	// of shape Shape[1:]. Otherwise there is one piece, the whole tensor.
 	Stacked bool

@@ -176,6 +176,7 @@ func (s *Source) lend(t Tensor, i int) (quant.Tensor, error) {
 		*part.to = b
 	}
 	err := s.Guard(func() (err error) {
+		q.Scales = repeated(q.Scales, t.Shared)
 		q.Global, err = readGlobal(t.Global, global)
 		return err
 	})
@@ -192,6 +193,20 @@ func (s *Source) lend(t Tensor, i int) (quant.Tensor, error) {
 		return quant.Tensor{}, s.refusedPart(p.Dims, err)
 	}
 	return q, nil
+}
+
+// repeated is scales of one byte, a copy for each group that shares one.
+func repeated(scales []byte, shared int) []byte {
+	if shared < 2 {
+		return scales
+	}
+	all := make([]byte, 0, shared*len(scales))
+	for _, x := range scales {
+		for range shared {
+			all = append(all, x)
+		}
+	}
+	return all
 }
 
 func (s *Source) refusedPart(p Part, err error) error {

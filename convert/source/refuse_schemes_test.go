@@ -121,7 +121,7 @@ func TestSchemesRefused(t *testing.T) {
 			block(b)["quant_algo"] = "MIXED_PRECISION"
 			block(b)["quantized_layers"] = map[string]any{"model.layers.0.mlp.up_proj": map[string]any{"quant_algo": "FP8"}, "layers.0.mlp.up_proj": map[string]any{"quant_algo": "NVFP4"}}
 		}), `quantized_layers*NVFP4 and FP8`},
-		{"group of another size", modelOptInts4(func(b *build) { block(b)["quant_algo"], block(b)["group_size"] = "NVFP4", 32 }), "group_size 32*nvfp4"},
+		{"group of another size", modelOptInts4(func(b *build) { block(b)["quant_algo"], block(b)["group_size"] = "NVFP4", 64 }), "group_size 64*nvfp4"},
 		{"input scales of another length", modelOptInts4(func(b *build) { b.arrays[up0+".pre_quant_scale"] = newArray(quant.BF16, 127) }), up0 + "*pre_quant_scale is BF16 [127]"},
 		{"input scales beside a plain weight", modelOptInts4(func(b *build) { b.arrays["model.layers.1.mlp.up_proj.pre_quant_scale"] = newArray(quant.BF16, 128) }), "layers.1.mlp.up_proj*BF16*pre_quant_scale"},
 	} {

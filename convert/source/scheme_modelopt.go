@@ -103,7 +103,8 @@ func parseAlgorithm(o object) (string, error) {
 		return "", fmt.Errorf("group_size is %.40s, no number", o["group_size"])
 	}
 	for _, f := range []quant.Format{quant.FormatNVFP4, quant.FormatMXFP4, quant.FormatMXFP8} {
-		if is(f) && group != 0 && group != f.GroupSize {
+		wide := f == quant.FormatNVFP4 && group == wideNVFP4
+		if is(f) && group != 0 && group != f.GroupSize && !wide {
 			return "", fmt.Errorf("group_size %d: %s has groups of %d", group, f, f.GroupSize)
 		}
 	}

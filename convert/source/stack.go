@@ -54,7 +54,7 @@ func stack(name string, singles map[int]Tensor, experts int) (Tensor, error) {
 		case !ok:
 			return Tensor{}, fmt.Errorf("tensor %s is missing: the config has %d experts, and %s is here",
 				strings.Replace(name, ".experts.", fmt.Sprintf(".experts.%d.", e), 1), experts, present.Name)
-		case !slices.Equal(one.Shape, present.Shape) || one.Format != present.Format || one.ScaleDtype != present.ScaleDtype || one.Global != present.Global || one.ScalesInputs() != present.ScalesInputs():
+		case !slices.Equal(one.Shape, present.Shape) || one.Format != present.Format || one.ScaleDtype != present.ScaleDtype || one.Global != present.Global || one.Shared != present.Shared || one.ScalesInputs() != present.ScalesInputs():
 			return Tensor{}, fmt.Errorf("tensor %s is %s %v, but %s is %s %v: the experts of a layer must be alike",
 				one.Name, one.Format, one.Shape, present.Name, present.Format, present.Shape)
 		case one.Global != NoGlobal && quant.Elements(one.Pieces[0].Global.Shape) != 1:
