@@ -54,7 +54,7 @@ func (size chunkSize) cut(t plan.Tensor, pieces []quant.Tensor) []span {
 		if t.Transform == plan.ChannelsToFront || t.Transform == plan.ChannelsToBack || rows == 0 {
 			step = max(rows, 1)
 		}
-		total := int64(len(p.Data) + len(p.Scales) + len(p.Biases) + 4*len(p.Global) + len(p.Zeros) + len(p.Order))
+		total := t.From.Pieces[i].Bytes()
 		for from := 0; from == 0 || from < rows; from += step {
 			to := min(from+step, rows)
 			share := total

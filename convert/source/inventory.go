@@ -123,10 +123,17 @@ func (p Part) Exists() bool { return p.Dtype != quant.NoDtype }
 func (t Tensor) Bytes() int64 {
 	var n int64
 	for _, p := range t.Pieces {
-		p.Dims = Part{}
-		for _, part := range p.arrays() { // also of one that lies in no file, as half of a stack
-			n += part.Bytes
-		}
+		n += p.Bytes()
+	}
+	return n
+}
+
+// Bytes is what the piece takes in the source, scales included.
+func (p Piece) Bytes() int64 {
+	var n int64
+	p.Dims = Part{}
+	for _, part := range p.arrays() { // also of one that lies in no file, as half of a stack
+		n += part.Bytes
 	}
 	return n
 }
