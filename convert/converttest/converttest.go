@@ -68,11 +68,13 @@ func Golden(t *testing.T, path, got string) {
 func Checkpoints(t *testing.T) []string {
 	t.Helper()
 	dirs := []string{"../../testdata/qwen3.5-bf16", "../../testdata/qwen3.5-moe-4bit"}
-	made, err := filepath.Glob("../source/testdata/oracle/*")
+	made, err := filepath.Glob("../source/testdata/producers/*/oracle.json")
 	if err != nil || len(made) == 0 {
 		t.Fatalf("no checkpoints of the oracles: %v", err)
 	}
-	dirs = append(dirs, made...)
+	for _, path := range made {
+		dirs = append(dirs, WithTokenizer(t, filepath.Dir(path)))
+	}
 	if fixtures := os.Getenv("QIMPORT_FIXTURES"); fixtures != "" {
 		found, err := filepath.Glob(filepath.Join(fixtures, "*", "config.json"))
 		if err != nil || len(found) == 0 {

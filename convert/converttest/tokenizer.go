@@ -13,7 +13,7 @@ func WithTokenizer(t *testing.T, dir string) string {
 	if _, err := os.Stat(filepath.Join(dir, "tokenizer.json")); err == nil {
 		return dir
 	}
-	out := t.TempDir()
+	out := filepath.Join(t.TempDir(), filepath.Base(dir))
 	if err := os.CopyFS(out, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
