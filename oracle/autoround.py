@@ -34,7 +34,6 @@ CASES = {
     "autoround-4bit-awq": (4, 32, False, "auto_round:auto_awq"),
     "autoround-4bit-moe": (4, 32, True, "auto_round"),
     "autoround-5bit": (5, 32, False, "auto_round"),
-    "autoround-6bit": (6, 32, True, "auto_round"),
     "autoround-6bit-awq": (6, 32, False, "auto_round:auto_awq"),
     "autoround-7bit": (7, 64, False, "auto_round"),
     "autoround-8bit": (8, 32, True, "auto_round"),

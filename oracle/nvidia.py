@@ -47,6 +47,8 @@ CASES = {
     "mo-mixed": None,
 }
 
+REFUSED = ("mo-nvfp4-svd", "mo-w4a8-awq")  # nothing is decoded that could be compared
+
 
 def mixed():
     """FP8 in attention, W4A16_NVFP4 elsewhere, as NVIDIA's own Qwen3.6 releases have it."""
@@ -146,7 +148,8 @@ def main(folder, *rest):
     for name in rest or CASES:
         out = Path(folder) / name
         model_of(out, lambda: make(name, out))
-        write_kept(out, decode(out), CONFIG, DECODED)
+        if name not in REFUSED:
+            write_kept(out, decode(out), CONFIG, DECODED)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,41 @@ func TestProducers(t *testing.T) {
 	}
 }
 
-// TestProduced does the same with checkpoints among the fixtures.
+// refusedProducers are what real tools made and qimport does not read, with the words that say so.
+var refusedProducers = map[string]string{
+	"gptq-5bit-planes": `unsupported GPTQ format "gptq_p"`,
+	"mo-nvfp4-svd":     `unsupported quant_algo "NVFP4_SVD"`,
+	"mo-w4a8-awq":      `unsupported quant_algo "W4A8_AWQ"`,
+}
+
+// TestProducersRefused: what has no oracle is refused by name, and what has one is not among them.
+func TestProducersRefused(t *testing.T) {
+	found, err := filepath.Glob("testdata/producers/*/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for _, path := range found {
+		dir := filepath.Dir(path)
+		if _, err := os.Stat(filepath.Join(dir, "oracle.json")); err == nil {
+			continue
+		}
+		refused++
+		want, known := refusedProducers[filepath.Base(dir)]
+		src, err := OpenDir(converttest.WithTokenizer(t, dir))
+		if err == nil {
+			src.Close()
+		}
+		if !known || !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want a refusal that says %q", dir, err, want)
+		}
+	}
+	if refused != len(refusedProducers) {
+		t.Errorf("%d checkpoints have no oracle, and %d refusals are known", refused, len(refusedProducers))
+	}
+}
+
+// TestProduced does as TestProducers with checkpoints among the fixtures.
 func TestProduced(t *testing.T) {
 	fixtures := os.Getenv("QIMPORT_FIXTURES")
 	if fixtures == "" {

@@ -42,7 +42,7 @@ func Schemes() []Scheme {
 		{ct, "transform_config, fused into the weights", FateKept, "as its format; the rotations are in the weights"},
 		{ct, "transform_config, applied while running", FateRefused, "rotations of inputs, outputs, queries or the KV cache"},
 		{ct, "marlin-24, sparse-24-bitmask", FateRefused, "weights of which the zeros are left out"},
-		{mo, "NVFP4, W4A16_NVFP4, W4A8_NVFP4_FP8", FateKept, "nvfp4 with its global scale, beside experts where block scales take it up; else bf16"},
+		{mo, "NVFP4, W4A16_NVFP4, W4A8_NVFP4_FP8", FateKept, "nvfp4 with its global scale, beside experts where block scales take it up; else bf16; of groups of 32 (W4A8_NVFP4_FP8) the scale is written for both halves"},
 		{mo, "MXFP4, W4A8_MXFP4_FP8", FateKept, "mxfp4"},
 		{mo, "MXFP8", FateKept, "mxfp8"},
 		{mo, "FP8, FP8_PER_CHANNEL_PER_TOKEN, FP8_PB_WO", FateDecoded, "bf16; mxfp8, the same numbers, where all scales are powers of two"},
@@ -54,5 +54,8 @@ func Schemes() []Scheme {
 		{mo, "W4A8_AWQ", FateRefused, "weights rounded twice"},
 		{"GPTQ, AutoRound", "2 to 8 bits, v1 and v2, without activation order", FateKept, "affine, scales in float32 where a zero point times a scale needs it"},
 		{"GPTQ, AutoRound", "with activation order", FateDecoded, "the scales' dtype"},
+		{"GPTQ", "a scale a column of the layer's output (group_size -1)", FateKept, "affine, the scale repeated for each group"},
+		{"GPTQ", "5 to 7 bits in planes (gptq_p)", FateRefused, "codes whose bits lie apart"},
+		{"AWQ, AutoRound", "gemm, 4 bits (AutoRound: 6 too)", FateKept, "affine; scales and biases in float32, since a zero point times a scale needs it"},
 	}
 }
