@@ -29,19 +29,12 @@ type laying struct {
 
 // laidLayer is one layer: bytes, or a layer of the name.
 type laidLayer struct {
-	kind, mediaType string
-	content         []byte
-	kept            *manifest.Layer
+	mediaType string
+	content   []byte
+	kept      *manifest.Layer
 }
 
-// overlayKinds are the layers that are laid over a model, in the order in which Ollama writes them.
-func overlayKinds() []laidLayer {
-	return []laidLayer{
-		{kind: "template", mediaType: manifest.MediaTypeTemplate}, {kind: "system", mediaType: manifest.MediaTypeSystem},
-		{kind: "license", mediaType: manifest.MediaTypeLicense}, {kind: "params", mediaType: manifest.MediaTypeParams},
-		{kind: "messages", mediaType: manifest.MediaTypeMessages},
-	}
-}
+func (l laidLayer) kind() string { return manifest.Kind(l.mediaType) }
 
 // composed puts together what was told and what the name has had. What of that cannot be known is told to w.
 func composed(store *manifest.Store, name manifest.Name, told modelfile.Model, w Watcher) (laying, error) {
@@ -51,8 +44,8 @@ func composed(store *manifest.Store, name manifest.Name, told modelfile.Model, w
 		notef(w, "note: what %s has had is not known, and is replaced: %v", name, err)
 	}
 	had := l.had(old.Manifest)
-	if len(had["params"]) > 0 && len(told.Parameters) > 0 {
-		params, err := oldParameters(store, old.Manifest, had["params"][0])
+	if params := had[manifest.MediaTypeParams]; len(params) > 0 && len(told.Parameters) > 0 {
+		params, err := oldParameters(store, old.Manifest, params[0])
 		if err != nil {
 			l.dropped = append(l.dropped, "params")
 		}
@@ -62,43 +55,41 @@ func composed(store *manifest.Store, name manifest.Name, told modelfile.Model, w
 	if err != nil {
 		return l, err
 	}
-	for _, kind := range overlayKinds() {
-		content, isTold := texts[kind.kind]
+	for _, mediaType := range manifest.LaidOver() {
+		content, isTold := texts[mediaType]
 		for _, text := range content {
-			kind.content = text
-			l.layers = append(l.layers, kind)
+			l.layers = append(l.layers, laidLayer{mediaType: mediaType, content: text})
 		}
-		kind.content = nil
-		if isTold && len(had[kind.kind]) > 0 {
-			l.replaced = append(l.replaced, kind.kind)
+		kept := had[mediaType]
+		if isTold && len(kept) > 0 {
+			l.replaced, kept = append(l.replaced, manifest.Kind(mediaType)), nil
 		}
-		for i := range had[kind.kind] {
-			if !isTold {
-				kind.kept = &had[kind.kind][i]
-				l.layers = append(l.layers, kind)
-			}
+		for i := range kept {
+			l.layers = append(l.layers, laidLayer{mediaType: mediaType, kept: &kept[i]})
 		}
 	}
 	l.keepParts(store, old.Manifest)
 	return l, nil
 }
 
-// had are the layers that were laid over an older model, by kind. The weights of other kinds of model are
-// what is replaced, and what was laid over those says nothing to ours.
+// isOurs says whether a model is of the kind that an import makes. The weights of other kinds are what is
+// replaced, and what was laid over those says nothing to ours.
+func isOurs(m manifest.Manifest) bool {
+	return slices.ContainsFunc(m.Layers, func(l manifest.Layer) bool { return l.MediaType == manifest.MediaTypeTensor })
+}
+
+// had are the layers that were laid over an older model, by media type.
 func (l *laying) had(old manifest.Manifest) map[string][]manifest.Layer {
 	had := map[string][]manifest.Layer{}
-	likeOurs := slices.ContainsFunc(old.Layers, func(l manifest.Layer) bool { return l.MediaType == manifest.MediaTypeTensor })
+	ours := isOurs(old)
 	for _, layer := range old.Layers {
-		i := slices.IndexFunc(overlayKinds(), func(k laidLayer) bool { return k.mediaType == layer.MediaType })
+		laid := slices.Contains(manifest.LaidOver(), layer.MediaType)
 		switch {
 		case slices.Contains(madeKinds, layer.MediaType) || layer.MediaType == manifest.MediaTypeLicense && layer.Name != "":
-		case i >= 0 && likeOurs:
-			kind := overlayKinds()[i].kind
-			had[kind] = append(had[kind], layer)
-		case i >= 0:
-			l.dropped = append(l.dropped, overlayKinds()[i].kind)
-		case likeOurs:
-			l.dropped = append(l.dropped, layer.MediaType[strings.LastIndexByte(layer.MediaType, '.')+1:])
+		case laid && ours:
+			had[layer.MediaType] = append(had[layer.MediaType], layer)
+		case laid || ours:
+			l.dropped = append(l.dropped, manifest.Kind(layer.MediaType))
 		}
 	}
 	return had
@@ -115,7 +106,7 @@ func (l *laying) keepParts(store *manifest.Store, old manifest.Manifest) {
 	note("parser", l.parts.Parser)
 	note("renderer", l.parts.Renderer)
 	note("requires", l.parts.Requires)
-	if !slices.ContainsFunc(old.Layers, func(l manifest.Layer) bool { return l.MediaType == manifest.MediaTypeTensor }) {
+	if !isOurs(old) {
 		return
 	}
 	src, err := source.OpenStored(old, store.Blob)
@@ -141,30 +132,34 @@ func oldParameters(store *manifest.Store, old manifest.Manifest, l manifest.Laye
 	return p, err
 }
 
-// toldTexts are the layers' bytes of what was told, as Ollama writes them, by kind. A kind that was told to
-// be empty has none, and one that was not told is not there.
+// toldTexts are the layers' bytes of what was told, as Ollama writes them, by media type. What was told to be
+// empty has none, and what was not told is not there.
 func toldTexts(told modelfile.Model) (map[string][][]byte, error) {
 	texts := map[string][][]byte{}
-	for kind, text := range map[string]*string{"template": told.Template, "system": told.System} {
+	for mediaType, text := range map[string]*string{manifest.MediaTypeTemplate: told.Template, manifest.MediaTypeSystem: told.System} {
 		if text != nil {
-			texts[kind] = nil
+			texts[mediaType] = nil
 			if *text != "" {
-				texts[kind] = [][]byte{[]byte(*text)}
+				texts[mediaType] = [][]byte{[]byte(*text)}
 			}
 		}
 	}
 	for _, text := range told.Licenses {
-		texts["license"] = append(texts["license"], []byte(text))
+		texts[manifest.MediaTypeLicense] = append(texts[manifest.MediaTypeLicense], []byte(text))
 	}
-	for kind, v := range map[string]any{"params": told.Parameters, "messages": told.Messages} {
-		if kind == "params" && len(told.Parameters) == 0 || kind == "messages" && len(told.Messages) == 0 {
-			continue
-		}
+	documents := map[string]any{}
+	if len(told.Parameters) > 0 {
+		documents[manifest.MediaTypeParams] = told.Parameters
+	}
+	if len(told.Messages) > 0 {
+		documents[manifest.MediaTypeMessages] = told.Messages
+	}
+	for mediaType, v := range documents {
 		var b bytes.Buffer
 		if err := json.NewEncoder(&b).Encode(v); err != nil {
-			return nil, fmt.Errorf("%s of the Modelfile: %w", kind, err)
+			return nil, fmt.Errorf("%s of the Modelfile: %w", manifest.Kind(mediaType), err)
 		}
-		texts[kind] = [][]byte{b.Bytes()}
+		texts[mediaType] = [][]byte{b.Bytes()}
 	}
 	return texts, nil
 }
@@ -173,7 +168,7 @@ func toldTexts(told modelfile.Model) (map[string][][]byte, error) {
 func (l laying) list() []plan.LaidOver {
 	out := []plan.LaidOver{}
 	for _, layer := range l.layers {
-		out = append(out, plan.LaidOver{Kind: layer.kind, Kept: layer.kept != nil})
+		out = append(out, plan.LaidOver{Kind: layer.kind(), Kept: layer.kept != nil})
 	}
 	return append(out, l.named...)
 }
@@ -186,7 +181,7 @@ func (s *staged) lay(ctx context.Context, name manifest.Name, l laying, w Watche
 				s.manifest.Layers = append(s.manifest.Layers, *layer.kept)
 				continue
 			}
-			l.dropped = append(l.dropped, layer.kind)
+			l.dropped = append(l.dropped, layer.kind())
 			continue
 		}
 		put, err := s.putOnce(layer)
@@ -230,7 +225,7 @@ func (l laying) tell(name manifest.Name, w Watcher) {
 // warnTemplate says that a TEMPLATE is not looked at where a renderer writes the prompt.
 func (l laying) warnTemplate(renderer string, w Watcher) {
 	for _, layer := range l.layers {
-		if layer.kind == "template" && renderer != "" {
+		if layer.mediaType == manifest.MediaTypeTemplate && renderer != "" {
 			notef(w, "note: the TEMPLATE is stored, but Ollama writes prompts with the renderer %s, and takes from a template no more than marks of thoughts and tools", renderer)
 		}
 	}

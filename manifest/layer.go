@@ -29,12 +29,20 @@ type Layer struct {
 	Name      string `json:"name,omitempty"`
 }
 
-// label is what people call the blob: its name, or the last word of its media type.
+// LaidOver are the media types of what a Modelfile lays over a model, in the order in which Ollama writes them.
+func LaidOver() []string {
+	return []string{MediaTypeTemplate, MediaTypeSystem, MediaTypeLicense, MediaTypeParams, MediaTypeMessages}
+}
+
+// Kind is the last word of a media type: tensor, template, system, license, params, messages.
+func Kind(mediaType string) string { return mediaType[strings.LastIndexByte(mediaType, '.')+1:] }
+
+// label is what people call the blob: its name, or its kind.
 func (l Layer) label() string {
 	if l.Name != "" {
 		return l.Name
 	}
-	return l.MediaType[strings.LastIndexByte(l.MediaType, '.')+1:]
+	return Kind(l.MediaType)
 }
 
 // Limits of what a manifest may say, far above what any model needs: a file system's longest path has

@@ -118,18 +118,14 @@ func readStored(config arch.Config, blobs []*safetensors.File) (Inventory, error
 // storedFiles is the layers of a manifest that are not tensors.
 type storedFiles struct {
 	path   func(manifest.Digest) string
-	layers map[string]manifest.Layer // by file name, or by kind: template, system, license, params, messages
+	layers map[string]manifest.Layer // by file name or, of what is laid over the model, by manifest.Kind
 	made   map[string][]byte         // files that stand in for what was not stored
 }
 
 func (f storedFiles) add(l manifest.Layer) {
-	kinds := map[string]string{
-		manifest.MediaTypeTemplate: "template", manifest.MediaTypeSystem: "system",
-		manifest.MediaTypeLicense: "license", manifest.MediaTypeParams: "params", manifest.MediaTypeMessages: "messages",
-	}
 	name := l.Name
-	if name == "" {
-		name = kinds[l.MediaType]
+	if name == "" && slices.Contains(manifest.LaidOver(), l.MediaType) {
+		name = manifest.Kind(l.MediaType)
 	}
 	if _, twice := f.layers[name]; name != "" && !twice {
 		f.layers[name] = l
