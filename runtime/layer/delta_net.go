@@ -49,7 +49,6 @@ type DeltaWeights struct {
 
 // NewDeltaNet describes the layer.
 func NewDeltaNet(c Compute, z DeltaSizes, w DeltaWeights) *DeltaNet {
-	same := func(x float32) float32 { return x }
 	return &DeltaNet{
 		sizes: z, compute: c, norm: w.Norm,
 		in:  NewLinear(c, w.QKV, w.Z, w.B, w.A),
@@ -59,7 +58,7 @@ func NewDeltaNet(c Compute, z DeltaSizes, w DeltaWeights) *DeltaNet {
 		rate: vectorParam(w.ALog, func(x float32) float32 {
 			return -float32(math.Exp(float64(x)))
 		}),
-		bias: vectorParam(w.DtBias, same),
+		bias: NewTable(w.DtBias),
 		scale: &Param{Name: "linear_attn.scale", Shape: []int{2 * z.KeyHeads, 1}, Dtype: quant.F32,
 			Fill: func(dst []byte) error { z.fillScale(floats(dst)); return nil }},
 	}

@@ -14,8 +14,7 @@ type LayerNorm struct {
 
 // NewLayerNorm describes the norm of a stored weight and bias [n].
 func NewLayerNorm(c Compute, weight, bias *Stored, eps float32) *LayerNorm {
-	same := func(x float32) float32 { return x }
-	return &LayerNorm{weight: vectorParam(weight, same), bias: vectorParam(bias, same), eps: eps, act: c.Activation()}
+	return &LayerNorm{weight: NewTable(weight), bias: NewTable(bias), eps: eps, act: c.Activation()}
 }
 
 // Params lists the norm's arrays.

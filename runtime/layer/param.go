@@ -58,5 +58,5 @@ func (t *Stored) decode(dst []float32) error {
 	return nil
 }
 
-// NewTable is a stored tensor in float32, to be taken rows of.
+// NewTable is a small stored tensor in float32, as it is.
 func NewTable(t *Stored) *Param { return vectorParam(t, func(x float32) float32 { return x }) }

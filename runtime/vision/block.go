@@ -28,20 +28,7 @@ func (b builder) block(path string, z arch.Tower) block {
 
 func (b block) linears() []*layer.Linear { return []*layer.Linear{b.qkv, b.proj, b.fc1, b.fc2} }
 
-func (b block) params() []*layer.Param {
-	all := append(b.norm1.Params(), b.norm2.Params()...)
-	for _, l := range b.linears() {
-		all = append(all, l.Params()...)
-	}
-	return all
-}
-
-func (b block) mapped() (all []*layer.Mapped) {
-	for _, l := range b.linears() {
-		all = append(all, l.Mapped()...)
-	}
-	return all
-}
+func (b block) norms() []*layer.LayerNorm { return []*layer.LayerNorm{b.norm1, b.norm2} }
 
 // forward maps states [n, hidden] to [n, hidden].
 func (b block) forward(s *mlx.Scope, x *mlx.Array, turns *layer.Turns) *mlx.Array {

@@ -26,11 +26,7 @@ func (b builder) merger(path string, z arch.Tower, together bool) *merger {
 	return m
 }
 
-func (m *merger) params() []*layer.Param {
-	return append(append(m.norm.Params(), m.fc1.Params()...), m.fc2.Params()...)
-}
-
-func (m *merger) mapped() []*layer.Mapped { return append(m.fc1.Mapped(), m.fc2.Mapped()...) }
+func (m *merger) linears() []*layer.Linear { return []*layer.Linear{m.fc1, m.fc2} }
 
 // forward maps states [patches, hidden] to [tokens, out].
 func (m *merger) forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {

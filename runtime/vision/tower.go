@@ -65,24 +65,41 @@ func (b builder) norm(path string, n int) *layer.LayerNorm {
 
 // Params lists the tower's arrays.
 func (t *Tower) Params() []*layer.Param {
-	all := append(t.embed.Params(), t.positions)
-	for _, b := range t.blocks {
-		all = append(all, b.params()...)
+	all := []*layer.Param{t.positions}
+	for _, n := range t.norms() {
+		all = append(all, n.Params()...)
 	}
-	for _, m := range t.mergers() {
-		all = append(all, m.params()...)
+	for _, l := range t.linears() {
+		all = append(all, l.Params()...)
 	}
 	return all
 }
 
 // Mapped lists what the tower multiplies by where it lies.
-func (t *Tower) Mapped() []*layer.Mapped {
-	all := t.embed.Mapped()
+func (t *Tower) Mapped() (all []*layer.Mapped) {
+	for _, l := range t.linears() {
+		all = append(all, l.Mapped()...)
+	}
+	return all
+}
+
+func (t *Tower) linears() []*layer.Linear {
+	all := []*layer.Linear{t.embed}
 	for _, b := range t.blocks {
-		all = append(all, b.mapped()...)
+		all = append(all, b.linears()...)
 	}
 	for _, m := range t.mergers() {
-		all = append(all, m.mapped()...)
+		all = append(all, m.linears()...)
+	}
+	return all
+}
+
+func (t *Tower) norms() (all []*layer.LayerNorm) {
+	for _, b := range t.blocks {
+		all = append(all, b.norms()...)
+	}
+	for _, m := range t.mergers() {
+		all = append(all, m.norm)
 	}
 	return all
 }
