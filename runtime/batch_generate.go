@@ -18,7 +18,8 @@ type BatchAnswer struct {
 
 // GenerateBatch answers requests, each from its own beginning and by the likeliest tokens: what Generate
 // answers, but for rounding. Several are read and answered side by side; which, changes nothing in what is
-// answered. One with pictures is answered alone. A request that cannot be answered has an error of its own, and does not end the others.
+// answered. One with pictures is answered alone. A request that cannot be answered has an error of its own,
+// and does not end the others.
 func (m *Model) GenerateBatch(ctx context.Context, requests []GenerateOptions) []BatchAnswer {
 	answers := make([]BatchAnswer, len(requests))
 	var rows []*row
@@ -64,7 +65,7 @@ func (m *Model) newRow(ctx context.Context, o GenerateOptions) (*row, error) {
 	if !newSampler(o.Sampling).greedy() {
 		return nil, errors.New("answers side by side are made of the likeliest tokens; ask one by one for others")
 	}
-	p, err := m.prompt(ctx, o)
+	p, err := m.prompt(ctx, o, nil)
 	if err == nil {
 		err = m.check(0, p.ids)
 	}

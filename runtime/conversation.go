@@ -1,9 +1,7 @@
 package runtime
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
 	"slices"
 	"time"
 )
@@ -16,7 +14,7 @@ import (
 type Conversation struct {
 	model *Model
 	past  []*Session
-	seen  map[[sha256.Size]byte]*seen // the pictures of the last request, by digest
+	seen  album // the pictures of the last request
 }
 
 // NewConversation starts one.
@@ -38,7 +36,7 @@ func (c *Conversation) keep(sessions ...*Session) {
 // Generate answers one request; see Model.Generate.
 func (c *Conversation) Generate(ctx context.Context, o GenerateOptions, emit func(piece string)) (Answer, error) {
 	g := c.model.newGeneration(o, emit)
-	p, err := c.model.prompt(ctx, o)
+	p, err := c.model.prompt(ctx, o, c.seen)
 	if err == nil {
 		err = o.Sampling.check()
 	}
@@ -65,12 +63,8 @@ func (c *Conversation) Generate(ctx context.Context, o GenerateOptions, emit fun
 
 // look runs the tower over the pictures that the last request did not have.
 func (c *Conversation) look(ctx context.Context, pictures []placed) error {
-	all := map[[sha256.Size]byte]*seen{}
-	for i := range pictures {
-		p := &pictures[i]
-		if known := cmp.Or(all[p.digest], c.seen[p.digest]); known != nil {
-			p.seen = known
-		}
+	all := album{}
+	for _, p := range pictures {
 		if err := c.model.see(ctx, p.seen); err != nil {
 			return err
 		}

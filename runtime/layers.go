@@ -137,7 +137,8 @@ func (r *reading) block(s *mlx.Scope, i int) error {
 	return nil
 }
 
-// each replaces the states of every slice, whose number graph is given, and computes them with the caches that they change.
+// each replaces the states of every slice, whose number graph is given, and computes them with the caches
+// that they change.
 func (r *reading) each(s *mlx.Scope, graph func(*mlx.Scope, int, *mlx.Array) *mlx.Array, caches ...*layer.Cache) error {
 	for i, x := range r.states {
 		err := s.Nested(func(s *mlx.Scope) error {

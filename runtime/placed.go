@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"slices"
+
 	"qimport/runtime/mlx"
 	"qimport/runtime/model"
 )
@@ -15,16 +17,7 @@ func (p placed) end() int { return p.at + p.tokens() }
 
 // samePictures says whether two sequences have the same pictures in their first n places.
 func samePictures(a, b []placed, n int) bool {
-	a, b = before(a, n), before(b, n)
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].at != b[i].at || a[i].digest != b[i].digest {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(before(a, n), before(b, n), func(p, q placed) bool { return p.at == q.at && p.digest == q.digest })
 }
 
 // before are the pictures that begin before place n.

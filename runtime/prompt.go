@@ -1,9 +1,12 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"qimport/runtime/chat"
 	"qimport/runtime/picture"
@@ -20,8 +23,9 @@ type prompt struct {
 	pictures []placed
 }
 
-// prompt is the tokens of a request. Its pictures have not been looked at by the tower yet.
-func (m *Model) prompt(ctx context.Context, o GenerateOptions) (prompt, error) {
+// prompt is the tokens of a request. Pictures that are not known from before have not been looked at by the
+// tower yet.
+func (m *Model) prompt(ctx context.Context, o GenerateOptions, known album) (prompt, error) {
 	switch {
 	case o.Tokens != nil:
 		return prompt{ids: o.Tokens, shared: len(o.Tokens)}, nil
@@ -45,7 +49,7 @@ func (m *Model) prompt(ctx context.Context, o GenerateOptions) (prompt, error) {
 	}
 	ids := m.Tokenizer.Encode(text)
 	shared := commonPrefix(ids, m.Tokenizer.Encode(history))
-	pictures, err := m.prepareAll(ctx, o.Messages)
+	pictures, err := m.prepareAll(ctx, o.Messages, known)
 	if err != nil || len(pictures) == 0 {
 		return prompt{ids: ids, shared: shared}, err
 	}
@@ -62,21 +66,20 @@ func commonPrefix(a, b []int) int {
 
 // hasPictures says whether a request shows any.
 func (o GenerateOptions) hasPictures() bool {
-	for _, message := range o.Messages {
-		if len(message.Pictures) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(o.Messages, func(m chat.Message) bool { return len(m.Pictures) > 0 })
 }
 
-// prepareAll decodes the pictures of all messages. More than there are positions for are refused before
-// they take memory.
-func (m *Model) prepareAll(ctx context.Context, messages []chat.Message) (all []*seen, err error) {
-	tokens := 0
+// prepareAll decodes the pictures of all messages, each file once and none that is known. More than there
+// are positions for are refused before they take memory.
+func (m *Model) prepareAll(ctx context.Context, messages []chat.Message, known album) (all []*seen, err error) {
+	tokens, here := 0, album{}
 	for _, message := range messages {
 		for _, file := range message.Pictures {
-			p, err := m.prepare(file)
+			digest := sha256.Sum256(file)
+			p := cmp.Or(here[digest], known[digest])
+			if p == nil {
+				p, err = m.prepare(file, digest)
+			}
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -89,6 +92,7 @@ func (m *Model) prepareAll(ctx context.Context, messages []chat.Message) (all []
 			if tokens += p.tokens(); tokens > m.Config.MaxPositions {
 				return nil, fmt.Errorf("%w: %d pictures take %d tokens; the model has %d positions", ErrContext, len(all)+1, tokens, m.Config.MaxPositions)
 			}
+			here[digest] = p
 			all = append(all, p)
 		}
 	}

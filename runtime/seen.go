@@ -23,6 +23,9 @@ type seen struct {
 	deepstack     [][]float32       // of the same shape
 }
 
+// album is pictures by their digests.
+type album map[[sha256.Size]byte]*seen
+
 func (p *seen) tokens() int { return p.rows * p.columns }
 
 // positions is how far the text goes on after the picture: its tokens share their time.
@@ -95,8 +98,8 @@ func (m *Model) readProcessor() (picture.Processor, error) {
 	return picture.Processor{}, fmt.Errorf("the model has neither %s nor %s, which say how pictures are prepared", picture.ProcessorFile, picture.JointFile)
 }
 
-// prepare decodes a picture's file and resizes it.
-func (m *Model) prepare(file []byte) (*seen, error) {
+// prepare decodes a picture's file, of that digest, and resizes it.
+func (m *Model) prepare(file []byte, digest [sha256.Size]byte) (*seen, error) {
 	processor, err := m.eyes.processor()
 	if err != nil {
 		return nil, err
@@ -110,7 +113,7 @@ func (m *Model) prepare(file []byte) (*seen, error) {
 		return nil, err
 	}
 	side := processor.Patch * processor.Merge
-	return &seen{digest: sha256.Sum256(file), rows: height / side, columns: width / side, pixels: p.Resized(width, height)}, nil
+	return &seen{digest: digest, rows: height / side, columns: width / side, pixels: p.Resized(width, height)}, nil
 }
 
 // see runs the tower over a picture, unless it has.

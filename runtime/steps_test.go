@@ -7,7 +7,7 @@ import (
 
 // StepsApart is how far the last logits of a prompt, read as prompts are, lie from those of single steps.
 func StepsApart(ctx context.Context, m *Model, o GenerateOptions) (float64, error) {
-	p, err := m.prompt(ctx, o)
+	p, err := m.prompt(ctx, o, nil)
 	if err != nil {
 		return 0, err
 	}
