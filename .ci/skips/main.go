@@ -111,12 +111,24 @@ func (s *summary) judge(e event, said string) {
 	name := e.Package + "." + e.Test
 	switch {
 	case e.Test == "": // a package
-	case strings.Contains(said, fixtures):
+	case strings.Contains(withoutCommands(said), fixtures):
 		s.without = append(s.without, name)
 	case e.Action == "skip":
 		reason := reasonIn(said)
 		s.skipped[reason] = append(s.skipped[reason], name)
 	}
+}
+
+// withoutCommands is what a test said, less the lines in which testscript repeats the commands of a
+// script: the reason to skip stands there also where the script went on.
+func withoutCommands(said string) string {
+	var b strings.Builder
+	for line := range strings.Lines(said) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "> ") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // reasonIn is what a test said when it skipped, without file and line.

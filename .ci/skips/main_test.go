@@ -18,6 +18,11 @@ const events = `make: something of its own
 {"Action":"output","Package":"qimport/a","Test":"TestRoot","Output":"    a_test.go:9: needs root: to become somebody else\n"}
 {"Action":"output","Package":"qimport/a","Test":"TestRoot","Output":"--- SKIP: TestRoot (0.00s)\n"}
 {"Action":"skip","Package":"qimport/a","Test":"TestRoot"}
+{"Action":"output","Package":"qimport/a","Test":"TestScripts/whole","Output":"        > [!fixtures] skip 'QIMPORT_FIXTURES is not set'\n"}
+{"Action":"pass","Package":"qimport/a","Test":"TestScripts/whole"}
+{"Action":"output","Package":"qimport/a","Test":"TestScripts/part","Output":"        > [!fixtures] skip 'QIMPORT_FIXTURES is not set'\n"}
+{"Action":"output","Package":"qimport/a","Test":"TestScripts/part","Output":"    script_test.go:9: QIMPORT_FIXTURES is not set\n"}
+{"Action":"skip","Package":"qimport/a","Test":"TestScripts/part"}
 {"Action":"output","Package":"qimport/a","Output":"PASS\n"}
 {"Action":"output","Package":"qimport/a","Output":"ok  \tqimport/a\t0.1s\n"}
 {"Action":"pass","Package":"qimport/a"}
@@ -37,9 +42,10 @@ func TestRead(t *testing.T) {
 	}{
 		{events, `make: something of its own
 ok  	qimport/a	0.1s
-left out, or done in part, for want of the fixtures: 2 tests
+left out, or done in part, for want of the fixtures: 3 tests
     qimport/a.TestAll/x
     qimport/a.TestPart
+    qimport/a.TestScripts/part
 skipped, needs root: to become somebody else: 1 test
 `, false},
 		{failing, `    b_test.go:1: wrong
