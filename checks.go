@@ -3,6 +3,7 @@ package qimport
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -167,6 +168,9 @@ func readCases(file, name string) ([]verify.Case, error) {
 	}
 	defer f.Close()
 	cases, err := verify.ReadCases(f, name)
+	if err == nil {
+		err = verify.OpenPictures(cases, filepath.Dir(file))
+	}
 	if err != nil {
 		return nil, optionsf("%w", err)
 	}

@@ -32,7 +32,7 @@ func (c Case) request() runtime.GenerateOptions {
 	if c.System != "" {
 		messages = append(messages, chat.Message{Role: "system", Content: c.System})
 	}
-	messages = append(messages, chat.Message{Role: "user", Content: c.Prompt})
+	messages = append(messages, chat.Message{Role: "user", Content: c.Prompt, Pictures: c.files})
 	most := c.Tokens
 	if most == 0 {
 		most = answerTokens
@@ -68,6 +68,7 @@ func (r *run) checkAnswer(ctx context.Context, k int) report.Check {
 		return unanswered(fmt.Sprintf("%q", clip(c.Prompt)), answer.Err)
 	}
 	a.Prompt, a.Expect, a.bounded = c.Prompt, c.Expect, c.Tokens > 0
+	a.Pictures = r.shown(c)
 	r.spoken = append(r.spoken, a)
 	r.report.Answers = append(r.report.Answers, a.Answer)
 	return c.judge(a.Text)

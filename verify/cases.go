@@ -13,12 +13,16 @@ import (
 type Case struct {
 	Prompt string `yaml:"prompt"`
 	System string `yaml:"system"`
+	// Pictures are files, relative to the file of cases, that stand before the prompt; see OpenPictures.
+	Pictures []string `yaml:"pictures"`
 	// Expect is a regular expression (RE2) searched for in the answer; empty takes any answer.
 	Expect string `yaml:"expect"`
 	// Tokens bounds the answer; 0 means 256.
 	Tokens int `yaml:"tokens"`
 	// Think leaves the model's thinking on, where its template has the choice.
 	Think bool `yaml:"think"`
+
+	files [][]byte // of the pictures
 }
 
 // DefaultCases are asked when nobody gives any: what the smallest chat model knows, counts, and
@@ -48,6 +52,9 @@ const maxCases = 4 << 20
 //	  system: Answer with one word.
 //	  expect: (?i)two|three|five|seven
 //	  tokens: 16
+//	- prompt: What colour is the ball?
+//	  pictures: [ball.png]
+//	  expect: (?i)red
 //
 // name is what errors call the file. Unknown keys, empty prompts and bad expressions are errors.
 func ReadCases(r io.Reader, name string) ([]Case, error) {

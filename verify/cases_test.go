@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -16,6 +17,8 @@ func TestReadCases(t *testing.T) {
   system: One word.
   tokens: 16
   think: true
+- prompt: What is it?
+  pictures: [a.png, b/c.jpg]
 `
 	cases, err := ReadCases(strings.NewReader(file), "cases.yaml")
 	if err != nil {
@@ -24,8 +27,9 @@ func TestReadCases(t *testing.T) {
 	want := []Case{
 		{Prompt: "What is 2+2?", Expect: `\b4\b`},
 		{Prompt: "Name a prime.", System: "One word.", Tokens: 16, Think: true},
+		{Prompt: "What is it?", Pictures: []string{"a.png", "b/c.jpg"}},
 	}
-	if len(cases) != len(want) || cases[0] != want[0] || cases[1] != want[1] {
+	if !reflect.DeepEqual(cases, want) {
 		t.Fatalf("got %+v, want %+v", cases, want)
 	}
 }

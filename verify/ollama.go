@@ -82,7 +82,7 @@ func (r *run) checkOllamaAnswer(ctx context.Context, k int) report.Check {
 		return notRun("%q: %s", clip(c.Prompt), sentences(err))
 	}
 	told := report.OllamaAnswer{Prompt: c.Prompt, Thinking: theirs.Message.Thinking, Text: theirs.Message.Content, Tokens: theirs.Tokens, Stop: theirs.Stop}
-	check, err := r.sameAnswer(ctx, c, ours, &told)
+	check, err := r.sameAnswer(ctx, k, ours, &told)
 	if err != nil {
 		return notRun("%q: %s", clip(c.Prompt), sentences(err))
 	}
@@ -93,7 +93,7 @@ func (r *run) checkOllamaAnswer(ctx context.Context, k int) report.Check {
 func peerMessages(messages []chat.Message) []peer.Message {
 	var out []peer.Message
 	for _, m := range messages {
-		out = append(out, peer.Message{Role: m.Role, Content: m.Content})
+		out = append(out, peer.Message{Role: m.Role, Content: m.Content, Images: m.Pictures})
 	}
 	return out
 }
@@ -101,18 +101,25 @@ func peerMessages(messages []chat.Message) []peer.Message {
 // servedAnswer is our answer to case k as it is served: after the turns that are laid over the model, since
 // Ollama puts them there.
 func (r *run) servedAnswer(ctx context.Context, k int) (runtime.Answer, error) {
+	request, laid := r.served(k)
+	if !laid {
+		a := r.answers(ctx)[k]
+		return a.Answer, a.Err
+	}
+	return r.model.Generate(ctx, request, nil)
+}
+
+// served is case k as an Ollama serves it, and whether turns are laid over the model for it.
+func (r *run) served(k int) (request runtime.GenerateOptions, laid bool) {
 	c := r.cases()[k]
 	var before []chat.Message
 	if c.System == "" && r.System != "" {
 		before = append(before, chat.Message{Role: "system", Content: r.System})
 	}
-	if before = append(before, r.Before...); len(before) == 0 {
-		a := r.answers(ctx)[k]
-		return a.Answer, a.Err
-	}
-	request := c.request()
+	before = append(before, r.Before...)
+	request = c.request()
 	request.Messages = append(before, request.Messages...)
-	return r.model.Generate(ctx, request, nil)
+	return request, len(before) > 0
 }
 
 // mostApart is how much less likely than our token theirs may be, in nats, where answers part: Ollama
@@ -121,7 +128,9 @@ const mostApart = 1
 
 // sameAnswer judges an answer beside ours. Where the two part, our model says how near their token was: a
 // step that is as likely is rounding, and any other is another prompt or another model.
-func (r *run) sameAnswer(ctx context.Context, c Case, ours runtime.Answer, told *report.OllamaAnswer) (report.Check, error) {
+func (r *run) sameAnswer(ctx context.Context, k int, ours runtime.Answer, told *report.OllamaAnswer) (report.Check, error) {
+	c := r.cases()[k]
+	request, _ := r.served(k)
 	text := inOurForm(ours.Text, told.Thinking, told.Text)
 	if told.Same = strings.TrimSpace(text) == strings.TrimSpace(ours.Text); told.Same {
 		return pass("%q answered %q, as here", clip(c.Prompt), clip(told.Text)), nil
@@ -129,7 +138,7 @@ func (r *run) sameAnswer(ctx context.Context, c Case, ours runtime.Answer, told 
 	if held := c.judge(told.Text); held.Passed == report.Failed && c.judge(ours.Text).Passed == report.Passed {
 		return fail("%s; here it answered %q", held.Detail, clip(ours.Text)), nil
 	}
-	at, apart, err := r.apart(ctx, ours, text)
+	at, apart, err := r.apart(ctx, request, ours, text)
 	if err != nil {
 		return report.Check{}, err
 	}
@@ -156,7 +165,7 @@ func inOurForm(ours, thinking, content string) string {
 
 // apart says after how many tokens of our answer a text parts from it, and by how many nats our model
 // prefers its own next token to the text's.
-func (r *run) apart(ctx context.Context, ours runtime.Answer, text string) (at int, nats float64, err error) {
+func (r *run) apart(ctx context.Context, request runtime.GenerateOptions, ours runtime.Answer, text string) (at int, nats float64, err error) {
 	l := &r.language
 	shared := ""
 	for n := 1; n <= len(ours.Tokens); n++ {
@@ -166,7 +175,7 @@ func (r *run) apart(ctx context.Context, ours runtime.Answer, text string) (at i
 	}
 	var logits []float32
 	err = r.session(func(x *runtime.Session) error {
-		logits, err = x.Feed(ctx, append(append([]int{}, ours.Prompt...), ours.Tokens[:at]...))
+		logits, err = x.FeedRequest(ctx, request, ours.Tokens[:at])
 		return err
 	})
 	if err != nil {

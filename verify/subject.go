@@ -27,13 +27,14 @@ type subject struct {
 
 	answered []runtime.BatchAnswer // to the cases, in order
 
-	spoken  []spoken
-	seen    precisions
-	rows    int // of logits that were read
-	broken  int // of those, not finite
-	texts   score.Texts
-	own     *score.File // the model's own scores over the texts
-	scratch string      // folder of files that end with the run
+	spoken   []spoken
+	seen     precisions
+	rows     int // of logits that were read
+	broken   int // of those, not finite
+	texts    score.Texts
+	own      *score.File // the model's own scores over the texts
+	pictured int         // bytes of pictures that the report holds
+	scratch  string      // folder of files that end with the run
 }
 
 func (r *run) close() {

@@ -120,11 +120,12 @@ type Environment struct {
 
 // Answer is one prompt and what the model made of it.
 type Answer struct {
-	Prompt string `json:"prompt"`
-	Text   string `json:"answer"`
-	Expect string `json:"expect,omitempty"` // the regular expression the answer was held to
-	Tokens int    `json:"tokens"`
-	Stop   string `json:"stop"` // eos, length or stop
+	Prompt   string    `json:"prompt"`
+	Pictures []Picture `json:"pictures,omitempty"` // that stood before the prompt
+	Text     string    `json:"answer"`
+	Expect   string    `json:"expect,omitempty"` // the regular expression the answer was held to
+	Tokens   int       `json:"tokens"`
+	Stop     string    `json:"stop"` // eos, length or stop
 }
 
 // Judge sets Passed: true only if there is a check, and each of them was run and passed.

@@ -1,0 +1,27 @@
+package report
+
+import (
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"strings"
+)
+
+// Picture is one that was shown to the model.
+type Picture struct {
+	Name   string `json:"name"`   // of its file, as it was given
+	Digest string `json:"digest"` // sha256 of the file
+	Data   []byte `json:"data,omitempty"`
+}
+
+// PictureBytes is how much of pictures a report holds at most; of what is more it has names and digests.
+const PictureBytes = 1 << 20
+
+// URL holds the picture itself; "" where the report does not, or where it is none that a browser draws.
+func (p Picture) URL() template.URL {
+	kind := http.DetectContentType(p.Data)
+	if len(p.Data) == 0 || !strings.Contains(" image/png image/jpeg image/gif image/webp ", " "+kind+" ") {
+		return ""
+	}
+	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(p.Data))
+}
