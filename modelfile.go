@@ -105,17 +105,26 @@ func (l Laid) source(m modelfile.Model, dir, named string) (string, error) {
 	if m.From.Line == 0 {
 		return named, nil
 	}
-	from, err := l.directory("FROM", m.From, dir)
+	from, err := l.find("FROM", m.From, dir)
 	if err != nil {
-		if info, statErr := os.Stat(l.beside(m.From.Path, dir)); statErr == nil && !info.IsDir() || !isRepository(m.From.Path) {
-			return "", l.fault(err)
-		}
-		from = m.From.Path // org/name, which is looked up as any source
+		return "", err
 	}
 	if named != "" && named != from && !sameFolder(named, from) {
 		return "", l.fault(modelfile.Refuse(m.From.Line, "FROM %s, but the source is %s: leave one of the two out", m.From.Path, named))
 	}
 	return from, nil
+}
+
+// find finds what the Modelfile names: a directory, or org/name, which is looked up as any source.
+func (l Laid) find(command string, p modelfile.Path, dir string) (string, error) {
+	folder, err := l.directory(command, p, dir)
+	if err == nil {
+		return folder, nil
+	}
+	if info, statErr := os.Stat(l.beside(p.Path, dir)); statErr == nil && !info.IsDir() || !isRepository(p.Path) {
+		return "", l.fault(err)
+	}
+	return p.Path, nil
 }
 
 // isRepository says whether a word can be org/name.
@@ -164,9 +173,9 @@ func (l Laid) directory(command string, p modelfile.Path, dir string) (string, e
 func (l Laid) adapters(m modelfile.Model, dir string) ([]adapter.Spec, error) {
 	var specs []adapter.Spec
 	for _, p := range m.Adapters {
-		folder, err := l.directory("ADAPTER", p, dir)
+		folder, err := l.find("ADAPTER", p, dir)
 		if err != nil {
-			return nil, l.fault(err)
+			return nil, err
 		}
 		specs = append(specs, adapter.Spec{Dir: folder, Scale: 1})
 	}

@@ -1,6 +1,7 @@
 package qimport
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -22,7 +23,7 @@ type Request struct {
 	Recipe          string   `yaml:"recipe"`    // file with policy, type and overrides
 	AllowRequantize bool     `yaml:"allow_requantize"`
 	ScaleSearch     bool     `yaml:"scale_search"`
-	Adapters        []string `yaml:"adapters"` // DIR or DIR=SCALE, fused one after the other
+	Adapters        []string `yaml:"adapters"` // SOURCE or SOURCE=SCALE, fused one after the other
 	MTP             string   `yaml:"mtp"`
 	MTPFrom         string   `yaml:"mtp_from"` // SOURCE
 	Jobs            int      `yaml:"jobs"`
@@ -89,7 +90,8 @@ func (r Request) planOptions(dir string) (o PlanOptions, err error) {
 	return o, err
 }
 
-// parseAdapters reads DIR or DIR=SCALE, with directories relative to dir.
+// parseAdapters reads SOURCE or SOURCE=SCALE, with directories relative to dir; what is no directory may be the
+// name of a repository.
 func parseAdapters(dir string, words []string) ([]adapter.Spec, error) {
 	var specs []adapter.Spec
 	for _, word := range words {
@@ -97,10 +99,17 @@ func parseAdapters(dir string, words []string) ([]adapter.Spec, error) {
 		if err != nil {
 			return nil, optionsf("--adapter %w", err)
 		}
-		spec.Dir = within(dir, spec.Dir)
+		if there := within(dir, spec.Dir); isDir(there) || !isRepository(spec.Dir) {
+			spec.Dir = there
+		}
 		specs = append(specs, spec)
 	}
 	return specs, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // recipe reads the file, if one is named; the words beside it win.

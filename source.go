@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"qimport/convert/adapter"
@@ -24,7 +25,7 @@ type Source struct {
 // OpenSource finds what a user named, a directory or org/name[@revision], fetching it if need be, and
 // reads its headers. The watcher, if there is one, sees a fetch.
 func OpenSource(ctx context.Context, named string, w Watcher) (Source, error) {
-	found, err := resolve(ctx, named, w)
+	found, err := resolve(ctx, named, hub.Whole, w)
 	if err != nil {
 		return Source{}, err
 	}
@@ -43,6 +44,9 @@ func openWhole(ctx context.Context, named, head string, adapters []adapter.Spec,
 		err = takeHead(ctx, src, head, w)
 	}
 	if err == nil {
+		adapters, err = findAdapters(ctx, adapters, w)
+	}
+	if err == nil {
 		err = adapter.Apply(src.Source, adapters)
 	}
 	if err != nil {
@@ -53,22 +57,54 @@ func openWhole(ctx context.Context, named, head string, adapters []adapter.Spec,
 
 // takeHead gives a source the multi-token-prediction head of another.
 func takeHead(ctx context.Context, src Source, named string, w Watcher) error {
-	from, err := OpenSource(ctx, named, w)
+	from, err := openHead(ctx, named, w)
 	if err != nil {
 		return fmt.Errorf("--mtp-from: %w", err)
 	}
-	if err := src.TakeHead(from.Source); err != nil {
+	if err := src.TakeHead(from); err != nil {
 		return errors.Join(fmt.Errorf("--mtp-from: %w", err), from.Close())
 	}
 	return nil
 }
 
+// openHead opens a source for its multi-token-prediction head. Of a repository, only the shards that it is
+// in are fetched, unless these do not tell its form.
+func openHead(ctx context.Context, named string, w Watcher) (*source.Source, error) {
+	found, err := resolve(ctx, named, hub.Head, w)
+	if err != nil {
+		return nil, err
+	}
+	if found.Repo == "" {
+		return source.OpenDir(found.Dir)
+	}
+	s, err := source.OpenHead(found.Dir)
+	if errors.Is(err, source.ErrHeadAlone) {
+		notef(w, "%v: all of %s is looked at", err, found.Repo)
+		whole, err := OpenSource(ctx, named, w)
+		return whole.Source, err
+	}
+	return s, err
+}
+
+// findAdapters finds the directories of adapters, and fetches those that are named as repositories.
+func findAdapters(ctx context.Context, specs []adapter.Spec, w Watcher) ([]adapter.Spec, error) {
+	out := slices.Clone(specs)
+	for i, spec := range specs {
+		found, err := resolve(ctx, spec.Dir, hub.Adapter, w)
+		if err != nil {
+			return nil, fmt.Errorf("--adapter: %w", err)
+		}
+		out[i].Dir, out[i].Name = found.Dir, found.Repo
+	}
+	return out, nil
+}
+
 // resolve shows a fetch once the first bytes come: most sources are at hand.
-func resolve(ctx context.Context, named string, w Watcher) (hub.Source, error) {
+func resolve(ctx context.Context, named string, part hub.Part, w Watcher) (hub.Source, error) {
 	var p Progress = unwatched{}
 	begun := false
 	defer func() { p.End() }()
-	return hub.Resolve(ctx, named, func(done, total int64) {
+	return hub.ResolvePart(ctx, named, part, func(done, total int64) {
 		if !begun {
 			p, begun = begin(w, "fetch"), true
 		}
@@ -97,7 +133,7 @@ func (s Source) defaultName(asked quant.Format) (manifest.Name, error) {
 	label := s.Label()
 	model := strings.ToLower(label[strings.LastIndexByte(label, '/')+1:])
 	for _, a := range s.Inventory().Adapters {
-		model += "-" + strings.ToLower(a.Name)
+		model += "-" + strings.ToLower(a.Name[strings.LastIndexByte(a.Name, '/')+1:])
 	}
 	model = strings.Trim(notInNames.ReplaceAllString(model, "-"), ".-_")
 	tag := manifest.DefaultTag

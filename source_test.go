@@ -9,7 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"qimport/convert/adapter"
+	"qimport/convert/safetensors"
+	"qimport/quant"
 )
 
 // serveHub serves a directory as org/model, and points the environment at it and an empty cache.
@@ -63,5 +68,128 @@ func TestOpenSourceFetches(t *testing.T) {
 	}
 	if len(again.works) > 0 {
 		t.Errorf("from the cache: told of %v", again.works)
+	}
+}
+
+// cachedFiles are the paths in the snapshots of the cache that serveHub has set.
+func cachedFiles(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(os.Getenv("HF_HOME"), "hub/models--org--model/snapshots/*/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// indexed writes an index of all shards in a directory.
+func indexed(t *testing.T, dir string) {
+	t.Helper()
+	shards, err := filepath.Glob(filepath.Join(dir, "*.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := map[string]string{}
+	for _, path := range shards {
+		f, err := safetensors.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tensor := range f.Header.Tensors {
+			weights[tensor.Name] = f.Name()
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := json.Marshal(map[string]any{"weight_map": weights})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), b, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// planOf is the plan of an import, as text.
+func planOf(t *testing.T, o ImportOptions) string {
+	t.Helper()
+	p, err := Plan(t.Context(), openStore(t, t.TempDir()), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Plan.Text(true, 0)
+}
+
+// TestHeadOfRepository: a head that a repository has in a shard of its own is planned as that of a
+// directory, and no other shard is fetched; all of them where the head alone does not tell its form.
+func TestHeadOfRepository(t *testing.T) {
+	for _, tt := range []struct {
+		around float64
+		whole  bool
+	}{{0, false}, {1, true}} {
+		dir := withHead(t, "mtp.safetensors", tt.around)
+		indexed(t, dir)
+		serveHub(t, dir)
+		o := unverified(dense, quant.Format{})
+		o.Plan.MTPFrom = dir
+		want := planOf(t, o)
+		o.Plan.MTPFrom = "org/model"
+		watch := &notes{}
+		o.Watch = watch
+		got := planOf(t, o)
+		if !strings.Contains(got, "mtp.fc.weight") {
+			t.Error("there is no head")
+		}
+		samePlan(t, got, strings.ReplaceAll(want, dir, filepath.Dir(cachedFiles(t)[0])))
+		var names []string
+		for _, path := range cachedFiles(t) {
+			names = append(names, filepath.Base(path))
+		}
+		if !slices.Contains(names, "mtp.safetensors") || slices.Contains(names, "model.safetensors") != tt.whole {
+			t.Errorf("norms around %g: fetched %q", tt.around, names)
+		}
+		if told := strings.Contains(strings.Join(watch.lines, " "), "do not tell its form"); told != tt.whole {
+			t.Errorf("norms around %g: told of %q", tt.around, watch.lines)
+		}
+	}
+	serveHub(t, dense)
+	o := unverified(dense, quant.Format{})
+	o.Plan.MTPFrom = "org/model"
+	if _, err := Plan(t.Context(), openStore(t, t.TempDir()), o); err == nil || !strings.Contains(err.Error(), "has no multi-token-prediction head") {
+		t.Error(err)
+	}
+}
+
+// samePlan compares two plans line by line, but for the widths of columns.
+func samePlan(t *testing.T, got, want string) {
+	t.Helper()
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(a), len(b)) {
+		if !slices.Equal(strings.Fields(a[i]), strings.Fields(b[i])) {
+			t.Fatalf("%s\nwant %s", a[i], b[i])
+		}
+	}
+	if len(a) != len(b) {
+		t.Errorf("%d lines, want %d", len(a), len(b))
+	}
+}
+
+// TestAdapterOfRepository: an adapter of the hub is fused as that of a directory, under its own name.
+func TestAdapterOfRepository(t *testing.T) {
+	dir := smallAdapter(t, 0.1)
+	serveHub(t, dir)
+	o := unverified(dense, quant.Format{})
+	o.Name = ""
+	o.Plan.Adapters = []adapter.Spec{{Dir: dir, Scale: 0.5}}
+	want := planOf(t, o)
+	o.Plan.Adapters[0].Dir = "org/model"
+	samePlan(t, planOf(t, o), strings.ReplaceAll(strings.ReplaceAll(want, "of "+filepath.Base(dir), "of org/model"), "adapter: "+filepath.Base(dir), "adapter: org/model"))
+	src, err := openWhole(t.Context(), dense, "", o.Plan.Adapters, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	if name, err := src.defaultName(quant.Format{}); err != nil || name.Model != "qwen3.5-bf16-model" {
+		t.Errorf("it is called %s, %v", name, err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // VerifyOptions say what a verification asks.
 type VerifyOptions struct {
 	Against string // the SOURCE that the model was made from; "" where it is not at hand
-	// Adapters were fused into it: DIR or DIR=SCALE.
+	// Adapters were fused into it: SOURCE or SOURCE=SCALE.
 	Adapters []string
 	MTPFrom  string // SOURCE of the head that it was given
 	Ollama   string // address of one that runs and is asked the same; "" for none

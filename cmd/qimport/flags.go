@@ -21,7 +21,7 @@ func reportFlag() cli.Flag {
 }
 
 func adapterFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "adapter", Usage: "fuse the adapter in `DIR[=SCALE]` into the source's weights (PEFT or mlx-lm; repeatable, one after the other)"}
+	return &cli.StringSliceFlag{Name: "adapter", Usage: "fuse the adapter `SOURCE[=SCALE]`, a directory or org/name, into the source's weights (PEFT or mlx-lm; repeatable, one after the other)"}
 }
 
 func mtpFromFlag() cli.Flag {

@@ -31,6 +31,7 @@ type Adapter struct {
 	Form   arch.NormForm // of norms and conv1d that it replaces, in hybrid families
 	Config string        // SHA-256 of adapter_config.json, in hex
 	SHA256 string        // of the file of arrays
+	name   string        // that it was given; "" for none
 	file   *safetensors.File
 	arrays map[string]safetensors.Tensor // of file, by name
 	// changes are low-rank ones, by module; replaced are whole tensors by their name in the model, with
@@ -53,6 +54,9 @@ type replacement struct{ name, array string }
 
 // Name is what people call the adapter.
 func (a *Adapter) Name() string {
+	if a.name != "" {
+		return a.name
+	}
 	if dir, err := filepath.Abs(a.Dir); err == nil {
 		return filepath.Base(dir)
 	}

@@ -20,6 +20,7 @@ func Apply(src *source.Source, specs []Spec) error {
 		if err != nil {
 			return err
 		}
+		a.name = spec.Name
 		f := newFitting(src.Inventory(), a, spec)
 		if err := f.all(); err != nil {
 			return errors.Join(fmt.Errorf("%w: %s: %s: %w", ErrAdapter, spec.Dir, a.file.Name(), err), a.file.Close())

@@ -24,7 +24,7 @@ func TestOracle(t *testing.T) {
 	for _, dir := range dirs {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			base := "testdata/" + strings.Split(filepath.Base(dir), "-")[1]
-			src := adapted(t, base, Spec{dir, 1})
+			src := adapted(t, base, Spec{Dir: dir, Scale: 1})
 			want := fusedBy(t, filepath.Join(dir, "fused.safetensors"), src.Inventory())
 			changed := 0
 			for _, tensor := range src.Inventory().Tensors {

@@ -131,7 +131,7 @@ func TestRefuses(t *testing.T) {
 		{"nothing", "dense", 1, draft{keys{"peft_type": "LORA", "r": 1}, shapes{}}, "changes nothing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := apply(t, "testdata/"+tt.base, Spec{tt.draft.write(t), tt.scale})
+			err := apply(t, "testdata/"+tt.base, Spec{Dir: tt.draft.write(t), Scale: tt.scale})
 			switch {
 			case tt.says == "" && err != nil:
 				t.Error(err)
@@ -169,7 +169,7 @@ func TestRefusesFiles(t *testing.T) {
 		t.TempDir(): "there is no adapter_config.json", broken: "adapter_config.json: unexpected end",
 		pickled: "no other form of an adapter's weights is read", cut: "cut short",
 	} {
-		if err := apply(t, "testdata/dense", Spec{dir, 1}); !errors.Is(err, ErrAdapter) || !strings.Contains(err.Error(), says) {
+		if err := apply(t, "testdata/dense", Spec{Dir: dir, Scale: 1}); !errors.Is(err, ErrAdapter) || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want %q", err, says)
 		}
 	}
@@ -178,7 +178,7 @@ func TestRefusesFiles(t *testing.T) {
 // TestNormForms: a norm is put in the place of one of the same form only.
 func TestNormForms(t *testing.T) {
 	d := peftDraft(nil, shapes{"base_model.model.model.norm.weight": {256}, qProj + ".lora_A.weight": nil, qProj + ".lora_B.weight": nil})
-	err := apply(t, "../../testdata/qwen3.5-bf16", Spec{d.write(t), 1}) // in mlx form
+	err := apply(t, "../../testdata/qwen3.5-bf16", Spec{Dir: d.write(t), Scale: 1}) // in mlx form
 	if err == nil || !strings.Contains(err.Error(), "a norm in raw form, as PEFT has it, and the model's norms are shifted") {
 		t.Error(err)
 	}
@@ -187,15 +187,15 @@ func TestNormForms(t *testing.T) {
 // TestOrder: adapters are fused one over the other, and one cannot replace what another has changed.
 func TestOrder(t *testing.T) {
 	plain := peftDraft(nil, nil).write(t)
-	src := adapted(t, "testdata/dense", Spec{plain, 1}, Spec{plain, -1})
+	src := adapted(t, "testdata/dense", Spec{Dir: plain, Scale: 1}, Spec{Dir: plain, Scale: -1})
 	name := "model.layers.0.self_attn.q_proj.weight"
 	got, want := load(t, src, name), load(t, adapted(t, "testdata/dense"), name)
 	near(t, "an adapter, and the same subtracted", got, want)
 	whole := peftDraft(nil, shapes{strings.TrimSuffix(qProj, "") + ".weight": {32, 32}, qProj + ".lora_A.weight": nil, qProj + ".lora_B.weight": nil}).write(t)
-	if err := apply(t, "testdata/dense", Spec{plain, 1}, Spec{whole, 1}); err == nil || !strings.Contains(err.Error(), "which an adapter before it has changed") {
+	if err := apply(t, "testdata/dense", Spec{Dir: plain, Scale: 1}, Spec{Dir: whole, Scale: 1}); err == nil || !strings.Contains(err.Error(), "which an adapter before it has changed") {
 		t.Error(err)
 	}
-	for i, x := range load(t, adapted(t, "testdata/dense", Spec{whole, 1}, Spec{plain, 0.5}), name) {
+	for i, x := range load(t, adapted(t, "testdata/dense", Spec{Dir: whole, Scale: 1}, Spec{Dir: plain, Scale: 0.5}), name) {
 		if x != 3 { // 1, and two ranks of alpha/r times a half
 			t.Fatalf("element %d is %g", i, x)
 		}
@@ -224,7 +224,8 @@ func TestExpertForms(t *testing.T) {
 
 func TestParseSpec(t *testing.T) {
 	for text, want := range map[string]Spec{
-		"style": {"style", 1}, "./a=0.5": {"./a", 0.5}, "a=b": {"a=b", 1}, "a=1=2": {"a=1", 2}, "a=-1": {"a", -1},
+		"style": {Dir: "style", Scale: 1}, "./a=0.5": {Dir: "./a", Scale: 0.5}, "a=b": {Dir: "a=b", Scale: 1}, "a=1=2": {Dir: "a=1", Scale: 2},
+		"a=-1": {Dir: "a", Scale: -1}, "org/name@v1=2": {Dir: "org/name@v1", Scale: 2},
 	} {
 		if got, err := ParseSpec(text); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", text, got, err)

@@ -55,7 +55,12 @@ type Checkpoint struct {
 // Face cache has them. What is broken or ambiguous is ErrBadCheckpoint, safetensors.ErrBadHeader or of
 // package untrusted. The index is a hint: it says which files are the shards, and a shard that it lists
 // must be there. Where it is broken, or of other shards, that is noted.
-func Open(dir string) (*Checkpoint, error) {
+func Open(dir string) (*Checkpoint, error) { return open(dir, false) }
+
+// OpenHead is Open of those shards alone that a multi-token-prediction head is in: no others need be there.
+func OpenHead(dir string) (*Checkpoint, error) { return open(dir, true) }
+
+func open(dir string, head bool) (*Checkpoint, error) {
 	names, err := list(dir)
 	if err != nil {
 		return nil, err
@@ -72,8 +77,12 @@ func Open(dir string) (*Checkpoint, error) {
 		}
 	}
 	index, broken := c.index()
+	indexed := len(index) > 0
+	if head {
+		index = index.head()
+	}
 	shards := index.shards()
-	if len(shards) == 0 {
+	if !indexed {
 		if shards, err = loose(names); err != nil {
 			return nil, errors.Join(broken, err)
 		}
@@ -81,7 +90,7 @@ func Open(dir string) (*Checkpoint, error) {
 	if broken != nil {
 		c.note("the index is left aside: %v", broken)
 	}
-	if err := c.openShards(shards, len(index) > 0); err != nil {
+	if err := c.openShards(shards, indexed); err != nil {
 		return nil, err
 	}
 	for _, name := range sidecars(names, shards) {

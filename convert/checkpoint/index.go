@@ -22,6 +22,19 @@ func (x index) shards() []string {
 	return slices.Compact(slices.Sorted(maps.Values(x)))
 }
 
+// head is what the index says of the shards that the multi-token-prediction head is in.
+func (x index) head() index {
+	shards := map[string]bool{}
+	for tensor, shard := range x {
+		if isHead(tensor) {
+			shards[shard] = true
+		}
+	}
+	out := maps.Clone(x)
+	maps.DeleteFunc(out, func(_, shard string) bool { return !shards[shard] })
+	return out
+}
+
 // parseIndex reads the file's weight_map; other keys are passed over. A shard must be a bare file
 // name, so that an index cannot lead out of its directory. Errors are ErrBadCheckpoint.
 func parseIndex(b []byte) (index, error) {

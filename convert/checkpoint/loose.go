@@ -17,7 +17,7 @@ func loose(names []string) ([]string, error) {
 	var shards, heads, others []string
 	for _, name := range names {
 		switch {
-		case sidecar.MatchString(name): // beside shards, and no model alone
+		case IsSidecar(name): // beside shards, and no model alone
 			heads = append(heads, name)
 		case strings.HasPrefix(name, "model") && strings.HasSuffix(name, extension):
 			shards = append(shards, name)

@@ -10,11 +10,14 @@ import (
 // conversion which has lost it.
 var sidecar = regexp.MustCompile(`^(?:model[-_.])?mtp.*\.safetensors$`)
 
+// IsSidecar says whether a file is, by its name, such a head.
+func IsSidecar(name string) bool { return sidecar.MatchString(name) }
+
 // sidecars are the files of such heads that are no shards of the model's.
 func sidecars(names, shards []string) []string {
 	var found []string
 	for _, name := range names {
-		if sidecar.MatchString(name) && !slices.Contains(shards, name) {
+		if IsSidecar(name) && !slices.Contains(shards, name) {
 			found = append(found, name)
 		}
 	}

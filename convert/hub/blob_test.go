@@ -359,7 +359,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	s.offline = true
 	for _, revision := range []string{"main", commit} {
-		if _, err := resolve(t.Context(), s, Reference{"org/model", revision}, nil); err == nil {
+		if _, err := resolve(t.Context(), s, Reference{ID: "org/model", Revision: revision}, nil); err == nil {
 			t.Errorf("%s was taken", revision)
 		}
 	}

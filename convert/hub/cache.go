@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"qimport/arch"
 	"qimport/arch/files"
 )
 
@@ -40,12 +41,12 @@ func lookUp(ctx context.Context, s settings, r Reference) (cached, error) {
 		return cached{}, err
 	}
 	defer f.close()
-	c, err := f.cached(ctx, r.Revision)
+	c, err := f.cached(ctx, r)
 	return c, f.trouble(err)
 }
 
-func (f *folder) cached(ctx context.Context, revision string) (cached, error) {
-	commit, err := f.commitOf(revision)
+func (f *folder) cached(ctx context.Context, r Reference) (cached, error) {
+	commit, err := f.commitOf(r.Revision)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errIncomplete) {
 		return cached{lacks: err}, nil
 	}
@@ -59,13 +60,18 @@ func (f *folder) cached(ctx context.Context, revision string) (cached, error) {
 	}
 	l, err := f.readNote(commit)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errBadNote) {
-		return cached{commit: commit, lacks: f.seemsWhole(commit)}, nil
+		return cached{commit: commit, lacks: r.Part.seems(f, commit)}, nil
 	}
 	if err != nil {
 		return cached{}, err
 	}
-	c := cached{commit: commit, listed: true}
-	lacking, err := f.lacking(ctx, l, goBySize)
+	c := cached{commit: commit, listed: true, lacks: r.Part.check(l)}
+	index, _ := f.index(commit) // none, and one that cannot be read, are the same here
+	part, known := r.Part.of(l, index)
+	if !known {
+		c.lacks = fmt.Errorf("%w: %s", errIncomplete, indexName)
+	}
+	lacking, err := f.lacking(ctx, part, goBySize)
 	if len(lacking) > 0 {
 		c.lacks = fmt.Errorf("%w: %s", errIncomplete, lacking[0].Name)
 	}
@@ -161,25 +167,23 @@ func (f *folder) lacking(ctx context.Context, l listing, how look) ([]file, erro
 }
 
 // seemsWhole is the rule where nobody knows the hub's listing: the config can be read, and every
-// shard is there that the index names, or any model*.safetensors where there is no index.
-func (f *folder) seemsWhole(commit string) error {
+// shard is there that the index names, or any model*.safetensors where there is no index. Of a head
+// those shards count that it is in.
+func (f *folder) seemsWhole(commit string, head bool) error {
 	if err := f.readJSON(commit, configName, &struct{}{}); err != nil {
 		return err
 	}
-	var index struct {
-		WeightMap map[string]string `json:"weight_map"`
-	}
-	err := f.readJSON(commit, indexName, &index)
+	index, err := f.index(commit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f.anyShard(commit)
 	}
 	if err != nil {
 		return err
 	}
-	if len(index.WeightMap) == 0 {
-		return fmt.Errorf("%w: %s names no shards", errIncomplete, indexName)
-	}
-	for _, shard := range index.WeightMap {
+	for tensor, shard := range index {
+		if head && !arch.IsMTP(arch.Body(tensor)) {
+			continue
+		}
 		if checkPath(shard) != nil || !isShard(shard) {
 			return fmt.Errorf("%w: %s names a shard %.80q", errIncomplete, indexName, shard)
 		}

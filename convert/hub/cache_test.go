@@ -296,7 +296,7 @@ func TestHostileCacheWhileFetching(t *testing.T) {
 			h := newFakeHub(t, checkpointFiles())
 			s := h.settings(t)
 			link(t, filepath.Join(s.cache, c.at), outside)
-			_, err := resolve(t.Context(), s, Reference{"org/model", "heads/x"}, nil)
+			_, err := resolve(t.Context(), s, Reference{ID: "org/model", Revision: "heads/x"}, nil)
 			if c.mended != (err == nil) {
 				t.Errorf("got %v", err)
 			}

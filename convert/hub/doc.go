@@ -5,5 +5,6 @@
 // before it is used, a file gets its name once its size and digest are those of the hub's listing,
 // and nothing is read or written through a link that leads out of the repository's folder.
 //
-// It must not know what is in a checkpoint beyond the names of the files that one consists of.
+// It must not know what is in a checkpoint beyond the names of the files that one consists of, and which
+// of them an index names for the multi-token-prediction head.
 package hub

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -22,7 +23,7 @@ type fetcher struct {
 	reference Reference
 	client    *client
 	spare     bool // the cache has what seems whole
-	tell      func(done, total int64)
+	meter     *meter
 }
 
 // fetch brings the checkpoint files of a reference into the cache, and returns the commit. Where what
@@ -33,7 +34,7 @@ func fetch(ctx context.Context, s settings, r Reference, has cached, tell func(d
 		return "", err
 	}
 	defer c.close()
-	f := fetcher{s, r, c, has.lacks == nil, tell}
+	f := fetcher{s, r, c, has.lacks == nil, &meter{tell: tell}}
 	revision := r.Revision
 	if f.spare {
 		revision = has.commit
@@ -66,7 +67,7 @@ func (f fetcher) list(ctx context.Context, revision string) (listing, error) {
 		err = fmt.Errorf("sha is %s: %w", l.Commit, errBadListing)
 	}
 	if err == nil {
-		err = l.checkCheckpoint()
+		err = f.reference.Part.check(l)
 	}
 	if err != nil {
 		return listing{}, fmt.Errorf("%s: %w", f.reference, err)
@@ -119,10 +120,42 @@ func (f fetcher) explain(ctx context.Context, err error) error {
 	}
 }
 
-// bring makes the snapshot whole, and then lets the revision point at it. Where nothing is missing,
-// the cache may be one that can only be read.
+// bring makes what is wanted of the snapshot whole. What a head needs is known once the index is there.
 func (f fetcher) bring(ctx context.Context, l listing) error {
-	missing, err := f.missing(ctx, l)
+	var before []file
+	for range 3 { // the index, what it names, and a look whether that is all
+		part, known, err := f.part(l)
+		if err != nil || known && slices.Equal(part.Files, before) {
+			return err
+		}
+		if err := f.bringPart(ctx, l, part); err != nil {
+			return err
+		}
+		before = part.Files
+	}
+	return fmt.Errorf("%s: its %s is no index of shards", f.reference, indexName)
+}
+
+// part is what is wanted, as far as it is known.
+func (f fetcher) part(l listing) (part listing, known bool, err error) {
+	folder, err := openFolder(f.settings.cache, f.reference.ID)
+	if errors.Is(err, fs.ErrNotExist) {
+		part, known = f.reference.Part.of(l, nil)
+		return part, known, nil
+	}
+	if err != nil {
+		return part, false, err
+	}
+	defer folder.close()
+	index, _ := folder.index(l.Commit) // one that cannot be read is fetched anew
+	part, known = f.reference.Part.of(l, index)
+	return part, known, nil
+}
+
+// bringPart makes a part of the snapshot whole, and then lets the revision point at it. Where nothing is
+// missing, the cache may be one that can only be read.
+func (f fetcher) bringPart(ctx context.Context, l, part listing) error {
+	missing, err := f.missing(ctx, part)
 	if err != nil {
 		return err
 	}
@@ -132,7 +165,7 @@ func (f fetcher) bring(ctx context.Context, l listing) error {
 		err = folder.writeNote(l) // first: what is not whole is known to be so from here on
 	}
 	if err == nil && len(missing) > 0 {
-		err = f.bringFiles(ctx, folder, l, missing)
+		err = f.bringFiles(ctx, folder, part, missing)
 	}
 	if err == nil {
 		err = folder.writeRef(f.reference.Revision, l.Commit)
@@ -144,27 +177,26 @@ func (f fetcher) bring(ctx context.Context, l listing) error {
 }
 
 // missing lists the files that the cached snapshot has not, or not whole.
-func (f fetcher) missing(ctx context.Context, l listing) ([]file, error) {
+func (f fetcher) missing(ctx context.Context, part listing) ([]file, error) {
 	folder, err := openFolder(f.settings.cache, f.reference.ID)
 	if errors.Is(err, fs.ErrNotExist) {
-		return l.Files, nil
+		return part.Files, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer folder.close()
-	if err := folder.checkSnapshot(l.Commit); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := folder.checkSnapshot(part.Commit); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, folder.trouble(err)
 	}
-	return folder.lacking(ctx, l, readSmall)
+	return folder.lacking(ctx, part, readSmall)
 }
 
-// bringFiles fetches what is missing, several files at once, and looks at the whole once more.
-func (f fetcher) bringFiles(ctx context.Context, folder *folder, l listing, missing []file) error {
-	if err := folder.makeSnapshot(l.Commit); err != nil {
+// bringFiles fetches what is missing, several files at once, and looks at the whole part once more.
+func (f fetcher) bringFiles(ctx context.Context, folder *folder, part listing, missing []file) error {
+	if err := folder.makeSnapshot(part.Commit); err != nil {
 		return err
 	}
-	m := &meter{tell: f.tell}
 	var downloads []*download
 	for _, file := range missing {
 		whole, err := folder.hasBlob(ctx, file)
@@ -172,22 +204,22 @@ func (f fetcher) bringFiles(ctx context.Context, folder *folder, l listing, miss
 			return err
 		}
 		if !whole {
-			m.total += file.Size
-			downloads = append(downloads, &download{file: file, folder: folder, client: f.client, url: f.address(l, file), meter: m})
+			f.meter.total += file.Size
+			downloads = append(downloads, &download{file: file, folder: folder, client: f.client, url: f.address(part, file), meter: f.meter})
 		}
 	}
 	if err := f.runAll(ctx, downloads); err != nil {
 		return err
 	}
 	for _, file := range missing {
-		if err := folder.link(l.Commit, file); err != nil {
+		if err := folder.link(part.Commit, file); err != nil {
 			return err
 		}
 	}
-	if err := folder.syncFolders(blobsDir, path.Join(snapshotsDir, l.Commit)); err != nil {
+	if err := folder.syncFolders(blobsDir, path.Join(snapshotsDir, part.Commit)); err != nil {
 		return err
 	}
-	if still, err := folder.lacking(ctx, l, goBySize); err != nil || len(still) > 0 {
+	if still, err := folder.lacking(ctx, part, goBySize); err != nil || len(still) > 0 {
 		return errors.Join(fmt.Errorf("%s: its snapshot in the cache is changed by someone else: try again", f.reference), err)
 	}
 	return nil

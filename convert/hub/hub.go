@@ -23,17 +23,24 @@ type Source struct {
 // if there is one, is told of the bytes of a fetch, by one goroutine at a time. Resolve reads HF_HOME,
 // HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_OFFLINE and XDG_CACHE_HOME.
 func Resolve(ctx context.Context, source string, progress func(done, total int64)) (Source, error) {
+	return ResolvePart(ctx, source, Whole, progress)
+}
+
+// ResolvePart is Resolve where only a part of the files is needed: no others are fetched. A directory is
+// taken as it is.
+func ResolvePart(ctx context.Context, source string, part Part, progress func(done, total int64)) (Source, error) {
 	info, err := os.Stat(source)
 	if err == nil && info.IsDir() {
 		return Source{Dir: source}, nil
 	}
 	if err == nil {
-		return Source{}, fmt.Errorf("source %s is a file: name the directory that holds config.json and the shards", source)
+		return Source{}, fmt.Errorf("source %s is a file: name the directory that it lies in", source)
 	}
 	r, err := ParseReference(source)
 	if err != nil {
 		return Source{}, err
 	}
+	r.Part = part
 	s, err := settingsFromEnvironment()
 	if err != nil {
 		return Source{}, err

@@ -113,7 +113,7 @@ func TestNoCheckpoint(t *testing.T) {
 // Another commit than the one that was asked for by name.
 func TestOtherCommit(t *testing.T) {
 	h := newFakeHub(t, checkpointFiles())
-	_, err := resolve(t.Context(), h.settings(t), Reference{"org/model", strings.Repeat("a", 40)}, nil)
+	_, err := resolve(t.Context(), h.settings(t), Reference{ID: "org/model", Revision: strings.Repeat("a", 40)}, nil)
 	if !errors.Is(err, errBadListing) {
 		t.Errorf("got %v", err)
 	}

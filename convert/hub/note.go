@@ -31,7 +31,7 @@ func parseNote(b []byte, commit string) (listing, error) {
 	if n.Schema != noteSchema || n.Commit != commit || d.More() {
 		return listing{}, fmt.Errorf("%w: it is of another schema or commit", errBadNote)
 	}
-	if err := errors.Join(n.check(), n.checkCheckpoint()); err != nil {
+	if err := n.check(); err != nil {
 		return listing{}, fmt.Errorf("%w: %w", errBadNote, err)
 	}
 	return n.listing, nil

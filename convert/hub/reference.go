@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// Reference is a repository of models and one state of it.
+// Reference is a repository of models, one state of it, and which of its files are wanted.
 type Reference struct {
 	ID       string // "org/name"
 	Revision string // branch, tag or commit; "main" where none was named
+	Part     Part
 }
 
 func (r Reference) String() string { return r.ID + "@" + r.Revision }

@@ -33,27 +33,33 @@ func OpenDir(dir string) (*Source, error) {
 
 func refused(origin string, err error) error { return fmt.Errorf("%w: %s: %w", ErrSource, origin, err) }
 
-// readCheckpoint makes the inventory of a directory.
-func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, scheme, error) {
+// readConfigs reads what the files beside the shards say of the model, and of how it is quantized.
+func readConfigs(c *checkpoint.Checkpoint) (arch.Config, scheme, error) {
 	raw, err := c.File(files.Config)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Inventory{}, scheme{}, fmt.Errorf("there is no config.json beside the shards: %w", checkpoint.ErrBadCheckpoint)
+		return arch.Config{}, scheme{}, fmt.Errorf("there is no config.json beside the shards: %w", checkpoint.ErrBadCheckpoint)
 	}
 	if err != nil {
-		return Inventory{}, scheme{}, err
+		return arch.Config{}, scheme{}, err
 	}
 	config, err := arch.ParseConfig(raw)
 	if err != nil {
-		return Inventory{}, scheme{}, fmt.Errorf("config.json: %w", err)
+		return arch.Config{}, scheme{}, fmt.Errorf("config.json: %w", err)
 	}
 	if err := files.CheckKind(c); err != nil {
-		return Inventory{}, scheme{}, err
+		return arch.Config{}, scheme{}, err
 	}
 	says, err := readScheme(c, raw)
 	if err != nil {
-		return Inventory{}, scheme{}, err
+		return arch.Config{}, scheme{}, err
 	}
-	if err := checkNumber(config, c.Shards); err != nil {
+	return config, says, checkNumber(config, c.Shards)
+}
+
+// readCheckpoint makes the inventory of a directory.
+func readCheckpoint(c *checkpoint.Checkpoint) (Inventory, scheme, error) {
+	config, says, err := readConfigs(c)
+	if err != nil {
 		return Inventory{}, scheme{}, err
 	}
 	all, err := readArrays(c.Shards, c.Unindexed)

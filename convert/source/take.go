@@ -76,10 +76,7 @@ func (inv *Inventory) checkNeeds() error {
 	for _, t := range inv.Tensors {
 		have[t.Body] = t.Shape
 	}
-	if found := inv.Config.CheckMTP(have); len(found) > 0 {
-		inv.HeadFlaw = found[0].Body + " " + found[0].Problem
-		inv.note("the mtp head is not whole: %s", inv.HeadFlaw)
-	}
+	inv.checkHead(have)
 	found := inv.Config.Check(have)
 	if len(found) == 0 {
 		return nil
@@ -93,6 +90,14 @@ func (inv *Inventory) checkNeeds() error {
 		return fmt.Errorf("%s: tensor %s %s%s", inv.Shards[t.Pieces[0].Weight.Shard].Name, t.Name, f.Problem, rest)
 	}
 	return fmt.Errorf("tensor %s is in no file: it %s%s", inv.spell(f.Body), f.Problem, rest)
+}
+
+// checkHead notes what the prediction head lacks, of tensors by body name.
+func (inv *Inventory) checkHead(have map[string][]int) {
+	if found := inv.Config.CheckMTP(have); len(found) > 0 {
+		inv.HeadFlaw = found[0].Body + " " + found[0].Problem
+		inv.note("the mtp head is not whole: %s", inv.HeadFlaw)
+	}
 }
 
 func (inv *Inventory) byBody(body string) (Tensor, bool) {
