@@ -38,7 +38,7 @@ func (l laidLayer) kind() string { return manifest.Kind(l.mediaType) }
 
 // composed puts together what was told and what the name has had. What of that cannot be known is told to w.
 func composed(store *manifest.Store, name manifest.Name, told modelfile.Model, w Watcher) (laying, error) {
-	l := laying{parts: plan.Parts{Parser: told.Parser, Renderer: told.Renderer, Requires: told.Requires}}
+	l := laying{parts: partsOf(told)}
 	old, err := store.Lookup(name)
 	if err != nil && !errors.Is(err, manifest.ErrNotFound) {
 		notef(w, "note: what %s has had is not known, and is replaced: %v", name, err)

@@ -15,7 +15,10 @@ import (
 // hashed, which would double the work of an import: of those in the Hugging Face cache the digest is
 // known, and of all others there is that of the header.
 func provenanceOf(ctx context.Context, src Source, plan plan.Plan, o PlanOptions) (report.Provenance, error) {
-	p := report.Provenance{Source: src.Label(), Revision: src.Found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true, 0))).String()}
+	p := report.Provenance{
+		Source: src.Label(), Revision: src.Found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true, 0))).String(), MTPFrom: o.MTPFrom,
+		Parser: plan.Config.Parser, Renderer: plan.Config.Renderer, Requires: plan.Config.Requires,
+	}
 	var err error
 	if p.Files, err = verify.SourceFiles(ctx, src.Source, false); err != nil {
 		return p, err

@@ -14,13 +14,19 @@ func checkCommand(s stdio) *cli.Command {
 	return command(s, "check", "", "read the whole store and compare every blob with its digest", `
 Names all damage, and the models that cannot be relied upon for it. Nothing is changed, unless
 --repair names the source that damaged models were imported from: then their blobs are made anew,
-to the very digest, in whatever format it takes.
+to the very digest, in whatever format it takes. What else the models were made from, adapters, another's
+head and a Modelfile, is named as for import.
 
 Examples:
   qimport check
   qimport check --repair ./Qwen3.5-0.8B
+  qimport check --repair ./Qwen3.5-0.8B --adapter ./style=0.5
   qimport check --json | jq '.damage[].names'`,
-		0, 0, []cli.Flag{&cli.StringFlag{Name: "repair", Usage: "make damaged and missing blobs anew from `SOURCE`"}}, check)
+		0, 0, []cli.Flag{
+			&cli.StringFlag{Name: "repair", Usage: "make damaged and missing blobs anew from `SOURCE`"},
+			adapterFlag(), mtpFromFlag(),
+			&cli.StringFlag{Name: "modelfile", Usage: "`FILE` with what was laid over the models that are repaired"},
+		}, check)
 }
 
 // damaged is one thing that check found wrong, as scripts read it.
@@ -36,9 +42,15 @@ func check(ctx context.Context, c call) error {
 		return err
 	}
 	var r qimport.RepairResult
-	if source := c.String("repair"); source != "" {
-		r, err = qimport.Repair(ctx, store, qimport.RepairOptions{Source: source, Watch: c.stdio})
-	} else {
+	o := qimport.RepairOptions{
+		Source: c.String("repair"), Adapters: c.StringSlice("adapter"), MTPFrom: c.String("mtp-from"), Modelfile: c.String("modelfile"), Watch: c.stdio,
+	}
+	switch {
+	case o.Source != "":
+		r, err = qimport.Repair(ctx, store, o)
+	case len(o.Adapters) > 0 || o.MTPFrom != "" || o.Modelfile != "":
+		return usagef("--adapter, --mtp-from and --modelfile say more of what --repair names, which is missing")
+	default:
 		r.Found, err = qimport.Check(ctx, store, c.stdio)
 		r.Left = r.Found.Damage
 	}

@@ -19,6 +19,12 @@ type Provenance struct {
 	Rules []string `json:"rules,omitempty"`
 	// Adapters are what was fused into the source's weights, in order.
 	Adapters []Adapter `json:"adapters,omitempty"`
+	// MTPFrom is the source whose multi-token-prediction head it was given.
+	MTPFrom string `json:"mtp_from,omitempty"`
+	// Parser, Renderer and Requires are what the model's config says to Ollama.
+	Parser   string `json:"parser,omitempty"`
+	Renderer string `json:"renderer,omitempty"`
+	Requires string `json:"requires,omitempty"`
 	// Against names the reference of a quality verification.
 	Against string `json:"against,omitempty"`
 }
