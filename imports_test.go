@@ -35,6 +35,7 @@ func rooms() []room {
 		{folder: ".", may: []string{"verify", "convert", "runtime", "arch", "manifest", "quant"}},
 		{folder: "verify/report"},
 		{folder: "verify/peer"},
+		{folder: "verify/drawn"},
 		{folder: "verify/score", may: []string{"verify/report", "convert/safetensors", "manifest", "quant"}},
 		{folder: "verify/cost", may: []string{"verify/report", "convert/source", "arch", "quant"}},
 		{folder: "verify/language", may: []string{"arch/files", "runtime/chat", "runtime/tokenizer"}},

@@ -50,11 +50,12 @@ func place(ck *model.Checkpoint, o Options, info mlx.Info) (*model.Decoder, Plac
 	}
 	p.LimitBytes = int64(float64(p.TotalBytes) * o.Memory)
 	for _, p.Mode = range o.Compute.modes(gpu) {
-		d, err := ck.Decoder(layer.Compute{Mode: p.Mode, GPU: gpu, State: o.StateDtype, Decay: o.DecayDtype, Decoded: o.decoded, WrongRows: o.WrongRows})
+		compute := layer.Compute{Mode: p.Mode, GPU: gpu, State: o.StateDtype, Decay: o.DecayDtype, Decoded: o.decoded, WrongRows: o.WrongRows}
+		d, err := ck.Decoder(compute)
 		if err != nil {
 			return nil, p, err
 		}
-		if p.count(d); p.LimitBytes == 0 || p.HeldBytes() <= p.LimitBytes {
+		if p.count(ck, compute, d); p.LimitBytes == 0 || p.HeldBytes() <= p.LimitBytes {
 			return d, p, nil
 		}
 	}
@@ -62,14 +63,27 @@ func place(ck *model.Checkpoint, o Options, info mlx.Info) (*model.Decoder, Plac
 		ErrTooLarge, size(p.HeldBytes()), p.Mode, size(p.LimitBytes), 100*o.Memory, size(p.TotalBytes))
 }
 
-// count adds up the weights of a model.
-func (p *Placement) count(d *model.Decoder) {
+// parts is what has weights: a decoder, a tower.
+type parts interface {
+	Mapped() []*layer.Mapped
+	Params() []*layer.Param
+}
+
+// count adds up the weights of a model. Those of a tower that can be run are among them, though they are
+// read only when a picture comes: it is to fit then too.
+func (p *Placement) count(ck *model.Checkpoint, compute layer.Compute, d *model.Decoder) {
+	all := []parts{d}
+	if tower, err := ck.Tower(compute); err == nil {
+		all = append(all, tower)
+	}
 	p.WeightBytes, p.MappedBytes = 0, 0
-	for _, m := range d.Mapped() {
-		p.MappedBytes += m.Bytes()
+	for _, part := range all {
+		for _, m := range part.Mapped() {
+			p.MappedBytes += m.Bytes()
+		}
+		for _, a := range part.Params() {
+			p.WeightBytes += a.Bytes()
+		}
 	}
-	p.WeightBytes = p.MappedBytes
-	for _, a := range d.Params() {
-		p.WeightBytes += a.Bytes()
-	}
+	p.WeightBytes += p.MappedBytes
 }

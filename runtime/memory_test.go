@@ -1,10 +1,14 @@
 package runtime_test
 
 import (
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"qimport/convert/safetensors"
 	"qimport/quant"
 	"qimport/runtime"
 	"qimport/runtime/layer"
@@ -69,6 +73,47 @@ func TestPlacement(t *testing.T) {
 	if held[runtime.Auto] != held[runtime.Quantized] || 20*held[runtime.Auto] > held[runtime.BF16] || held[runtime.BF16] >= held[runtime.F32] {
 		t.Errorf("held bytes are %v", held)
 	}
+}
+
+// TestPlacementOfTower: the weights of a tower are counted before a picture comes, and those of one that cannot
+// be run are not.
+func TestPlacementOfTower(t *testing.T) {
+	dir := towerDirs(t)[0]
+	b, err := os.ReadFile(filepath.Join(dir, "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := safetensors.ParseHeader(b, int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tower := int64(0)
+	for _, tensor := range h.Tensors {
+		if strings.Contains(tensor.Name, "visual.") {
+			tower += 4 * int64(quant.Elements(tensor.Shape))
+		}
+	}
+	whole := load(t, openDir(t, dir), runtime.Options{Device: mlx.CPU, Compute: runtime.F32}).Placement.WeightBytes
+	blind := load(t, withoutVision{openDir(t, dir)}, runtime.Options{Device: mlx.CPU, Compute: runtime.F32}).Placement.WeightBytes
+	if tower == 0 || whole-blind != tower {
+		t.Errorf("%d bytes with the tower, %d without: it has %d", whole, blind, tower)
+	}
+}
+
+// withoutVision is a checkpoint whose config says nothing of its tower.
+type withoutVision struct{ runtime.Weights }
+
+func (w withoutVision) File(name string) ([]byte, error) {
+	b, err := w.Weights.File(name)
+	if name != "config.json" || err != nil {
+		return b, err
+	}
+	var config map[string]any
+	if err := json.Unmarshal(b, &config); err != nil {
+		return nil, err
+	}
+	delete(config, "vision_config")
+	return json.Marshal(config)
 }
 
 func TestOptionsRefused(t *testing.T) {

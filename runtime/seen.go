@@ -121,6 +121,11 @@ func (m *Model) see(ctx context.Context, p *seen) error {
 	if p.merged != nil {
 		return nil
 	}
+	return m.look(ctx, p, func(*mlx.Scope, int, *mlx.Array) error { return nil })
+}
+
+// look runs the tower over a picture; each is given the states after every block.
+func (m *Model) look(ctx context.Context, p *seen, each func(s *mlx.Scope, block int, states *mlx.Array) error) error {
 	return m.do(ctx, func(s *mlx.Scope) error {
 		tower, err := m.openTower(ctx, s)
 		if err != nil {
@@ -134,7 +139,9 @@ func (m *Model) see(ctx context.Context, p *seen) error {
 		if err != nil {
 			return err
 		}
-		f, err := tower.See(s, patches.Values, patches.Rows, patches.Columns, func(int, *mlx.Array) error { return ctx.Err() })
+		f, err := tower.See(s, patches.Values, patches.Rows, patches.Columns, func(block int, states *mlx.Array) error {
+			return errors.Join(ctx.Err(), each(s, block, states))
+		})
 		if err != nil {
 			return err
 		}

@@ -31,19 +31,3 @@ func (x *Session) FeedAt(ctx context.Context, ids, places []int, each func(place
 		})
 	})
 }
-
-// FeedRequest reads a request, with its pictures, and then tokens of an answer to it; see Feed. It is for a
-// session that has read nothing yet.
-func (x *Session) FeedRequest(ctx context.Context, o GenerateOptions, answer []int) ([]float32, error) {
-	p, err := x.model.prompt(ctx, o, nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, picture := range p.pictures {
-		if err := x.model.see(ctx, picture.seen); err != nil {
-			return nil, err
-		}
-	}
-	x.pictures = p.pictures
-	return x.Feed(ctx, append(p.ids, answer...))
-}

@@ -18,12 +18,15 @@ type spoken struct {
 	bounded  bool // whoever asked gave a bound of his own
 }
 
-// cases are those of the options, or the default ones.
+// cases are those of the options, or the default ones, with pictures for a model that can be shown any.
 func (r *run) cases() []Case {
-	if r.Cases == nil {
-		return DefaultCases()
+	switch {
+	case r.Cases != nil:
+		return r.Cases
+	case r.tower && r.shows:
+		return append(DefaultCases(), seeingCases()...)
 	}
-	return r.Cases
+	return DefaultCases()
 }
 
 // request is a case in a conversation of its own: no answer leans on what was said before it.

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
 
+	"qimport/arch"
 	"qimport/arch/files"
+	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/verify/report"
@@ -46,12 +49,13 @@ func (r *run) checkDigests(ctx context.Context) report.Check {
 // checkTensors opens the model, which holds every header, shape and encoding to its config. That reads
 // headers alone, so it costs the same for a model of any size; the checks after it use what is open.
 func (r *run) checkTensors(context.Context) report.Check {
-	source, err := r.Open()
+	opened, err := r.Open()
 	if err != nil {
 		return fail("%s", sentences(err))
 	}
-	r.source = source
-	inv := source.Inventory()
+	r.source = opened
+	inv := opened.Inventory()
+	r.tower = slices.ContainsFunc(inv.Tensors, func(t source.Tensor) bool { return t.Role == arch.Vision })
 	if len(inv.Tensors) == 0 {
 		return fail("the model holds no tensors")
 	}

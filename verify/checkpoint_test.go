@@ -59,6 +59,9 @@ func copyCheckpoint(t *testing.T, from string) checkpointCopy {
 	entries, err := os.ReadDir(from)
 	c.must(err)
 	for _, e := range entries {
+		if e.IsDir() {
+			continue
+		}
 		b, err := os.ReadFile(filepath.Join(from, e.Name()))
 		c.must(err)
 		c.write(e.Name(), b)

@@ -24,10 +24,14 @@ const (
 	leastSteps          = 64  // which are always made
 	mostSteps           = 600 // more show nothing new
 	stepBytes           = 256 << 20
-	longSeconds         = 10 // that the longest default prompt may take in a smoke verification
-	longSecondsQuality  = 60 // and where a source is run besides
-	promptTokens        = 32 // of a question, about
-	answerSteps         = 40 // of an answer, about
+	longSeconds         = 10  // that the longest default prompt may take in a smoke verification
+	longSecondsQuality  = 60  // and where a source is run besides
+	promptTokens        = 32  // of a question, about
+	answerSteps         = 40  // of an answer, about
+	seeingSteps         = 16  // of one about pictures, about
+	picturePatches      = 256 // of a drawn picture, about
+	pictureTokens       = 64
+	edgesSteps          = 40 // over the edges of two pictures, about
 	announceFromSeconds = 10 // what takes less need not be announced
 )
 
@@ -38,6 +42,7 @@ type size struct {
 	share   float64 // of the experts that one token touches
 	flops   float64 // of a token, without the head
 	head    float64 // flops of a row of logits
+	tower   float64 // flops of a patch
 	vocab   int
 }
 
@@ -55,7 +60,9 @@ func sizeOf(inv source.Inventory) size {
 			elements *= float64(n)
 		}
 		switch {
-		case t.MTP || t.Role == arch.Vision:
+		case t.Role == arch.Vision:
+			z.tower += 2 * elements
+		case t.MTP:
 		case t.Role == arch.Expert:
 			z.experts += float64(t.Bytes())
 			z.flops += 2 * elements * z.share
@@ -77,6 +84,11 @@ func (z size) touched(n int) float64 { return z.dense + z.experts*min(float64(n)
 // seconds is what n tokens take that are read at once, with the logits of some.
 func (z size) seconds(n, rows int) float64 {
 	return max(z.touched(n)/nominalBytes, (float64(n)*z.flops+float64(rows)*z.head)/nominalFlops)
+}
+
+// seen is what a prompt with that many pictures takes, drawn ones or others as large.
+func (z size) seen(pictures int) float64 {
+	return float64(pictures)*picturePatches*z.tower/nominalFlops + z.seconds(promptTokens+pictures*pictureTokens, 1)
 }
 
 // steps is how many tokens are read singly. The logits of all of them are held in memory.
@@ -134,13 +146,22 @@ type effort struct {
 	lengths  []int  // of prefills, in order
 	note     string // about lengths that were asked for and are not among them
 	segments []segment
-	cases    int
+	cases    int   // without pictures, and
+	pictured []int // how many pictures each of the others has
+	tower    bool  // that can be shown some
 	size     size
 }
 
 // effort plans the smoke checks. Without an open model it is that of the smallest.
 func (r *run) effort() effort {
-	e := effort{cases: len(r.cases())}
+	e := effort{tower: r.tower && r.shows}
+	for _, c := range r.cases() {
+		if len(c.Pictures) > 0 {
+			e.pictured = append(e.pictured, len(c.Pictures))
+			continue
+		}
+		e.cases++
+	}
 	context := 0
 	if r.source != nil {
 		inv := r.source.Inventory()
@@ -178,7 +199,7 @@ func (e effort) steps() (n int) {
 
 // report says it for the report, with the seconds that it should take on a device.
 func (e effort) report(info mlx.Info, cores int) *report.Effort {
-	f := &report.Effort{SingleSteps: e.steps(), Questions: e.cases}
+	f := &report.Effort{SingleSteps: e.steps(), Questions: e.cases + len(e.pictured)}
 	seconds := float64(e.steps()) * e.size.seconds(1, 1)
 	for _, n := range e.lengths {
 		f.Prefilled += n
@@ -187,6 +208,14 @@ func (e effort) report(info mlx.Info, cores int) *report.Effort {
 	for asked := e.cases; asked > 0; asked -= runtime.BatchSequences {
 		rows := min(asked, runtime.BatchSequences)
 		seconds += e.size.seconds(rows*promptTokens, rows) + answerSteps*e.size.seconds(rows, rows)
+	}
+	for _, pictures := range e.pictured { // which are answered one by one
+		seconds += e.size.seen(pictures) + seeingSteps*e.size.seconds(1, 1)
+	}
+	if e.tower {
+		seconds += e.size.seen(2) + edgesSteps*e.size.seconds(1, 1) // smoke.tower.prefill
+		seconds += 2 * e.size.seen(1)                               // smoke.tower.change
+		seconds += 2 * picturePatches * e.size.tower / nominalFlops // smoke.tower
 	}
 	f.Expected = math.Ceil(seconds / speedup(info, cores))
 	return f

@@ -17,11 +17,12 @@ var (
 	small08 = size{dense: 0.8e9, flops: 1.0e9, head: 0.5e9, vocab: 248320}
 	dense4  = size{dense: 3.3e9, flops: 7.2e9, head: 1.3e9, vocab: 248320}
 	moe35   = size{dense: 1.9e9, experts: 18e9, share: 8.0 / 256, flops: 6e9, head: 1e9, vocab: 248320}
+	seeing4 = size{dense: 3.3e9, flops: 7.2e9, head: 1.3e9, vocab: 248320, tower: 0.8e9}
 	dense27 = size{dense: 17e9, flops: 52e9, head: 2.5e9, vocab: 248320}
 )
 
 // What is run goes by sizes alone; that a smoke verification is planned to take no longer on two cores than
-// 30 seconds for 0.8B, two minutes for 4B and ten for 35B-A3B is held here.
+// 30 seconds for 0.8B, two minutes for 4B, four with a tower, and ten for 35B-A3B is held here.
 func TestEffort(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -35,6 +36,7 @@ func TestEffort(t *testing.T) {
 		{"0.8B", small08, report.Smoke, 64, 513, 30},
 		{"0.8B, quality", small08, report.Quality, 64, 2049, 60},
 		{"4B", dense4, report.Smoke, 64, 513, 120},
+		{"4B with a tower", seeing4, report.Smoke, 64, 513, 240},
 		{"4B, quality", dense4, report.Quality, 64, 513, 120},
 		{"35B-A3B", moe35, report.Smoke, 64, 513, 600},
 		{"27B", dense27, report.Smoke, 64, 513, 1200},
@@ -42,6 +44,9 @@ func TestEffort(t *testing.T) {
 		lengths := tt.size.defaultLengths(tt.level)
 		longest := lengths[len(lengths)-1]
 		e := effort{lengths: lengths, segments: segmentsOf(longest, tt.size.steps()), cases: 4, size: tt.size}
+		if tt.size.tower > 0 {
+			e.tower, e.pictured = true, []int{1, 1, 1, 1, 2}
+		}
 		f := e.report(mlx.Info{Device: mlx.CPU}, 2)
 		if e.steps() != tt.steps || longest != tt.longest || f.Expected > tt.seconds {
 			t.Errorf("%s: %s, %g seconds; want %d steps, up to %d tokens, at most %g seconds", tt.name, f.What(), f.Expected, tt.steps, tt.longest, tt.seconds)
@@ -72,7 +77,7 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// Of experts, a token touches those that it goes to; vision and the prediction head are not run.
+// Of experts, a token touches those that it goes to; a tower is run for each patch, and the prediction head not.
 func TestSizeOf(t *testing.T) {
 	tensor := func(role arch.Role, mtp bool, shape ...int) source.Tensor {
 		return source.Tensor{Role: role, MTP: mtp, Shape: shape, Format: quant.FormatBF16}
@@ -82,7 +87,7 @@ func TestSizeOf(t *testing.T) {
 		tensor(arch.Expert, false, 8, 4, 4), tensor(arch.Vision, false, 1000, 4), tensor(arch.Linear, true, 1000, 4),
 	}}
 	z := sizeOf(inv)
-	if z.flops != 2*16+2*32 || z.head != 800 || z.share != 0.25 || z.vocab != 100 {
+	if z.flops != 2*16+2*32 || z.head != 800 || z.tower != 8000 || z.share != 0.25 || z.vocab != 100 {
 		t.Errorf("%+v", z)
 	}
 	inv.Tensors = slices.Delete(inv.Tensors, 1, 2) // the embedding is the head

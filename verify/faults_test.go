@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +54,53 @@ func faults() []fault {
 	}
 }
 
+// seeing and seeingMixture are small models that have learnt to see, among the fixtures.
+const (
+	seeing        = "tiny-qwen3.5-vl"
+	seeingMixture = "tiny-qwen3.5-vl-moe"
+)
+
+// towerFaults are those of a tower.
+func towerFaults() []fault {
+	const patches, grid = "patch_embed.proj.weight", "pos_embed.weight"
+	rotary := both(towerTensor("attn.qkv.weight", swapRotary), towerTensor("attn.qkv.bias", swapRotary))
+	noNorm := both(towerTensor("merger.norm.weight", fillWith(1)), towerTensor("merger.norm.bias", fillWith(0)))
+	return []fault{
+		{name: "rows and columns of patches swapped", good: seeing, damage: towerTensor(patches, transposePatches), smoke: "smoke.answer.7", quality: "quality.tensors"},
+		{name: "patches read with channels last", good: seeing, damage: towerTensor(patches, permuteWithin(1, readLast())), smoke: "smoke.answer.5", quality: "quality.tensors"},
+		{name: "patches of a token in the wrong order", good: seeingMixture, damage: towerTensor("merger.linear_fc1.weight", permuteWithin(96, []int{0, 2, 1, 3})), smoke: "smoke.answer.7", quality: "quality.tensors"},
+		{name: "red and blue swapped", good: seeing, damage: towerTensor(patches, permuteWithin(512, []int{2, 1, 0})), smoke: "smoke.answer.6", quality: "quality.tensors"},
+		{name: "grid of positions transposed", good: seeing, damage: towerTensor(grid, transposeGrid), quality: "quality.tensors"},
+		{name: "merger's norm lost", good: seeing, damage: noNorm, quality: "quality.tensors"},
+		{name: "rows and columns of the tower's rotary swapped", good: seeingMixture, damage: rotary, smoke: "smoke.answer.7", quality: "quality.tensors"},
+		{name: "tower never trained", good: seeing, damage: towerTensor("weight", untrained), smoke: "smoke.answer.5", quality: "quality.tensors"},
+		{name: "tower says the same of all pictures", good: seeing, damage: towerTensor("merger.linear_fc2.weight", fillWith(0)), smoke: "smoke.tower", quality: "quality.tensors"},
+		{name: "wrong image token", good: seeing, damage: imageToken(1037), smoke: "smoke.tower", quality: "quality.config"},
+		{name: "picture processor lost", good: seeing, damage: loseProcessor, smoke: "smoke.tower"},
+	}
+}
+
+// Every fault of a tower is caught by the check that is meant to catch it, and the good models pass.
+func TestTowerFaults(t *testing.T) {
+	folder := fixtures(t)
+	needMLX(t)
+	o := Options{Level: report.Quality, Lengths: []int{1}, TextTokens: 64}
+	for _, c := range DefaultCases() {
+		c.Expect, c.Tokens = "", 8 // the small models do not know all of these
+		o.Cases = append(o.Cases, c)
+	}
+	o.Cases = append(o.Cases, seeingCases()...)
+	for _, good := range []string{seeing, seeingMixture} {
+		dir := filepath.Join(folder, good)
+		if r := judge(t, against(t, Directory("good", dir), dir), o); !r.Passed {
+			t.Fatalf("%s is good, yet failed %v, not run %v", good, ended(r, report.Failed), ended(r, report.NotRun))
+		}
+	}
+	for _, f := range towerFaults() {
+		t.Run(f.name, func(t *testing.T) { f.test(t, filepath.Join(folder, f.good), o) })
+	}
+}
+
 // Every fault is caught by the check that is meant to catch it, and the good models pass.
 func TestFaults(t *testing.T) {
 	needMLX(t)
@@ -63,21 +111,23 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	for _, f := range faults() {
-		t.Run(f.name, func(t *testing.T) {
-			c := copyCheckpoint(t, f.good)
-			f.damage(c)
-			o := o
-			if f.options != nil {
-				f.options(&o)
-			}
-			r := judge(t, against(t, Directory("damaged", c.dir), f.good), o)
-			t.Logf("failed: %v", ended(r, report.Failed))
-			expectFailure(t, r, f.smoke, func(check string) bool { return !strings.HasPrefix(check, "quality.") })
-			expectFailure(t, r, f.quality, func(check string) bool { return strings.HasPrefix(check, "quality.") })
-			if r.Passed {
-				t.Error("nothing caught it")
-			}
-		})
+		t.Run(f.name, func(t *testing.T) { f.test(t, f.good, o) })
+	}
+}
+
+// test damages a copy of the good model and expects it to be found out.
+func (f fault) test(t *testing.T, good string, o Options) {
+	c := copyCheckpoint(t, good)
+	f.damage(c)
+	if f.options != nil {
+		f.options(&o)
+	}
+	r := judge(t, against(t, Directory("damaged", c.dir), good), o)
+	t.Logf("failed: %v", ended(r, report.Failed))
+	expectFailure(t, r, f.smoke, func(check string) bool { return !strings.HasPrefix(check, "quality.") })
+	expectFailure(t, r, f.quality, func(check string) bool { return strings.HasPrefix(check, "quality.") })
+	if r.Passed {
+		t.Error("nothing caught it")
 	}
 }
 

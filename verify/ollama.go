@@ -175,7 +175,10 @@ func (r *run) apart(ctx context.Context, request runtime.GenerateOptions, ours r
 	}
 	var logits []float32
 	err = r.session(func(x *runtime.Session) error {
-		logits, err = x.FeedRequest(ctx, request, ours.Tokens[:at])
+		ids, err := x.Show(ctx, request)
+		if err == nil {
+			logits, err = x.Feed(ctx, append(ids, ours.Tokens[:at]...))
+		}
 		return err
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"qimport/quant"
@@ -42,7 +43,6 @@ func prefillLengths(asked []int, context int) (lengths []int, note string) {
 // stepped is what single steps and the longest prefill said.
 type stepped struct {
 	logits  map[int][]float32 // after so many tokens, the last of them read singly
-	places  []int             // those numbers, in order
 	longest compared          // of the prefill whose slices the steps lie between
 }
 
@@ -99,11 +99,6 @@ func prefillTolerance(p runtime.Precision) float64 {
 // step runs single steps, segment by segment, and beside them the prefill that each begins from.
 func (r *run) step(ctx context.Context, ids []int, segments []segment) error {
 	r.stepped = &stepped{logits: map[int][]float32{}}
-	for _, s := range segments {
-		for i := range s.n {
-			r.stepped.places = append(r.stepped.places, s.from+i+1)
-		}
-	}
 	var err error
 	r.stepped.longest, err = r.prefill(ctx, ids, segments)
 	return err
@@ -114,47 +109,49 @@ func (r *run) step(ctx context.Context, ids []int, segments []segment) error {
 func (r *run) prefill(ctx context.Context, ids []int, segments []segment) (c compared, err error) {
 	err = r.session(func(x *runtime.Session) error {
 		for _, s := range segments {
-			if err := r.compareAt(ctx, x, ids[x.Len():s.from], &c); err != nil {
+			if err := r.compareAt(ctx, x, ids[x.Len():s.from], r.stepped.logits, &c); err != nil {
 				return err
 			}
-			if err := r.single(ctx, x, ids[s.from:s.from+s.n]); err != nil {
+			if err := r.single(ctx, x, ids[s.from:s.from+s.n], r.stepped.logits); err != nil {
 				return err
 			}
 		}
-		err := r.compareAt(ctx, x, ids[x.Len():], &c)
+		err := r.compareAt(ctx, x, ids[x.Len():], r.stepped.logits, &c)
 		c.precision = x.Precision()
 		return err
 	})
 	return c, err
 }
 
-// compareAt lets the session read on, and compares on the way.
-func (r *run) compareAt(ctx context.Context, x *runtime.Session, ids []int, c *compared) error {
+// compareAt lets the session read on, and compares with the logits of single steps on the way.
+func (r *run) compareAt(ctx context.Context, x *runtime.Session, ids []int, stepped map[int][]float32, c *compared) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return x.FeedAt(ctx, ids, r.stepped.places, func(place int, logits []float32) error {
+	places := slices.Sorted(maps.Keys(stepped))
+	return x.FeedAt(ctx, ids, places, func(place int, logits []float32) error {
 		r.look(logits)
 		c.places++
-		c.worst = max(c.worst, score.LargestDifference(logits, r.stepped.logits[place]))
+		c.worst = max(c.worst, score.LargestDifference(logits, stepped[place]))
 		return nil
 	})
 }
 
-// single reads tokens one at a time, from where the session is, and keeps the logits after each.
-func (r *run) single(ctx context.Context, from *runtime.Session, ids []int) error {
+// single reads tokens one at a time, from where the session is, and keeps the logits after each by how many
+// tokens were read.
+func (r *run) single(ctx context.Context, from *runtime.Session, ids []int, logits map[int][]float32) error {
 	x, err := from.Fork(ctx)
 	if err != nil {
 		return err
 	}
 	defer x.Close()
 	for _, id := range ids {
-		logits, err := x.Step(ctx, id)
+		row, err := x.Step(ctx, id)
 		if err != nil {
 			return err
 		}
-		r.look(logits)
-		r.stepped.logits[x.Len()] = logits
+		r.look(row)
+		logits[x.Len()] = row
 	}
 	r.seen = r.seen.with(x.Precision())
 	return nil

@@ -44,7 +44,7 @@ func readmeTable(t *testing.T, marker, want string) {
 
 func TestReadmeFaults(t *testing.T) {
 	var b bytes.Buffer
-	for _, f := range faults() {
+	for _, f := range append(faults(), towerFaults()...) {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, code(f.smoke), code(f.quality))
 	}
 	b.WriteString("| a blob's bit flipped, a blob truncated, a blob missing | `blobs.digests` | |\n")
@@ -88,6 +88,7 @@ func TestReadmeNamesChecks(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &run{Options: Options{Level: report.Quality, Tokens: 1, Lengths: []int{1}, SaveScores: "x", Ablate: []Ablate{AblateState, AblateDecay}}}
+	r.tower, r.shows = true, true
 	r.Path = func(manifest.Digest) string { return "" }
 	for _, phase := range r.phases() {
 		for _, s := range phase() {

@@ -8,21 +8,22 @@ import (
 	"qimport/verify/report"
 )
 
+// openSteps open what the checks after them need: which these are depends on it.
+func (r *run) openSteps() []step {
+	return []step{{"smoke.vocabulary", r.checkVocabulary}, {"smoke.template", r.checkTemplate}}
+}
+
 // smokeSteps are the checks that run the model, without anything to compare it with. Each opens what
 // the ones after it need; those that judge every step of the model (finite, state, decay) come last.
 func (r *run) smokeSteps() []step {
-	steps := []step{
-		{"smoke.vocabulary", r.checkVocabulary},
-		{"smoke.template", r.checkTemplate},
-		{"smoke.load", r.checkLoad},
-		{"smoke.products", r.checkProducts},
-	}
+	steps := []step{{"smoke.load", r.checkLoad}, {"smoke.products", r.checkProducts}}
 	e := r.effort()
 	for _, n := range e.lengths {
 		steps = append(steps, step{fmt.Sprintf("smoke.prefill.%d", n), func(ctx context.Context) report.Check {
 			return r.checkPrefill(ctx, n, e)
 		}})
 	}
+	steps = append(steps, r.towerSteps()...)
 	for k := range r.cases() {
 		steps = append(steps, step{fmt.Sprintf("smoke.answer.%d", k+1), func(ctx context.Context) report.Check {
 			return r.checkAnswer(ctx, k)

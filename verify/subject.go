@@ -24,6 +24,8 @@ type subject struct {
 	source   *source.Source
 	model    *runtime.Model
 	stepped  *stepped
+	tower    bool // whether it has one
+	shows    bool // whether its chat template has places for pictures
 
 	answered []runtime.BatchAnswer // to the cases, in order
 

@@ -87,7 +87,7 @@ func (r *run) phases() []func() []step {
 		phases = append(phases, r.blobSteps)
 	}
 	if r.Level.Covers(report.Smoke) {
-		phases = append(phases, r.smokeSteps, r.ollamaAnswerSteps)
+		phases = append(phases, r.openSteps, r.smokeSteps, r.ollamaAnswerSteps)
 	}
 	if r.Level.Covers(report.Quality) {
 		phases = append(phases, r.qualitySteps)

@@ -54,6 +54,7 @@ func (r *run) checkTemplate(ctx context.Context) report.Check {
 	}
 	l := &r.language
 	l.Template = template // what is wrong beyond this does not keep the model from being asked
+	r.shows = l.ShowsPictures(ctx, r.source.Inventory().Config.Tower.ImageToken)
 	end := l.Tokenizer.Encode(rest)
 	if len(end) == 0 || !slices.Contains(l.Stops, end[0]) {
 		return fail("after an answer the chat template writes %q, which begins with no stop token (%s): answers will not end", rest, l.Names(l.Stops))

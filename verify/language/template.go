@@ -3,6 +3,7 @@ package language
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"qimport/runtime/chat"
@@ -36,4 +37,11 @@ func OpensTurn(ctx context.Context, t *chat.Template) error {
 		err = fmt.Errorf("the chat template does not open the assistant's turn: with and without it makes %.80q", opened)
 	}
 	return err
+}
+
+// ShowsPictures says whether the template writes that token in the place of a picture. One that was made for
+// text alone passes pictures over, or does not render.
+func (l *Language) ShowsPictures(ctx context.Context, token int) bool {
+	text, err := l.Template.Render(ctx, []chat.Message{{Role: "user", Content: "What is it?", Pictures: [][]byte{nil}}}, chat.Options{AddGenerationPrompt: true})
+	return err == nil && slices.Contains(l.Tokenizer.Encode(text), token)
 }
