@@ -79,13 +79,21 @@ def peft_cases(base):
     }
 
 
-def make_peft(out, base):
-    for name, config in peft_cases(base).items():
+def later_cases():
+    """Made after all others, which draw from the same random numbers."""
+    return {
+        "tokens": LoraConfig(r=2, lora_alpha=4, target_modules=["v_proj"],
+                             trainable_token_indices={"embed_tokens": [7, 3, 4, 5, 47], "lm_head": [5, 0]}),
+    }
+
+
+def make_peft(out, base, cases):
+    for name, config in cases.items():
         to = out / f"peft-{base}-{name}"
         model = AutoModelForCausalLM.from_pretrained(out / base, dtype=torch.float32)
         before = {k: v.clone() for k, v in model.state_dict().items()}
         adapted = get_peft_model(model, config)
-        randomize(adapted, lambda n: "lora_" in n or "modules_to_save" in n)
+        randomize(adapted, lambda n: "lora_" in n or "modules_to_save" in n or "trainable_tokens_delta" in n)
         adapted.save_pretrained(to)
         (to / "README.md").unlink(missing_ok=True)
         path = to / "adapter_config.json"
@@ -136,8 +144,9 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     make_bases(out)
     for base in ("dense", "moe"):
-        make_peft(out, base)
+        make_peft(out, base, peft_cases(base))
         make_mlx(out, base)
+    make_peft(out, "dense", later_cases())
 
 
 if __name__ == "__main__":

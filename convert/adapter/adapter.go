@@ -46,7 +46,9 @@ type change struct {
 	a, b, magnitude string // names of arrays; magnitude is "" without DoRA
 	scale           float64
 	rank            int
-	embedding       bool // PEFT: of an embedding, the product transposed
+	embedding       bool   // PEFT: of an embedding, the product transposed
+	tokens          string // the name of an array of rows, in the place of those of ids; "" for none
+	ids             []int
 	mlx             bool // the arrays have mlx-lm's axes
 }
 

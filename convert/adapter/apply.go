@@ -111,6 +111,9 @@ func (f *fitting) change(c change) error {
 	if err != nil {
 		return err
 	}
+	if c.tokens != "" {
+		return f.replaceRows(c, places[0])
+	}
 	l, err := f.layout(c, places)
 	if err != nil {
 		return err

@@ -24,13 +24,14 @@ type peftConfig struct {
 	Ranks   patterns        `json:"rank_pattern"`
 	Alphas  patterns        `json:"alpha_pattern"`
 	LoRABia bool            `json:"lora_bias"`
+	Tokens  trainedTokens   `json:"trainable_token_indices"`
 }
 
 // unfusable are keys of a PEFT config under which there is more to a model than its weights, or other
 // arithmetic than a product of two matrices. They are no obstacle where they are null or false.
 var unfusable = []string{
 	"alora_invocation_tokens", "arrow_config", "kasa_config", "layer_replication", "monteclora_config",
-	"trainable_token_indices", "use_bdlora", "use_qalora",
+	"use_bdlora", "use_qalora",
 }
 
 // rebased are ways to begin a training that change the weights of the model itself: the adapter belongs
@@ -68,7 +69,7 @@ func (c peftConfig) read(a *Adapter, arrays []safetensors.Tensor) error {
 		}
 		a.changes = append(a.changes, *m)
 	}
-	return nil
+	return c.Tokens.allIn(a.changes)
 }
 
 // check refuses what cannot be fused, whatever the arrays are.
@@ -86,6 +87,9 @@ func (c peftConfig) check(keys map[string]json.RawMessage) error {
 		if raw, ok := keys[key]; ok && !slices.Contains([]string{"null", "false", "[]", "{}"}, string(raw)) {
 			return fmt.Errorf("%s is not supported: such an adapter cannot be fused into the weights", key)
 		}
+	}
+	if err := c.Tokens.check(); err != nil {
+		return err
 	}
 	var init string
 	_ = json.Unmarshal(c.Init, &init) // a truth value in most
@@ -129,6 +133,8 @@ func (a *Adapter) readPEFT(modules map[string]*change, name string) error {
 		m.magnitude = name
 	} else if m, ok := module(".lora_magnitude_vector.weight"); ok {
 		m.magnitude = name
+	} else if m, ok := module(".token_adapter.trainable_tokens_delta"); ok {
+		m.tokens = name
 	} else if strings.Contains(rest, ".lora_") || strings.Contains(rest, ".token_adapter.") {
 		return fmt.Errorf("is of a kind that is not known")
 	} else {
@@ -138,8 +144,22 @@ func (a *Adapter) readPEFT(modules map[string]*change, name string) error {
 	return nil
 }
 
+// completeTokens gives a module with trained tokens their ids.
+func (c peftConfig) completeTokens(m *change) error {
+	if m.ids = c.Tokens.of(m.module); m.ids == nil {
+		return fmt.Errorf("has trained tokens, but trainable_token_indices of %s does not name it", configName)
+	}
+	if m.a != "" || m.b != "" || m.magnitude != "" {
+		return fmt.Errorf("has trained tokens beside low-rank matrices, which is not supported")
+	}
+	return nil
+}
+
 // complete refuses halves, and gives the module its rank and scale.
 func (c peftConfig) complete(m *change) error {
+	if m.tokens != "" {
+		return c.completeTokens(m)
+	}
 	switch {
 	case m.a == "" || m.b == "":
 		return fmt.Errorf("has one of lora_A and lora_B without the other")

@@ -58,7 +58,10 @@ func (d draft) file(t testing.TB) []byte {
 	return append(h.Append(nil), quant.Float32s(ones).Data...)
 }
 
-const qProj = "base_model.model.model.layers.0.self_attn.q_proj"
+const (
+	qProj  = "base_model.model.model.layers.0.self_attn.q_proj"
+	tokens = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
+)
 
 // peftDraft is a good adapter of one projection, with what a test changes of it.
 func peftDraft(keys map[string]any, arrays map[string][]int) draft {
@@ -112,7 +115,15 @@ func TestRefuses(t *testing.T) {
 		{"another kind", "dense", 1, peftDraft(keys{"peft_type": "LOHA"}, nil), `peft_type "LOHA" is not supported`},
 		{"pissa", "dense", 1, peftDraft(keys{"init_lora_weights": "pissa_niter_4"}, nil), "changed the model's own weights"},
 		{"replicated layers", "dense", 1, peftDraft(keys{"layer_replication": []any{[]int{0, 1}}}, nil), "layer_replication is not supported"},
-		{"trained tokens", "dense", 1, peftDraft(keys{"trainable_token_indices": []int{1}}, nil), "trainable_token_indices is not supported"},
+		{"trained tokens", "dense", 1, peftDraft(keys{"trainable_token_indices": []int{1, 47}}, shapes{tokens: {2, 32}}), ""},
+		{"trained tokens of nobody", "dense", 1, peftDraft(nil, shapes{tokens: {2, 32}}), "does not name it"},
+		{"trained tokens, too few", "dense", 1, peftDraft(keys{"trainable_token_indices": []int{1, 2, 3}}, shapes{tokens: {2, 32}}), "3 trained tokens"},
+		{"a trained token too far", "dense", 1, peftDraft(keys{"trainable_token_indices": []int{1, 48}}, shapes{tokens: {2, 32}}), "token 48 is trained, and the model's model.embed_tokens.weight has 48 rows"},
+		{"a trained token below", "dense", 1, peftDraft(keys{"trainable_token_indices": []int{-1}}, shapes{tokens: {1, 32}}), "has the id -1"},
+		{"a trained token twice", "dense", 1, peftDraft(keys{"trainable_token_indices": []int{1, 1}}, shapes{tokens: {2, 32}}), "an id twice"},
+		{"trained tokens without rows", "dense", 1, peftDraft(keys{"trainable_token_indices": keys{"lm_head": []int{1}}}, nil), "there are no rows of tokens for \"lm_head\""},
+		{"trained tokens in words", "dense", 1, peftDraft(keys{"trainable_token_indices": "all"}, nil), "neither a list of ids"},
+		{"trained tokens scaled", "dense", 0.5, peftDraft(keys{"trainable_token_indices": []int{1}}, shapes{tokens: {1, 32}}), "cannot be scaled by 0.5"},
 		{"an unknown array", "dense", 1, peftDraft(nil, shapes{qProj + ".lora_C.weight": {2}}), "lora_C.weight is of a kind that is not known"},
 		{"a bias of lora", "dense", 1, peftDraft(nil, shapes{qProj + ".lora_B.bias": {32}}), "is of a kind that is not known"},
 		{"another name", "dense", 1, peftDraft(nil, shapes{"model.norm.weight": {32}}), "does not begin with base_model.model"},

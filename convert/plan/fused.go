@@ -32,7 +32,7 @@ func checkFused(tensors []source.Tensor, decisions []recipe.Decision, r recipe.R
 // FusedReport is what one adapter does to a tensor, for scripts.
 type FusedReport struct {
 	Adapter string  `json:"adapter"`
-	Kind    string  `json:"kind"` // lora, dora or replaced
+	Kind    string  `json:"kind"` // lora, dora, tokens or replaced
 	Rank    int     `json:"rank,omitempty"`
 	Scale   float64 `json:"scale,omitempty"` // of the product of the two matrices
 	Rows    int     `json:"rows,omitempty"`  // that are changed
@@ -46,7 +46,10 @@ func (p Plan) Fused(t Tensor) []FusedReport {
 	}
 	for _, u := range t.From.Updates {
 		r := FusedReport{Adapter: p.Adapters[u.Adapter].Name, Kind: "lora", Rank: u.Rank, Scale: float64(u.Scale)}
-		if u.Magnitude.Exists() {
+		switch {
+		case u.Whole:
+			r.Kind = "tokens"
+		case u.Magnitude.Exists():
 			r.Kind = "dora"
 		}
 		rows := u.Rows * u.Experts
@@ -65,11 +68,14 @@ func (p Plan) Fused(t Tensor) []FusedReport {
 func (p Plan) fusedText(t Tensor) string {
 	var parts []string
 	for _, f := range p.Fused(t) {
-		if f.Kind == "replaced" {
+		switch f.Kind {
+		case "replaced":
 			parts = append(parts, "from "+f.Adapter)
-			continue
+		case "tokens":
+			parts = append(parts, fmt.Sprintf("%d tokens from %s", f.Rows, f.Adapter))
+		default:
+			parts = append(parts, fmt.Sprintf("+ %s of %s, rank %d × %.4g", f.Kind, f.Adapter, f.Rank, f.Scale))
 		}
-		parts = append(parts, fmt.Sprintf("+ %s of %s, rank %d × %.4g", f.Kind, f.Adapter, f.Rank, f.Scale))
 	}
 	return strings.Join(parts, ", ")
 }

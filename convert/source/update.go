@@ -17,8 +17,8 @@ type Adapter struct {
 }
 
 // Update is what an adapter adds to a tensor: scale·B·A to some of its rows or, of a stack, to the
-// same rows of each of some experts, each with matrices of its own. Rows are counted over all leading
-// dimensions.
+// same rows of each of some experts, each with matrices of its own; or rows in the place of some. Rows are
+// counted over all leading dimensions.
 type Update struct {
 	Adapter     int // index into Inventory.Adapters
 	Rank        int
@@ -28,6 +28,7 @@ type Update struct {
 	First, Rows int     // of the first expert, or of the matrix
 	Experts     int     // 1 for a matrix
 	Step        int     // rows from one expert to the next
+	Whole       bool    // the rows are those of A, in the place of what was there
 }
 
 // Factor is a matrix within an array of an adapter, by strides in elements: that of expert e has its
@@ -94,6 +95,11 @@ const ranksAtOnce = 64
 // fuseRows changes rows from on of the rows that the update has for expert e.
 func (s *Source) fuseRows(u Update, e, from int, values []float32, cols int) error {
 	rows := len(values) / cols
+	if u.Whole {
+		own, err := s.read(u.A.Part, u.A.at(e, from, 0), run{rows, u.A.Rank}, run{cols, u.A.Along})
+		copy(values, own)
+		return err
+	}
 	for k := 0; k < u.Rank; k += ranksAtOnce {
 		rank := min(ranksAtOnce, u.Rank-k)
 		a, err := s.read(u.A.Part, u.A.at(e, k, 0), run{rank, u.A.Rank}, run{cols, u.A.Along})
