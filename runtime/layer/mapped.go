@@ -15,6 +15,7 @@ type Mapped struct {
 	Name    string
 	matrix  Matrix
 	product *quant.Product // nil until opened
+	watched *watch         // nil while nobody watches
 }
 
 func newMapped(m Matrix) *Mapped { return &Mapped{Name: m.Name, matrix: m} }
@@ -77,6 +78,7 @@ func (m *Mapped) Stacked() bool { return len(m.matrix.Experts) > 1 }
 
 // multiply is x [.., in] times the matrix's transpose: [.., out], float32.
 func (m *Mapped) multiply(s *mlx.Scope, x *mlx.Array) *mlx.Array {
+	m.observe(s, x, nil)
 	shape := x.Shape()
 	shape[len(shape)-1] = m.matrix.Out
 	f, argument := m.product.Function(quant.CallMultiply)
@@ -90,6 +92,7 @@ func (m *Mapped) multiply(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 // choose is each row of x [n, in] times the experts that ids [n, k] name for it: [n, k, out]; or each of
 // the rows [n*k, in] times its own.
 func (m *Mapped) choose(s *mlx.Scope, x, ids *mlx.Array) *mlx.Array {
+	m.observe(s, x, ids)
 	shape := append(ids.Shape(), m.matrix.Out)
 	f, argument := m.product.Function(quant.CallExperts)
 	if f == nil {
