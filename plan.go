@@ -18,6 +18,7 @@ type PlanOptions struct {
 	MTP         plan.MTP
 	MTPFrom     string         // SOURCE of the multi-token-prediction head that the model has lost; "" for none
 	ScaleSearch bool           // scales of least squared error, in place of MLX's plain rule
+	Calibration string         // file by which ScaleSearch weighs errors; "" for none
 	Adapters    []adapter.Spec // fused in, one after the other
 }
 
@@ -105,5 +106,9 @@ func stillToWrite(store *manifest.Store, p plan.Plan) (int64, error) {
 
 // makePlan decides what becomes of every tensor of a source.
 func makePlan(ctx context.Context, src Source, o PlanOptions, parts plan.Parts) (plan.Plan, error) {
-	return plan.Make(ctx, src.Source, o.Recipe, plan.Options{MTP: o.MTP, ScaleSearch: o.ScaleSearch, Parts: parts})
+	calibrated, err := readCalibration(src, o.Calibration)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return plan.Make(ctx, src.Source, o.Recipe, plan.Options{MTP: o.MTP, ScaleSearch: o.ScaleSearch, Calibration: calibrated, Parts: parts})
 }

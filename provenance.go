@@ -35,6 +35,9 @@ func provenanceOf(ctx context.Context, src Source, plan plan.Plan, o PlanOptions
 	for _, rule := range o.Recipe.Rules {
 		p.Rules = append(p.Rules, rule.String())
 	}
+	if c := plan.Calibration; c != nil {
+		p.Rules = append(p.Rules, fmt.Sprintf("scales calibrated by %s, of %s over %d tokens", c.Digest, c.Model, c.Tokens))
+	}
 	if o.MTPFrom != "" {
 		p.Rules = append(p.Rules, "MTP head from "+o.MTPFrom)
 	}

@@ -23,7 +23,8 @@ type Request struct {
 	Recipe          string   `yaml:"recipe"`    // file with policy, type and overrides
 	AllowRequantize bool     `yaml:"allow_requantize"`
 	ScaleSearch     bool     `yaml:"scale_search"`
-	Adapters        []string `yaml:"adapters"` // SOURCE or SOURCE=SCALE, fused one after the other
+	Calibration     string   `yaml:"calibration"` // file
+	Adapters        []string `yaml:"adapters"`    // SOURCE or SOURCE=SCALE, fused one after the other
 	MTP             string   `yaml:"mtp"`
 	MTPFrom         string   `yaml:"mtp_from"` // SOURCE
 	Jobs            int      `yaml:"jobs"`
@@ -76,7 +77,10 @@ func (r Request) layOver(o *ImportOptions, dir string) (err error) {
 }
 
 func (r Request) planOptions(dir string) (o PlanOptions, err error) {
-	o.ScaleSearch, o.MTPFrom = r.ScaleSearch, r.MTPFrom
+	o.ScaleSearch, o.MTPFrom, o.Calibration = r.ScaleSearch, r.MTPFrom, within(dir, r.Calibration)
+	if r.Calibration != "" && !r.ScaleSearch {
+		return o, optionsf("--calibration %s: it is for --scale-search, which is missing", r.Calibration)
+	}
 	if r.MTPFrom != "" && r.MTP == "drop" {
 		return o, optionsf("--mtp-from %s: --mtp drop leaves the head out again", r.MTPFrom)
 	}

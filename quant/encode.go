@@ -16,7 +16,13 @@ type Options struct {
 	// On normal weights that is a quarter less for nvfp4, a third for affine 8 bits, 3 to 12 per cent
 	// for the others, at a tenth of the speed or somewhat more. MXFP8 and Plain have nothing to search.
 	Search bool
+	// Columns, with Search, is what the squared error of each column of a row weighs: finite, not negative, and
+	// as many as the values' rows have columns. nil is the same for all.
+	Columns []float32
 }
+
+// search is what kernels are told of it.
+func (o Options) search() kernel.Search { return kernel.Search{On: o.Search, Columns: o.Columns} }
 
 // Encode packs all of v, whole groups, into p, by the rule of MLX's current GPU kernels in float32
 // arithmetic: the same bytes on every machine, with searched scales too. It refuses wrong sizes and
@@ -25,6 +31,9 @@ type Options struct {
 func Encode(f Format, p Packed, v Values, o Options) error {
 	n, err := v.count()
 	if err != nil {
+		return err
+	}
+	if err := o.check(f, n); err != nil {
 		return err
 	}
 	if f == PlainFormat(v.Dtype) {
@@ -46,7 +55,18 @@ func Encode(f Format, p Packed, v Values, o Options) error {
 	if err := p.check(f, n, dtype); err != nil {
 		return err
 	}
-	encode(f, p, v.Data, from, scale, o.Search)
+	encode(f, p, v.Data, from, scale, o.search())
+	return nil
+}
+
+// check refuses weights of columns that are not those of whole rows of n values.
+func (o Options) check(f Format, n int) error {
+	switch c := len(o.Columns); {
+	case c == 0, f.Mode == Plain, f.Mode == MXFP8:
+		return nil
+	case n%c != 0 || c%f.GroupSize != 0:
+		return fmt.Errorf("%s: weights of %d columns for %d values in groups of %d", f, c, n, f.GroupSize)
+	}
 	return nil
 }
 
@@ -74,7 +94,7 @@ func GlobalScale(amax float32) float32 {
 }
 
 // encode runs the kernel of a quantized format on parts that were checked.
-func encode(f Format, p Packed, src []byte, from, scale kernel.Elem, search bool) {
+func encode(f Format, p Packed, src []byte, from, scale kernel.Elem, search kernel.Search) {
 	k := kernel.Best()
 	switch f.Mode {
 	case NVFP4:
@@ -90,13 +110,16 @@ func encode(f Format, p Packed, src []byte, from, scale kernel.Elem, search bool
 
 // encodeThroughFloat32 converts a piece at a time: between plain dtypes, and from f64 to any format.
 func encodeThroughFloat32(f Format, p Packed, v Values, o Options) error {
-	const piece = 1024 // elements; a multiple of every group
+	piece := 1024 // elements; a multiple of every group
+	if len(o.Columns) > 0 {
+		piece = len(o.Columns) // whole rows
+	}
 	n := len(v.Data) / v.Dtype.Size()
 	o.Scale = o.scaleDtype(v.Dtype)
 	if err := p.check(f, n, o.Scale); err != nil {
 		return err
 	}
-	var buf [piece]float32
+	buf := make([]float32, piece)
 	for at := 0; at < n; at += piece {
 		w := buf[:min(piece, n-at)]
 		if err := ToFloat32(w, v.piece(at, at+len(w)).Data, v.Dtype); err != nil {

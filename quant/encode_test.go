@@ -99,7 +99,7 @@ func TestGlobalScale(t *testing.T) {
 			t.Fatal(err)
 		}
 		tensor := Tensor{Shape: []int{64, 64}, Format: FormatNVFP4, Data: p.Weight, Scales: p.Scales, Global: []float32{g}}
-		if e := math.Sqrt(lossOf(w, decodeAll(t, tensor)).Relative()); e > 0.1 {
+		if e := math.Sqrt(lossOf(w, decodeAll(t, tensor), nil, 0).Relative()); e > 0.1 {
 			t.Errorf("std %v: relative error %.3f with a global scale, want 0.095", std, e)
 		}
 	}
@@ -127,8 +127,8 @@ func TestEncodeSearch(t *testing.T) {
 		var before, after Loss
 		for at := 0; at < len(w); at += f.GroupSize {
 			group := src.piece(at, at+f.GroupSize)
-			a, errA := MeasureLoss(f, plain.Piece(f, BF16, at, at+f.GroupSize), BF16, group)
-			b, errB := MeasureLoss(f, found.Piece(f, BF16, at, at+f.GroupSize), BF16, group)
+			a, errA := MeasureLoss(f, plain.Piece(f, BF16, at, at+f.GroupSize), BF16, group, nil)
+			b, errB := MeasureLoss(f, found.Piece(f, BF16, at, at+f.GroupSize), BF16, group, nil)
 			if errA != nil || errB != nil || b.Error > a.Error*1.00001 {
 				t.Fatalf("%s: the group at %d loses %v, by the plain rule %v", f, at, b.Error, a.Error)
 			}
@@ -232,7 +232,7 @@ func TestMeasureLoss(t *testing.T) {
 		if err := Encode(c.format, p, src, Options{}); err != nil {
 			t.Fatal(err)
 		}
-		whole, err := MeasureLoss(c.format, p, BF16, src)
+		whole, err := MeasureLoss(c.format, p, BF16, src, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,8 +240,8 @@ func TestMeasureLoss(t *testing.T) {
 			t.Errorf("%s: relative error %.4f, want %v to %v", c.format, e, c.from, c.to)
 		}
 		half := len(w) / 2
-		a, errA := MeasureLoss(c.format, p.Piece(c.format, BF16, 0, half), BF16, src.piece(0, half))
-		b, errB := MeasureLoss(c.format, p.Piece(c.format, BF16, half, len(w)), BF16, src.piece(half, len(w)))
+		a, errA := MeasureLoss(c.format, p.Piece(c.format, BF16, 0, half), BF16, src.piece(0, half), nil)
+		b, errB := MeasureLoss(c.format, p.Piece(c.format, BF16, half, len(w)), BF16, src.piece(half, len(w)), nil)
 		if sum := a.Add(b); errA != nil || errB != nil || math.Abs(sum.SNR()-whole.SNR()) > 1e-6 {
 			t.Errorf("%s: %v dB in halves, %v in one", c.format, sum.SNR(), whole.SNR())
 		}
@@ -249,7 +249,53 @@ func TestMeasureLoss(t *testing.T) {
 	if (Loss{}).Relative() != 0 || !math.IsInf((Loss{Error: 1}).Relative(), 1) {
 		t.Error("zeros that stay lose nothing; zeros that do not, everything")
 	}
-	if _, err := MeasureLoss(FormatNVFP4, Packed{}, BF16, src); err == nil {
+	if _, err := MeasureLoss(FormatNVFP4, Packed{}, BF16, src, nil); err == nil {
 		t.Error("parts of the wrong size: no error")
+	}
+}
+
+// TestEncodeColumns: with weights of columns, a search loses least by them, and less than one without; float64
+// values, which are encoded in pieces, pack alike. Weights of other rows are refused.
+func TestEncodeColumns(t *testing.T) {
+	const cols = 384 // no divisor of a piece
+	w, columns := weights(96*cols, 0.02), make([]float32, cols)
+	for i := range columns {
+		columns[i] = float32(math.Exp(math.Sin(float64(i*i)) * 4))
+	}
+	var wide []byte
+	for _, x := range w {
+		wide = binary.LittleEndian.AppendUint64(wide, math.Float64bits(float64(x)))
+	}
+	for _, f := range writtenFormats() {
+		if f == FormatMXFP8 {
+			continue // it has nothing to search
+		}
+		loss := func(o Options) (Packed, float64) {
+			p := newPacked(f, len(w), F32)
+			if err := Encode(f, p, Float32s(w), o); err != nil {
+				t.Fatal(err)
+			}
+			l, err := MeasureLoss(f, p, F32, Float32s(w), columns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p, l.Relative()
+		}
+		_, plain := loss(Options{})
+		_, searched := loss(Options{Search: true})
+		p, weighed := loss(Options{Search: true, Columns: columns})
+		if !(weighed < searched && weighed < plain) {
+			t.Errorf("%s: loses %g with weights, %g without, %g by the plain rule", f, weighed, searched, plain)
+		}
+		t.Logf("%s: weighed squared error less by %.1f%%, without weights by %.1f%%", f, 100*(1-weighed/plain), 100*(1-searched/plain))
+		again := newPacked(f, len(w), F32)
+		if err := Encode(f, again, Values{wide, F64}, Options{Search: true, Columns: columns}); err != nil || !bytes.Equal(again.Weight, p.Weight) {
+			t.Errorf("%s: from float64 it packs differently, %v", f, err)
+		}
+		for _, n := range []int{cols - 1, 2 * len(w), 40} {
+			if err := Encode(f, again, Float32s(w), Options{Search: true, Columns: make([]float32, n)}); err == nil {
+				t.Errorf("%s: takes weights of %d columns", f, n)
+			}
+		}
 	}
 }

@@ -22,10 +22,11 @@ func (l Loss) Relative() float64 {
 // SNR is the signal-to-noise ratio in decibels; +Inf for no error.
 func (l Loss) SNR() float64 { return -10 * math.Log10(l.Relative()) }
 
-// MeasureLoss decodes what was encoded from v, with affine scales of type scale, and compares. Sums
+// MeasureLoss decodes what was encoded from v, with affine scales of type scale, and compares, with a
+// weight for each column of a row, or nil for the same. Sums
 // run in the order of the elements, in float64: the same on every machine. Measure pieces at the same
 // time and Add them.
-func MeasureLoss(f Format, p Packed, scale Dtype, v Values) (Loss, error) {
+func MeasureLoss(f Format, p Packed, scale Dtype, v Values, columns []float32) (Loss, error) {
 	n, err := v.count()
 	if err != nil {
 		return Loss{}, err
@@ -49,16 +50,20 @@ func MeasureLoss(f Format, p Packed, scale Dtype, v Values) (Loss, error) {
 		if err := t.Decode(got[:m], 0); err != nil {
 			return Loss{}, err
 		}
-		l = l.Add(lossOf(w[:m], got[:m]))
+		l = l.Add(lossOf(w[:m], got[:m], columns, at))
 	}
 	return l, nil
 }
 
-func lossOf(want, got []float32) (l Loss) {
+// lossOf compares values from element at of whole rows on.
+func lossOf(want, got, columns []float32, at int) (l Loss) {
 	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		l.Error += float64(d * d) // the conversions keep the compiler from fusing
-		l.Signal += float64(float64(w) * float64(w))
+		d, weight := float64(got[i])-float64(w), 1.0
+		if columns != nil {
+			weight = float64(columns[(at+i)%len(columns)])
+		}
+		l.Error += float64(float64(d*d) * weight) // the conversions keep the compiler from fusing
+		l.Signal += float64(float64(float64(w)*float64(w)) * weight)
 	}
 	return l
 }

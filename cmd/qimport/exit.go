@@ -8,6 +8,7 @@ import (
 
 	"qimport"
 	"qimport/arch"
+	"qimport/convert/calibration"
 	"qimport/convert/checkpoint"
 	"qimport/convert/safetensors"
 	"qimport/convert/source"
@@ -62,6 +63,7 @@ func outcomes() []outcome {
 		{safetensors.ErrTruncated, exitFailed, "fetch that file again; what is finished is kept"},
 		{checkpoint.ErrBadCheckpoint, exitFailed, "compare the directory with the published one; a download may have stopped halfway"},
 		{arch.ErrUnsupported, exitFailed, "nothing was written; qimport imports only what its own runtime can run and prove"},
+		{calibration.ErrCalibration, exitFailed, "qimport calibrate SOURCE --out FILE makes one"},
 		{source.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
 		{manifest.ErrDamaged, exitFailed, "qimport check --repair SOURCE makes it anew from what it was imported from; so does importing the models named again"},
 		{qimport.ErrReport, exitFailed, "name another place with --report"},

@@ -41,6 +41,7 @@ func recipeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "policy", Usage: "`POLICY` for tensors that no pattern names: ollama, uniform or keep", DefaultText: "ollama"},
 		&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
 		&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error, not by MLX's plain rule: slower, and other bytes than MLX's"},
+		&cli.StringFlag{Name: "calibration", Usage: "`FILE` of qimport calibrate: --scale-search then weighs errors by what goes into each column"},
 		adapterFlag(),
 		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
 		mtpFromFlag(),
@@ -85,7 +86,7 @@ func (c call) request() qimport.Request {
 	return qimport.Request{
 		Source: c.Args().First(), Name: c.String("name"),
 		Type: c.String("quantize"), Policy: c.String("policy"), Overrides: c.StringSlice("override"), Recipe: c.String("recipe"),
-		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), MTPFrom: c.String("mtp-from"), Jobs: c.Int("jobs"), For: c.String("for"),
+		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Calibration: c.String("calibration"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), MTPFrom: c.String("mtp-from"), Jobs: c.Int("jobs"), For: c.String("for"),
 		Laid:   c.laid(),
 		Verify: c.String("verify"), Report: c.StringSlice("report"), Checks: c.checks(),
 	}

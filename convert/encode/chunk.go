@@ -104,19 +104,19 @@ func (tw *tensorWriter) transform(c *chunk, src quant.Tensor) error {
 	case plan.SubtractOne:
 		return shift(tw.output(c, n).Weight, data, src.Format.Dtype, target.Dtype, -1)
 	case plan.Encode:
-		return tw.pack(tw.output(c, n), quant.Values{Data: data, Dtype: src.Format.Dtype})
+		return tw.pack(tw.output(c, n), quant.Values{Data: data, Dtype: src.Format.Dtype}, c.first)
 	case plan.Convert:
-		if err := tw.pack(tw.output(c, n), quant.Values{Data: data, Dtype: src.Format.Dtype}); err != nil {
+		if err := tw.pack(tw.output(c, n), quant.Values{Data: data, Dtype: src.Format.Dtype}, c.first); err != nil {
 			return err
 		}
 		return checkRange(c.bytes, target.Dtype)
 	case plan.Decode:
-		if err := tw.throughFloats(tw.output(c, n), src, n); err != nil {
+		if err := tw.throughFloats(tw.output(c, n), src, c.first); err != nil {
 			return err
 		}
 		return checkRange(c.bytes, target.Dtype)
 	case plan.Reencode:
-		return tw.throughFloats(tw.output(c, n), src, n)
+		return tw.throughFloats(tw.output(c, n), src, c.first)
 	}
 	return nil
 }
@@ -151,8 +151,9 @@ func (tw *tensorWriter) output(c *chunk, n int) quant.Packed {
 	return out
 }
 
-// throughFloats decodes the n elements of a span and encodes them again.
-func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, n int) error {
+// throughFloats decodes the elements of a span, which begins at element first, and encodes them again.
+func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, first int) error {
+	n := quant.Elements(src.Shape)
 	buffer := tw.buffer(4 * n)
 	defer tw.giveBack(buffer)
 	values := quant.Values{Data: buffer[:4*n], Dtype: quant.F32}
@@ -162,13 +163,13 @@ func (tw *tensorWriter) throughFloats(out quant.Packed, src quant.Tensor, n int)
 	if bad, err := quant.NonFinite(values.Data, values.Dtype); bad > 0 || err != nil {
 		return fmt.Errorf("%w: %d of its values are not finite", source.ErrSource, bad)
 	}
-	return tw.pack(out, values)
+	return tw.pack(out, values, first)
 }
 
-// pack encodes values by the rule that the plan says.
-func (tw *tensorWriter) pack(out quant.Packed, v quant.Values) error {
+// pack encodes values from element first on by the rule that the plan says.
+func (tw *tensorWriter) pack(out quant.Packed, v quant.Values, first int) error {
 	if tw.plan.Search {
-		return tw.search(out, v)
+		return tw.search(out, v, first)
 	}
 	return quant.Encode(tw.plan.Target, out, v, quant.Options{Scale: tw.plan.Scale})
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Gain is what searching the scales of a tensor was worth: its relative squared error by MLX's
-// plain rule, and as written. Blobs that were there already are not measured again.
+// plain rule, and as written, weighed by the calibration where there is one. Blobs that were there already are not measured again.
 type Gain struct {
 	Tensor string  `json:"tensor"`
 	Format string  `json:"format"`
@@ -28,8 +28,10 @@ func (g Gain) Share() float64 {
 // losses are the squared errors of one tensor, summed over its chunks.
 type losses struct{ plain, search quant.Loss }
 
-// search encodes a chunk with searched scales, and by the plain rule to know the gain.
-func (tw *tensorWriter) search(out quant.Packed, v quant.Values) error {
+// search encodes a chunk with searched scales, and by the plain rule to know the gain. first is the element
+// of the tensor at which it begins. Of a stack, what belongs to each expert is encoded under the weights of
+// its own columns.
+func (tw *tensorWriter) search(out quant.Packed, v quant.Values, first int) error {
 	buffer := tw.buffer(len(out.Weight) + len(out.Scales) + len(out.Biases))
 	defer tw.giveBack(buffer)
 	plain := quant.Packed{
@@ -37,25 +39,43 @@ func (tw *tensorWriter) search(out quant.Packed, v quant.Values) error {
 		Scales: buffer[len(out.Weight):][:len(out.Scales)],
 		Biases: buffer[len(out.Weight)+len(out.Scales):][:len(out.Biases)],
 	}
-	before, err := tw.encodeMeasured(plain, v, false)
-	if err != nil {
-		return err
-	}
 	out.Global = tw.global
-	after, err := tw.encodeMeasured(out, v, true)
-	if err != nil {
-		return err
+	f, scale, size := tw.plan.Target, tw.plan.Scale, v.Dtype.Size()
+	for at, n := 0, len(v.Data)/size; at < n; {
+		columns, to := tw.weights(first+at, n-at)
+		to += at
+		part := quant.Values{Data: v.Data[at*size : to*size], Dtype: v.Dtype}
+		before, err := encodeMeasured(f, plain.Piece(f, scale, at, to), part, quant.Options{Scale: scale}, columns)
+		if err != nil {
+			return err
+		}
+		after, err := encodeMeasured(f, out.Piece(f, scale, at, to), part, quant.Options{Scale: scale, Search: true, Columns: columns}, columns)
+		if err != nil {
+			return err
+		}
+		tw.addLosses(losses{before, after})
+		at = to
 	}
-	tw.addLosses(losses{before, after})
 	return nil
 }
 
-func (tw *tensorWriter) encodeMeasured(out quant.Packed, v quant.Values, search bool) (quant.Loss, error) {
-	err := quant.Encode(tw.plan.Target, out, v, quant.Options{Scale: tw.plan.Scale, Search: search})
-	if err != nil {
+// weights are those of the columns from an element of the tensor on, and for how many of the next n elements
+// they are so.
+func (tw *tensorWriter) weights(first, n int) (columns []float32, same int) {
+	if tw.plan.Weights == nil {
+		return nil, n
+	}
+	shape := tw.plan.Shape
+	cols, matrix := quant.Columns(shape), quant.Elements(shape[len(shape)-2:])
+	expert := first / matrix
+	return tw.plan.Weights[expert*cols:][:cols], min(n, (expert+1)*matrix-first)
+}
+
+func encodeMeasured(f quant.Format, out quant.Packed, v quant.Values, o quant.Options, columns []float32) (quant.Loss, error) {
+	if err := quant.Encode(f, out, v, o); err != nil {
 		return quant.Loss{}, err
 	}
-	return quant.MeasureLoss(tw.plan.Target, out, tw.plan.Scale, v)
+	return quant.MeasureLoss(f, out, o.Scale, v, columns)
 }
 
 func (tw *tensorWriter) addLosses(l losses) {

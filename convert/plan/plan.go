@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"qimport/arch"
+	"qimport/convert/calibration"
 	"qimport/convert/ollama"
 	"qimport/convert/source"
 	"qimport/manifest"
@@ -26,7 +27,9 @@ type Plan struct {
 	Unasked  []string        // tensors that are carried along, and nothing in the model's graph takes, by name
 	Warnings []string        // one sentence each
 	Shards   []source.Shard  // of the source
-	Adapters []source.Adapter
+	// Calibration is that under which scales are searched; nil for none.
+	Calibration *calibration.Calibration
+	Adapters    []source.Adapter
 }
 
 // Blob is one safetensors blob of the store: a tensor, or the projections of one group of experts.
@@ -47,8 +50,9 @@ type Tensor struct {
 	Scale     quant.Dtype // of affine scales and biases, as written
 	Rule      string      // the rule that decided, for people
 	Transform Transform
-	Search    bool // scales are searched for the least squared error
-	Global    bool // a .global_scale is written
+	Search    bool      // scales are searched for the least squared error
+	Global    bool      // a .global_scale is written
+	Weights   []float32 // what an error in each column weighs in the search, [experts, columns]; nil for all the same
 	Bytes     int64
 	From      source.Tensor // of the source
 }
@@ -70,6 +74,8 @@ type Options struct {
 	MTP         MTP
 	Release     bool // store a converted model in release form even without a head
 	ScaleSearch bool // search scales wherever qimport encodes, in place of MLX's plain rule
+	// Calibration, with ScaleSearch, has the errors in each column weighed by what goes into it; nil for none.
+	Calibration *calibration.Calibration
 	Parts       Parts
 	Facts       Facts
 }
@@ -81,7 +87,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Unasked: inv.Unasked, Shards: inv.Shards, Adapters: inv.Adapters}
+	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Unasked: inv.Unasked, Shards: inv.Shards, Adapters: inv.Adapters, Calibration: opts.Calibration}
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
@@ -90,6 +96,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	p.Served = served(inv, p.Config, tensors)
 	p.Warnings = append(slices.Clone(inv.Notes), warnings(inv, tensors, opts.MTP, dropped)...)
 	p.Warnings = append(p.Warnings, warnKeys(p.Keys)...)
+	p.Warnings = append(p.Warnings, warnUncalibrated(tensors, opts.Calibration)...)
 	return p, nil
 }
 
@@ -113,6 +120,9 @@ func Tensors(inv source.Inventory, recipe recipe.Recipe, opts Options) (tensors 
 		}
 		if opts.ScaleSearch && tp.searchable() {
 			tp.searchScales()
+			if err == nil {
+				err = tp.weigh(opts.Calibration)
+			}
 		}
 		errs = append(errs, err)
 		tensors = append(tensors, tp)

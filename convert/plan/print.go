@@ -27,6 +27,9 @@ func (p Plan) Text(all bool, width int) string {
 	fmt.Fprintln(&s, p.totalLine())
 	fmt.Fprintf(&s, "files: %s\n", strings.Join(p.Files, ", "))
 	s.WriteString(p.adapterLines())
+	if c := p.Calibration; c != nil {
+		fmt.Fprintf(&s, "calibration: %s, of %s over %d tokens\n", c.Digest, c.Model, c.Tokens)
+	}
 	if len(p.Unasked) > 0 {
 		const most = 20
 		shown, rest := p.Unasked, ""
@@ -65,7 +68,10 @@ func (r row) target(p Plan) string {
 	case Expand, Fold, Repack, ChannelsToFront, Reencode, SubtractOne:
 		how = append(how, r.tensor.Transform.String())
 	}
-	if r.tensor.Search {
+	switch {
+	case r.tensor.Weights != nil:
+		how = append(how, "calibrated scale search")
+	case r.tensor.Search:
 		how = append(how, "scale search")
 	}
 	if r.tensor.MakesGlobal() {

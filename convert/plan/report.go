@@ -54,6 +54,16 @@ type Report struct {
 	Laid []LaidOver `json:"laid"`
 	// Adapters are what the user asked to fuse in.
 	Adapters []AdapterReport `json:"adapters,omitempty"`
+	// Calibration is that under which scales are searched.
+	Calibration *CalibrationReport `json:"calibration,omitempty"`
+}
+
+// CalibrationReport is the calibration of a Report.
+type CalibrationReport struct {
+	Model  string `json:"model"`
+	Digest string `json:"digest"` // of the file
+	Text   string `json:"text"`   // the digests of what was read
+	Tokens int64  `json:"tokens"`
 }
 
 // LaidOver is a layer, or a part of the config, that is laid over a model.
@@ -81,6 +91,7 @@ type TensorReport struct {
 	Bytes     int64  `json:"bytes"`
 	Transform string `json:"transform"`
 	Search    bool   `json:"scale_search"`
+	Weighted  bool   `json:"calibrated"`   // errors are weighed by the calibration
 	Global    bool   `json:"second_scale"` // written, be it the source's or made
 	Blob      string `json:"blob"`
 	// Adapters are what is fused into the tensor, in order.
@@ -99,6 +110,9 @@ func (p Plan) Report(peak, free int64) Report {
 	for _, k := range p.Keys {
 		r.ConfigKeys = append(r.ConfigKeys, k.Name+"="+k.Value)
 	}
+	if c := p.Calibration; c != nil {
+		r.Calibration = &CalibrationReport{c.Model, c.Digest, c.Text, c.Tokens}
+	}
 	for _, a := range p.Adapters {
 		r.Adapters = append(r.Adapters, AdapterReport{a.Name, a.Maker, a.Scale, p.Shards[a.Shard].SHA256, a.Config})
 	}
@@ -106,7 +120,7 @@ func (p Plan) Report(peak, free int64) Report {
 		for _, tp := range b.Tensors {
 			r.Tensors = append(r.Tensors, TensorReport{
 				Name: tp.Name, Shape: list(tp.Shape), Source: tp.Source.String(), Target: tp.Target.String(),
-				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Global: tp.Global, Blob: b.Name, Adapters: p.Fused(tp),
+				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Weighted: tp.Weights != nil, Global: tp.Global, Blob: b.Name, Adapters: p.Fused(tp),
 			})
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"qimport/convert/plan"
 	"qimport/convert/source"
 	"qimport/manifest"
+	"qimport/quant"
 )
 
 // writerVersion counts the changes that make other bytes of the same plan. Blobs of an older version
@@ -97,6 +98,9 @@ func blobKeys(plan plan.Plan) ([]blobKey, error) {
 		add(sum, writerVersion, b.Name, b.Metadata)
 		for _, t := range b.Tensors {
 			add(sum, t.Name, t.Shape, t.Source, t.Target, t.Scale, t.Transform, t.Search, t.Global)
+			if t.Weights != nil {
+				add(sum, "weights", sha256.Sum256(quant.Float32s(t.Weights).Data))
+			}
 			add(sum, t.From.ScaleDtype, t.From.Global, t.From.Shape)
 			for _, p := range t.From.Pieces {
 				for _, part := range p.Parts() {

@@ -2,9 +2,12 @@ package write
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
+	"strings"
 	"testing"
 
+	"qimport/convert/calibration"
 	"qimport/convert/converttest"
 	"qimport/convert/plan"
 	"qimport/quant"
@@ -150,7 +153,7 @@ func whole(t *testing.T, f quant.Format, global float32, x quant.Tensor, search 
 
 func measured(t *testing.T, f quant.Format, p quant.Packed, x quant.Tensor) float64 {
 	t.Helper()
-	l, err := quant.MeasureLoss(f, p, quant.BF16, quant.Values{Data: x.Data, Dtype: quant.BF16})
+	l, err := quant.MeasureLoss(f, p, quant.BF16, quant.Values{Data: x.Data, Dtype: quant.BF16}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,4 +166,80 @@ func near(t *testing.T, what string, got, want float64) {
 	if d := got/want - 1; d > 1e-9 || d < -1e-9 {
 		t.Errorf("%s: relative squared error %g is reported, %g is measured", what, got, want)
 	}
+}
+
+// TestCalibratedSearch holds a stack that is cut into chunks across its experts to the search over each expert
+// at once, under the weights of its own columns; what a calibration does not know is searched without.
+func TestCalibratedSearch(t *testing.T) {
+	const count, out, in = 3, 500, 1024
+	stack, other := floats(1, quant.BF16, count, out, in), floats(2, quant.BF16, 64, in)
+	src := memory{tensors: map[string][]quant.Tensor{experts: {stack}, linear: {other}}, files: map[string][]byte{"config.json": []byte("{}")}}
+	c := calibrationOf(experts, count, in)
+	inv := src.inventory(t)
+	for i := range inv.Tensors {
+		inv.Tensors[i].Body = inv.Tensors[i].Name
+	}
+	keys := map[string]bool{}
+	for _, o := range []plan.Options{{ScaleSearch: true, Calibration: c}, {ScaleSearch: true}, {ScaleSearch: true, Calibration: calibrationOf(experts, count, in, 2)}} {
+		p, err := plan.New(inv, recipe.Recipe{Type: quant.FormatInt4}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := blobKeys(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, b := range p.Blobs {
+			if b.Tensors[0].Name == experts {
+				keys[k[i].String()] = true
+			}
+		}
+	}
+	if len(keys) != 3 {
+		t.Errorf("%d keys of three calibrations: a blob would be reused for another", len(keys))
+	}
+	p, err := plan.New(inv, recipe.Recipe{Type: quant.FormatInt4}, plan.Options{ScaleSearch: true, Calibration: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "has nothing on "+linear+":") {
+		t.Errorf("it warns: %q", p.Warnings)
+	}
+	w := write(t, p, src, t.TempDir(), Options{Jobs: 3})
+	got, _ := w.arrays(t, experts)
+	weights, err := c.Weights(experts, count, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []byte
+	for e := range count {
+		n := 2 * out * in
+		one := quant.Values{Data: stack.Data[e*n : (e+1)*n], Dtype: quant.BF16}
+		size, scales, biases := quant.FormatInt4.PartSizes(out*in, quant.BF16)
+		packed := quant.Packed{Weight: make([]byte, size), Scales: make([]byte, scales), Biases: make([]byte, biases)}
+		if err := quant.Encode(quant.FormatInt4, packed, one, quant.Options{Search: true, Columns: weights[e*in:][:in]}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, packed.Weight...)
+	}
+	checkArrays(t, map[string][]byte{"": got[experts]}, map[string][]byte{"": want})
+	plain, _ := write(t, p, src, t.TempDir(), Options{Jobs: 1}).arrays(t, linear)
+	checkArrays(t, map[string][]byte{"": plain[linear]}, map[string][]byte{"": whole(t, quant.FormatInt4, 0, other, true).Weight})
+
+	c = calibrationOf(experts, count, 512)
+	if _, err := plan.New(inv, recipe.Recipe{Type: quant.FormatInt4}, plan.Options{ScaleSearch: true, Calibration: c}); !errors.Is(err, calibration.ErrCalibration) {
+		t.Errorf("takes a calibration of another shape: %v", err)
+	}
+}
+
+// calibrationOf is a calibration of one stack, whose experts have the more of their input in some columns.
+func calibrationOf(name string, experts, in int, seed ...int) *calibration.Calibration {
+	rows, sums := make([]int64, experts), make([][]float64, experts)
+	for e := range sums {
+		rows[e], sums[e] = 100, make([]float64, in)
+		for i := range sums[e] {
+			sums[e][i] = math.Exp(3 * math.Sin(float64((e+1+len(seed))*i)))
+		}
+	}
+	return &calibration.Calibration{Model: "tiny", File: "c", Norm: []float32{1}, Tensors: []calibration.Tensor{calibration.New(name, in, rows, sums)}}
 }

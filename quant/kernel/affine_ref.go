@@ -8,15 +8,15 @@ const affineMinScale = 1e-7
 // encodeAffineRef is the definition. src holds group elements for each of the n groups; codes gets
 // bits*group/8 bytes a group, scales and biases one element of type scale a group. The rule is that
 // of MLX's GPU kernels: the maximum starts at 0, halves round away from zero.
-func encodeAffineRef(codes, scales, biases, src []byte, from, scale Elem, bits, group int, search bool) {
+func encodeAffineRef(codes, scales, biases, src []byte, from, scale Elem, bits, group int, search Search) {
 	w := make([]float32, group)
 	top := float32(int(1)<<bits - 1)
 	size := group * bits / 8
 	for g := range len(codes) / size {
 		widenRef(w, src[g*group*from.Size():], from)
 		s, b := affineScale(w, top)
-		if search {
-			s, b = searchAffine(w, s, b, top, scale)
+		if search.On {
+			s, b = searchAffine(w, search.at(g, group), s, b, top, scale)
 		}
 		scale.store(scales, g, s)
 		scale.store(biases, g, b)

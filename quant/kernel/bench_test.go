@@ -35,17 +35,20 @@ func benchJobs() []job {
 		add("widen", func(s *Set) { s.Widen(dst, src, from) })
 		add("narrow", func(s *Set) { s.Narrow(src, from, floats) })
 		add("nonfinite", func(s *Set) { s.NonFinite(src, from) })
-		add("encode-nvfp4", func(s *Set) { s.EncodeNVFP4(codes, scales[:benchElements/16], src, from, 1, false) })
-		add("search-nvfp4", func(s *Set) { s.EncodeNVFP4(codes, scales[:benchElements/16], src, from, 1, true) })
-		add("encode-mxfp4", func(s *Set) { s.EncodeMXFP4(codes, scales[:benchElements/32], src, from, false) })
-		add("search-mxfp4", func(s *Set) { s.EncodeMXFP4(codes, scales[:benchElements/32], src, from, true) })
+		add("encode-nvfp4", func(s *Set) { s.EncodeNVFP4(codes, scales[:benchElements/16], src, from, 1, Search{}) })
+		add("search-nvfp4", func(s *Set) { s.EncodeNVFP4(codes, scales[:benchElements/16], src, from, 1, Search{On: true}) })
+		add("weighted-search-nvfp4", func(s *Set) {
+			s.EncodeNVFP4(codes, scales[:benchElements/16], src, from, 1, Search{true, columnWeights(1024)})
+		})
+		add("encode-mxfp4", func(s *Set) { s.EncodeMXFP4(codes, scales[:benchElements/32], src, from, Search{}) })
+		add("search-mxfp4", func(s *Set) { s.EncodeMXFP4(codes, scales[:benchElements/32], src, from, Search{On: true}) })
 		add("encode-mxfp8", func(s *Set) { s.EncodeMXFP8(codes, scales[:benchElements/32], src, from) })
 		for _, bits := range []int{2, 3, 4, 5, 6, 8} {
 			add("encode-affine"+string(rune('0'+bits)), func(s *Set) {
-				s.EncodeAffine(codes[:benchElements*bits/8], scales, biases, src, from, from, bits, 64, false)
+				s.EncodeAffine(codes[:benchElements*bits/8], scales, biases, src, from, from, bits, 64, Search{})
 			})
 			add("search-affine"+string(rune('0'+bits)), func(s *Set) {
-				s.EncodeAffine(codes[:benchElements*bits/8], scales, biases, src, from, from, bits, 64, true)
+				s.EncodeAffine(codes[:benchElements*bits/8], scales, biases, src, from, from, bits, 64, Search{On: true})
 			})
 		}
 	}

@@ -190,9 +190,9 @@ func TestAwkwardGroups(t *testing.T) {
 		narrowRef(src, F32, w)
 		switch c.kernel {
 		case "nvfp4":
-			encodeNVFP4Ref(codes, scales, src, F32, 1, false)
+			encodeNVFP4Ref(codes, scales, src, F32, 1, Search{})
 		case "mxfp4":
-			encodeMXFP4Ref(codes, scales, src, F32, false)
+			encodeMXFP4Ref(codes, scales, src, F32, Search{})
 		case "mxfp8":
 			encodeMXFP8Ref(codes, scales, src, F32)
 		}

@@ -6,13 +6,13 @@ import "math"
 const mxGroup = 32
 
 // encodeMXFP4Ref is the definition. src holds 32*len(scales) elements, codes 16*len(scales) bytes.
-func encodeMXFP4Ref(codes, scales, src []byte, from Elem, search bool) {
+func encodeMXFP4Ref(codes, scales, src []byte, from Elem, search Search) {
 	var w [mxGroup]float32
 	for g := range scales {
 		widenRef(w[:], src[g*mxGroup*from.Size():], from)
 		scales[g] = EncodeE8M0(maxAbs(w[:]) / 6)
-		if search {
-			scales[g] = searchE8M0(w[:], scales[g])
+		if search.On {
+			scales[g] = searchE8M0(w[:], search.at(g, mxGroup), scales[g])
 		}
 		packE2M1(codes[g*mxGroup/2:], w[:], 1/DecodeE8M0(scales[g]))
 	}

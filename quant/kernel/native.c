@@ -57,17 +57,17 @@ void qk_widen(int isa, float *dst, const u8 *src, int from, size_t n) { CALL(isa
 void qk_narrow(int isa, u8 *dst, int to, const float *src, size_t n) { CALL(isa, narrow, dst, to, src, n); }
 size_t qk_non_finite(int isa, const u8 *src, int from, size_t n) { return CALL(isa, non_finite, src, from, n); }
 
-void qk_encode_nvfp4(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups, float global, int search) {
-	CALL(isa, encode_nvfp4, codes, scales, src, from, groups, global, search);
+void qk_encode_nvfp4(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups, float global, int search, const float *weights, size_t columns) {
+	CALL(isa, encode_nvfp4, codes, scales, src, from, groups, global, search, weights, columns);
 }
-void qk_encode_mxfp4(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups, int search) {
-	CALL(isa, encode_mxfp4, codes, scales, src, from, groups, search);
+void qk_encode_mxfp4(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups, int search, const float *weights, size_t columns) {
+	CALL(isa, encode_mxfp4, codes, scales, src, from, groups, search, weights, columns);
 }
 void qk_encode_mxfp8(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups) {
 	CALL(isa, encode_mxfp8, codes, scales, src, from, groups);
 }
-void qk_encode_affine(int isa, u8 *codes, u8 *scales, u8 *biases, const u8 *src, int from, int scale, int bits, int group, size_t groups, int search) {
-	CALL(isa, encode_affine, codes, scales, biases, src, from, scale, bits, group, groups, search);
+void qk_encode_affine(int isa, u8 *codes, u8 *scales, u8 *biases, const u8 *src, int from, int scale, int bits, int group, size_t groups, int search, const float *weights, size_t columns) {
+	CALL(isa, encode_affine, codes, scales, biases, src, from, scale, bits, group, groups, search, weights, columns);
 }
 
 void qk_decode_nvfp4(int isa, float *dst, const u8 *codes, const u8 *scales, size_t groups, float global) {

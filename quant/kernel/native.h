@@ -16,10 +16,10 @@ void qk_widen(int isa, float *dst, const u8 *src, int from, size_t n);
 void qk_narrow(int isa, u8 *dst, int to, const float *src, size_t n);
 size_t qk_non_finite(int isa, const u8 *src, int from, size_t n);
 
-void qk_encode_nvfp4(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups, float global, int search);
-void qk_encode_mxfp4(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups, int search);
+void qk_encode_nvfp4(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups, float global, int search, const float *weights, size_t columns);
+void qk_encode_mxfp4(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups, int search, const float *weights, size_t columns);
 void qk_encode_mxfp8(int isa, u8 *codes, u8 *scales, const u8 *src, int from, size_t groups);
-void qk_encode_affine(int isa, u8 *codes, u8 *scales, u8 *biases, const u8 *src, int from, int scale, int bits, int group, size_t groups, int search);
+void qk_encode_affine(int isa, u8 *codes, u8 *scales, u8 *biases, const u8 *src, int from, int scale, int bits, int group, size_t groups, int search, const float *weights, size_t columns);
 
 void qk_decode_nvfp4(int isa, float *dst, const u8 *codes, const u8 *scales, size_t groups, float global);
 void qk_decode_mxfp4(int isa, float *dst, const u8 *codes, const u8 *scales, size_t groups);

@@ -77,26 +77,27 @@ INLINE TARGET float FN(round_to)(float x, int type) {
 	return type == F16 ? FN(widen_f16)(FN(to_f16)(x)) : FN(value)((uint32_t)FN(to_bf16)(x) << 16);
 }
 
-// affine_loss is the squared error of codes picked with s and b, decoded with ds and db.
-TARGET static float FN(affine_loss)(const float *w, size_t group, float s, float b, float ds, float db, float top) {
+// affine_loss is the squared error of codes picked with s and b, decoded with ds and db, under the
+// weights h if there are some.
+TARGET static float FN(affine_loss)(const float *w, const float *h, size_t group, float s, float b, float ds, float db, float top) {
 	float sum[8] = {0};
 	for (size_t i = 0; i < group; i += 8)
 		for (size_t j = 0; j < 8; j++) {
 			float x = w[i + j];
 			float d = ((float)FN(affine_code)((x - b) / s, top) * ds + db) - x;
-			sum[j] += d * d;
+			sum[j] += h ? d * d * h[i + j] : d * d;
 		}
 	return FN(sum_lanes)(sum);
 }
 
 // search_affine tries smaller scales, and codes picked for scale and bias as stored.
-TARGET static void FN(search_affine)(float *scale, float *bias, const float *w, size_t group, float top, int type) {
+TARGET static void FN(search_affine)(float *scale, float *bias, const float *w, const float *h, size_t group, float top, int type) {
 	static const float shrink[] = {64, 62, 60, 58, 56, 54, 52, 48, 44}; // 64ths
 	float plain = FN(round_to)(*scale, type), stored = FN(round_to)(*bias, type);
-	float least = FN(affine_loss)(w, group, *scale, *bias, plain, stored, top);
+	float least = FN(affine_loss)(w, h, group, *scale, *bias, plain, stored, top);
 	for (size_t k = 0; k < sizeof shrink / sizeof *shrink; k++) {
 		float s = FN(round_to)(plain * (shrink[k] / 64), type);
-		float loss = FN(affine_loss)(w, group, s, stored, s, stored, top);
+		float loss = FN(affine_loss)(w, h, group, s, stored, s, stored, top);
 		if (loss < least) {
 			*scale = s;
 			*bias = stored;
@@ -105,8 +106,9 @@ TARGET static void FN(search_affine)(float *scale, float *bias, const float *w, 
 	}
 }
 
-TARGET static void FN(encode_affine)(u8 *restrict codes, u8 *restrict scales, u8 *restrict biases, const u8 *restrict src, int from, int scale, int bits, int group, size_t groups, int search) {
-	float w[PIECE], lo[PIECE / 32], hi[PIECE / 32], s[PIECE / 32], b[PIECE / 32];
+TARGET static void FN(encode_affine)(u8 *restrict codes, u8 *restrict scales, u8 *restrict biases, const u8 *restrict src, int from, int scale, int bits, int group, size_t groups, int search, const float *weights, size_t columns) {
+	size_t at = 0;
+	float h[PIECE], w[PIECE], lo[PIECE / 32], hi[PIECE / 32], s[PIECE / 32], b[PIECE / 32];
 	u8 c[PIECE];
 	size_t in = from == F32 ? 4 : 2, out = scale == F32 ? 4 : 2;
 	float top = (float)((1 << bits) - 1);
@@ -116,8 +118,12 @@ TARGET static void FN(encode_affine)(u8 *restrict codes, u8 *restrict scales, u8
 		FN(affine_range)(lo, hi, w, n, group);
 		for (size_t g = 0; g < n; g++)
 			FN(affine_scale)(&s[g], &b[g], lo[g], hi[g], top);
+		for (size_t i = 0; search && columns && i < n * group; i++) {
+			h[i] = weights[at];
+			at = at + 1 == columns ? 0 : at + 1;
+		}
 		for (size_t g = 0; search && g < n; g++)
-			FN(search_affine)(&s[g], &b[g], w + g * group, group, top, scale);
+			FN(search_affine)(&s[g], &b[g], w + g * group, columns ? h + g * group : NULL, group, top, scale);
 		for (size_t g = 0; g < n; g++)
 			for (size_t j = 0; j < (size_t)group; j++)
 				c[g * group + j] = FN(affine_code)((w[g * group + j] - b[g]) / s[g], top);

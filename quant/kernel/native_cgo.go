@@ -50,22 +50,22 @@ func newNative(name string, isa C.int) *Set {
 		NonFinite: func(src []byte, from Elem) int {
 			return int(C.qk_non_finite(isa, data(src), C.int(from), C.size_t(len(src)/from.Size())))
 		},
-		EncodeNVFP4: func(codes, scales, src []byte, from Elem, global float32, search bool) {
+		EncodeNVFP4: func(codes, scales, src []byte, from Elem, global float32, search Search) {
 			n := len(scales)
-			C.qk_encode_nvfp4(isa, data(codes[:8*n]), data(scales), data(src[:16*n*from.Size()]), C.int(from), C.size_t(n), C.float(global), flag(search))
+			C.qk_encode_nvfp4(isa, data(codes[:8*n]), data(scales), data(src[:16*n*from.Size()]), C.int(from), C.size_t(n), C.float(global), flag(search.On), floats(search.Columns), C.size_t(len(search.Columns)))
 		},
-		EncodeMXFP4: func(codes, scales, src []byte, from Elem, search bool) {
+		EncodeMXFP4: func(codes, scales, src []byte, from Elem, search Search) {
 			n := len(scales)
-			C.qk_encode_mxfp4(isa, data(codes[:16*n]), data(scales), data(src[:32*n*from.Size()]), C.int(from), C.size_t(n), flag(search))
+			C.qk_encode_mxfp4(isa, data(codes[:16*n]), data(scales), data(src[:32*n*from.Size()]), C.int(from), C.size_t(n), flag(search.On), floats(search.Columns), C.size_t(len(search.Columns)))
 		},
 		EncodeMXFP8: func(codes, scales, src []byte, from Elem) {
 			n := len(scales)
 			C.qk_encode_mxfp8(isa, data(codes[:32*n]), data(scales), data(src[:32*n*from.Size()]), C.int(from), C.size_t(n))
 		},
-		EncodeAffine: func(codes, scales, biases, src []byte, from, scale Elem, bits, group int, search bool) {
+		EncodeAffine: func(codes, scales, biases, src []byte, from, scale Elem, bits, group int, search Search) {
 			n := len(codes) / (group * bits / 8)
 			C.qk_encode_affine(isa, data(codes), data(scales[:n*scale.Size()]), data(biases[:n*scale.Size()]),
-				data(src[:n*group*from.Size()]), C.int(from), C.int(scale), C.int(bits), C.int(group), C.size_t(n), flag(search))
+				data(src[:n*group*from.Size()]), C.int(from), C.int(scale), C.int(bits), C.int(group), C.size_t(n), flag(search.On), floats(search.Columns), C.size_t(len(search.Columns)))
 		},
 		DecodeNVFP4: func(dst []float32, codes, scales []byte, global float32) {
 			n := len(scales)

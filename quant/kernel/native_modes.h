@@ -66,14 +66,26 @@ INLINE TARGET float FN(e2m1_error)(float x, float inv, float step) {
 	return a - ((FN(value)(q) + power) - power) * step;
 }
 
-// e2m1_losses is the squared error of each group of a piece.
-INLINE TARGET void FN(e2m1_losses)(float *restrict loss, const struct FN(pairs) *restrict p, const float *restrict inv, const float *restrict step, size_t groups, size_t pairs) {
+// weigh_pairs takes the weights of the n columns from at on, and from the first again after the last.
+TARGET static const struct FN(pairs) *FN(weigh_pairs)(struct FN(pairs) *h, const float *weights, size_t columns, size_t *at, size_t n) {
+	if (!columns)
+		return NULL;
+	for (size_t i = 0; i < n / 2; i++) {
+		h->even[i] = weights[*at];
+		h->odd[i] = weights[*at + 1];
+		*at = *at + 2 == columns ? 0 : *at + 2;
+	}
+	return h;
+}
+
+// e2m1_losses is the squared error of each group of a piece, under the weights h if there are some.
+INLINE TARGET void FN(e2m1_losses)(float *restrict loss, const struct FN(pairs) *restrict p, const struct FN(pairs) *h, const float *restrict inv, const float *restrict step, size_t groups, size_t pairs) {
 	float sq[PIECE / 2];
 	for (size_t g = 0; g < groups; g++)
 		for (size_t i = g * pairs; i < (g + 1) * pairs; i++) {
 			float a = FN(e2m1_error)(p->even[i], inv[g], step[g]);
 			float b = FN(e2m1_error)(p->odd[i], inv[g], step[g]);
-			sq[i] = a * a + b * b;
+			sq[i] = h ? a * a * h->even[i] + b * b * h->odd[i] : a * a + b * b;
 		}
 	for (size_t g = 0; g < groups; g++) {
 		float *s = sq + g * pairs;
@@ -86,7 +98,7 @@ INLINE TARGET void FN(e2m1_losses)(float *restrict loss, const struct FN(pairs) 
 INLINE TARGET float FN(nvfp4_inverse)(int32_t code, float enc) { return code ? enc / FN(from_e4m3)(code) : 0; }
 
 // try_e4m3 keeps the scale codes, delta from the plain ones, under which groups lose least.
-INLINE TARGET void FN(try_e4m3)(u8 *restrict best, float *restrict least, const u8 *restrict plain, int32_t delta, const struct FN(pairs) *restrict p, size_t groups, float global) {
+INLINE TARGET void FN(try_e4m3)(u8 *restrict best, float *restrict least, const u8 *restrict plain, int32_t delta, const struct FN(pairs) *restrict p, const struct FN(pairs) *h, size_t groups, float global) {
 	float inv[PIECE / 16], step[PIECE / 16], loss[PIECE / 16], enc = 1 / global;
 	int32_t code[PIECE / 16];
 	for (size_t g = 0; g < groups; g++) {
@@ -95,7 +107,7 @@ INLINE TARGET void FN(try_e4m3)(u8 *restrict best, float *restrict least, const 
 		inv[g] = FN(nvfp4_inverse)(code[g], enc);
 		step[g] = FN(from_e4m3)(code[g]) * global;
 	}
-	FN(e2m1_losses)(loss, p, inv, step, groups, 8);
+	FN(e2m1_losses)(loss, p, h, inv, step, groups, 8);
 	for (size_t g = 0; g < groups; g++) {
 		best[g] = loss[g] < least[g] ? code[g] : best[g];
 		least[g] = loss[g] < least[g] ? loss[g] : least[g];
@@ -103,19 +115,20 @@ INLINE TARGET void FN(try_e4m3)(u8 *restrict best, float *restrict least, const 
 }
 
 // search_e4m3 tries scales around the plain ones. A loss that is no number is never the least.
-TARGET static void FN(search_e4m3)(u8 *restrict scales, const struct FN(pairs) *restrict p, size_t groups, float global) {
+TARGET static void FN(search_e4m3)(u8 *restrict scales, const struct FN(pairs) *restrict p, const struct FN(pairs) *h, size_t groups, float global) {
 	u8 plain[PIECE / 16];
 	float least[PIECE / 16];
 	memcpy(plain, scales, groups);
 	for (size_t g = 0; g < groups; g++)
 		least[g] = FN(value)(INF);
-	FN(try_e4m3)(scales, least, plain, 0, p, groups, global);
+	FN(try_e4m3)(scales, least, plain, 0, p, h, groups, global);
 	for (int32_t delta = -2; delta <= 6; delta++)
-		FN(try_e4m3)(scales, least, plain, delta, p, groups, global);
+		FN(try_e4m3)(scales, least, plain, delta, p, h, groups, global);
 }
 
-TARGET static void FN(encode_nvfp4)(u8 *restrict codes, u8 *restrict scales, const u8 *restrict src, int from, size_t groups, float global, int search) {
-	struct FN(pairs) p;
+TARGET static void FN(encode_nvfp4)(u8 *restrict codes, u8 *restrict scales, const u8 *restrict src, int from, size_t groups, float global, int search, const float *weights, size_t columns) {
+	struct FN(pairs) p, h;
+	size_t at = 0;
 	float amax[PIECE / 16], inv[PIECE / 16], enc = 1 / global;
 	size_t size = from == F32 ? 4 : 2;
 	for (size_t n; groups; groups -= n, src += 16 * n * size, scales += n, codes += 8 * n) {
@@ -125,7 +138,7 @@ TARGET static void FN(encode_nvfp4)(u8 *restrict codes, u8 *restrict scales, con
 		for (size_t g = 0; g < n; g++)
 			scales[g] = FN(to_e4m3)(FN(bits)(amax[g] / 6 * enc) & ABS);
 		if (search)
-			FN(search_e4m3)(scales, &p, n, global);
+			FN(search_e4m3)(scales, &p, FN(weigh_pairs)(&h, weights, columns, &at, 16 * n), n, global);
 		for (size_t g = 0; g < n; g++)
 			inv[g] = FN(nvfp4_inverse)(scales[g], enc);
 		FN(pack_e2m1)(codes, &p, inv, n, 8);
@@ -144,7 +157,7 @@ INLINE TARGET void FN(mx_inverse)(float *restrict inv, const u8 *restrict scales
 }
 
 // search_e8m0 tries half the plain scales.
-TARGET static void FN(search_e8m0)(u8 *restrict scales, const struct FN(pairs) *restrict p, size_t groups) {
+TARGET static void FN(search_e8m0)(u8 *restrict scales, const struct FN(pairs) *restrict p, const struct FN(pairs) *h, size_t groups) {
 	float inv[PIECE / 32], step[PIECE / 32], plain[PIECE / 32], half[PIECE / 32];
 	u8 less[PIECE / 32];
 	for (size_t g = 0; g < groups; g++) {
@@ -152,17 +165,18 @@ TARGET static void FN(search_e8m0)(u8 *restrict scales, const struct FN(pairs) *
 		step[g] = FN(from_e8m0)(scales[g]);
 	}
 	FN(mx_inverse)(inv, scales, groups);
-	FN(e2m1_losses)(plain, p, inv, step, groups, 16);
+	FN(e2m1_losses)(plain, p, h, inv, step, groups, 16);
 	for (size_t g = 0; g < groups; g++)
 		step[g] = FN(from_e8m0)(less[g]);
 	FN(mx_inverse)(inv, less, groups);
-	FN(e2m1_losses)(half, p, inv, step, groups, 16);
+	FN(e2m1_losses)(half, p, h, inv, step, groups, 16);
 	for (size_t g = 0; g < groups; g++)
 		scales[g] = half[g] < plain[g] ? less[g] : scales[g];
 }
 
-TARGET static void FN(encode_mxfp4)(u8 *restrict codes, u8 *restrict scales, const u8 *restrict src, int from, size_t groups, int search) {
-	struct FN(pairs) p;
+TARGET static void FN(encode_mxfp4)(u8 *restrict codes, u8 *restrict scales, const u8 *restrict src, int from, size_t groups, int search, const float *weights, size_t columns) {
+	struct FN(pairs) p, h;
+	size_t at = 0;
 	float amax[PIECE / 32], inv[PIECE / 32];
 	size_t size = from == F32 ? 4 : 2;
 	for (size_t n; groups; groups -= n, src += 32 * n * size, scales += n, codes += 16 * n) {
@@ -171,7 +185,7 @@ TARGET static void FN(encode_mxfp4)(u8 *restrict codes, u8 *restrict scales, con
 		FN(max_pairs)(amax, &p, n, 16);
 		FN(mx_scales)(scales, amax, n, 6);
 		if (search)
-			FN(search_e8m0)(scales, &p, n);
+			FN(search_e8m0)(scales, &p, FN(weigh_pairs)(&h, weights, columns, &at, 32 * n), n);
 		FN(mx_inverse)(inv, scales, n);
 		FN(pack_e2m1)(codes, &p, inv, n, 16);
 	}

@@ -8,15 +8,15 @@ const nvfp4Group = 16
 
 // encodeNVFP4Ref is the definition. src holds 16*len(scales) elements, codes 8*len(scales) bytes.
 // Decoding multiplies by global, which is positive and has a finite reciprocal: 1 for none.
-func encodeNVFP4Ref(codes, scales, src []byte, from Elem, global float32, search bool) {
+func encodeNVFP4Ref(codes, scales, src []byte, from Elem, global float32, search Search) {
 	var w [nvfp4Group]float32
 	enc := 1 / global
 	for g := range scales {
 		widenRef(w[:], src[g*nvfp4Group*from.Size():], from)
 		s := float32(maxAbs(w[:])/6) * enc
 		code := e4m3Magnitude(math.Float32bits(s) & absMask)
-		if search {
-			code = searchE4M3(w[:], code, global)
+		if search.On {
+			code = searchE4M3(w[:], search.at(g, nvfp4Group), code, global)
 		}
 		scales[g] = code
 		packE2M1(codes[g*nvfp4Group/2:], w[:], nvfp4Inverse(code, enc))

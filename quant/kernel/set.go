@@ -13,17 +13,17 @@ type Set struct {
 	// NonFinite counts NaN and infinities among the elements of src.
 	NonFinite func(src []byte, from Elem) int
 
-	// With search, encoders try scales beside the plain one and keep the least squared error.
+	// Where a search is on, encoders try scales beside the plain one and keep the least squared error.
 
 	// EncodeNVFP4 fills len(scales) groups of 16: codes 8 bytes each, src 16 elements each. Decoding
 	// multiplies by global: positive, with a finite reciprocal, 1 for none.
-	EncodeNVFP4 func(codes, scales, src []byte, from Elem, global float32, search bool)
+	EncodeNVFP4 func(codes, scales, src []byte, from Elem, global float32, search Search)
 	// EncodeMXFP4 fills len(scales) groups of 32: codes 16 bytes each, src 32 elements each.
-	EncodeMXFP4 func(codes, scales, src []byte, from Elem, search bool)
+	EncodeMXFP4 func(codes, scales, src []byte, from Elem, search Search)
 	// EncodeMXFP8 fills len(scales) groups of 32: codes 32 bytes each, src 32 elements each.
 	EncodeMXFP8 func(codes, scales, src []byte, from Elem)
 	// EncodeAffine fills as many groups as codes holds; scales and biases are of type scale.
-	EncodeAffine func(codes, scales, biases, src []byte, from, scale Elem, bits, group int, search bool)
+	EncodeAffine func(codes, scales, biases, src []byte, from, scale Elem, bits, group int, search Search)
 
 	// DecodeNVFP4 writes len(scales) groups of 16, every value times global.
 	DecodeNVFP4 func(dst []float32, codes, scales []byte, global float32)

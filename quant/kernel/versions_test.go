@@ -103,27 +103,60 @@ func encoders() []encoder {
 		return func(_ Elem, n int) []int { return []int{n * bits * group / 8, n} }
 	}
 	list := []encoder{
-		{"nvfp4", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeNVFP4(o[0], o[1], src, from, 1, false) }},
-		{"nvfp4-search", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeNVFP4(o[0], o[1], src, from, 1, true) }},
-		{"nvfp4-global", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) {
-			s.EncodeNVFP4(o[0], o[1], src, from, 7.3e-5, false)
+		{"nvfp4", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeNVFP4(o[0], o[1], src, from, 1, Search{}) }},
+		{"nvfp4-search", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) {
+			s.EncodeNVFP4(o[0], o[1], src, from, 1, Search{On: true})
 		}},
-		{"nvfp4-global-search", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeNVFP4(o[0], o[1], src, from, 7.3e-5, true) }},
-		{"mxfp4", 32, fp(4, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeMXFP4(o[0], o[1], src, from, false) }},
-		{"mxfp4-search", 32, fp(4, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeMXFP4(o[0], o[1], src, from, true) }},
+		{"nvfp4-global", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) {
+			s.EncodeNVFP4(o[0], o[1], src, from, 7.3e-5, Search{})
+		}},
+		{"nvfp4-global-search", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) {
+			s.EncodeNVFP4(o[0], o[1], src, from, 7.3e-5, Search{On: true})
+		}},
+		{"mxfp4", 32, fp(4, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeMXFP4(o[0], o[1], src, from, Search{}) }},
+		{"mxfp4-search", 32, fp(4, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) {
+			s.EncodeMXFP4(o[0], o[1], src, from, Search{On: true})
+		}},
+		{"nvfp4-weighted-search", 16, fp(4, 16), func(s *Set, o [][]byte, src []byte, from, _ Elem) {
+			s.EncodeNVFP4(o[0], o[1], src, from, 7.3e-5, Search{true, columnWeights(48)})
+		}},
+		{"mxfp4-weighted-search", 32, fp(4, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) {
+			s.EncodeMXFP4(o[0], o[1], src, from, Search{true, columnWeights(96)})
+		}},
 		{"mxfp8", 32, fp(8, 32), func(s *Set, o [][]byte, src []byte, from, _ Elem) { s.EncodeMXFP8(o[0], o[1], src, from) }},
 	}
 	for _, bits := range affineBits {
 		for _, group := range []int{32, 64, 128} {
-			list = append(list, affineEncoder(bits, group, false), affineEncoder(bits, group, true))
+			weighted := Search{true, columnWeights(3 * group)}
+			list = append(list, affineEncoder(bits, group, Search{}), affineEncoder(bits, group, Search{On: true}), affineEncoder(bits, group, weighted))
 		}
 	}
 	return list
 }
 
-func affineEncoder(bits, group int, search bool) encoder {
+// columnWeights are weights of n columns: of an ordinary spread, with zeros and extremes among them.
+func columnWeights(n int) []float32 {
+	rng := rand.New(rand.NewPCG(uint64(n), 5))
+	h := make([]float32, n)
+	for i := range h {
+		h[i] = float32(math.Exp(2 * rng.NormFloat64()))
+		if i%11 == 4 {
+			h[i] = []float32{0, 1e30, 0x1p-140, math.MaxFloat32}[i/11%4]
+		}
+	}
+	return h
+}
+
+func affineEncoder(bits, group int, search Search) encoder {
+	name := "affine"
+	if search.On {
+		name = "search-affine"
+	}
+	if search.Columns != nil {
+		name = "weighted-search-affine"
+	}
 	return encoder{
-		map[bool]string{false: "affine", true: "search-affine"}[search] + fmt.Sprintf("%d-g%d", bits, group), group,
+		name + fmt.Sprintf("%d-g%d", bits, group), group,
 		func(scale Elem, n int) []int {
 			return []int{n * bits * group / 8, n * scale.Size(), n * scale.Size()}
 		},

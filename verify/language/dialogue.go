@@ -36,14 +36,19 @@ func (l *Language) Encode(name, text string, most int) ([]int, error) {
 	return ids[:min(len(ids), most)], nil
 }
 
-// Dialogue is the built-in text in the model's chat form: each question as the template opens an
-// answer to it, without thinking, then the answer and the end of the turn.
+// Dialogue is the built-in text in the model's chat form.
 func (l *Language) Dialogue(ctx context.Context) (string, error) {
+	return l.Conversations(ctx, dialogueFile)
+}
+
+// Conversations is a file of questions and answers of ours (YAML) in the model's chat form: each question
+// as the template opens an answer to it, without thinking, then the answer and the end of the turn.
+func (l *Language) Conversations(ctx context.Context, file []byte) (string, error) {
 	if l.Template == nil {
 		return "", chat.ErrNoTemplate
 	}
 	var turns []struct{ Prompt, Answer string }
-	if err := yaml.Unmarshal(dialogueFile, &turns); err != nil {
+	if err := yaml.Unmarshal(file, &turns); err != nil {
 		return "", fmt.Errorf("built-in dialogue: %w", err)
 	}
 	var text strings.Builder

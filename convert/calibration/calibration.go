@@ -1,0 +1,178 @@
+package calibration
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// ErrCalibration marks a file that is no calibration, is damaged, or is that of another model.
+var ErrCalibration = errors.New("calibration refused")
+
+// Calibration is what was seen of a model's inputs.
+type Calibration struct {
+	Model   string    // that was run, for people
+	Text    string    // what was read: the digests of the texts, joined by a comma
+	Tokens  int64     // of the text
+	Norm    []float32 // gains of the model's last norm, by which a model is known again
+	Tensors []Tensor  // by name
+	Digest  string    // of the file, "sha256:…"; "" before it is written
+	File    string    // where it was read from, for errors
+}
+
+// Tensor is what goes into one tensor's rows. A plain matrix is one expert.
+type Tensor struct {
+	Name string    // the body's, without a prefix: "layers.3.self_attn.q_proj.weight"
+	In   int       // columns
+	Rows []int64   // of input that were seen, by expert
+	Mean []float32 // of the squares of each column, [experts, In]; 0 of an expert that was never chosen
+}
+
+// New makes the moments of a tensor from sums of squares, by expert.
+func New(name string, in int, rows []int64, sums [][]float64) Tensor {
+	t := Tensor{Name: name, In: in, Rows: slices.Clone(rows)}
+	for e, sum := range sums {
+		for _, s := range sum {
+			t.Mean = append(t.Mean, float32(s/float64(max(rows[e], 1))))
+		}
+	}
+	return t
+}
+
+// Sort puts tensors in the order of a file.
+func (c *Calibration) Sort() {
+	slices.SortFunc(c.Tensors, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// Find is the tensor of a name.
+func (c *Calibration) Find(name string) (Tensor, bool) {
+	i, ok := slices.BinarySearchFunc(c.Tensors, name, func(t Tensor, name string) int { return strings.Compare(t.Name, name) })
+	if !ok {
+		return Tensor{}, false
+	}
+	return c.Tensors[i], true
+}
+
+// Unchosen counts the experts that the text never chose, and all of them.
+func (c *Calibration) Unchosen() (never, all int) {
+	for _, t := range c.Tensors {
+		if len(t.Rows) < 2 {
+			continue
+		}
+		for _, n := range t.Rows {
+			all++
+			if n == 0 {
+				never++
+			}
+		}
+	}
+	return never, all
+}
+
+// check holds a calibration to what any has: numbers that are finite and not negative, as many as its shapes
+// say, names that come once.
+func (c *Calibration) check() error {
+	if len(c.Tensors) == 0 {
+		return errors.New("it holds no tensors")
+	}
+	if len(c.Norm) == 0 {
+		return errors.New("it does not say of which model it is: it has no norm")
+	}
+	if i := slices.IndexFunc(c.Norm, bad); i >= 0 {
+		return fmt.Errorf("its norm has the value %g", c.Norm[i])
+	}
+	if c.Tokens < 0 {
+		return fmt.Errorf("it is of %d tokens", c.Tokens)
+	}
+	for i, t := range c.Tensors {
+		if i > 0 && t.Name == c.Tensors[i-1].Name {
+			return fmt.Errorf("tensor %s is there twice", t.Name)
+		}
+		if err := t.check(); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+func (t Tensor) check() error {
+	if t.In <= 0 || len(t.Rows) == 0 || len(t.Mean)%t.In != 0 || len(t.Mean)/t.In != len(t.Rows) {
+		return fmt.Errorf("%d numbers are not %d columns of %d experts", len(t.Mean), t.In, len(t.Rows))
+	}
+	for e, n := range t.Rows {
+		if n < 0 {
+			return fmt.Errorf("expert %d was chosen %d times", e, n)
+		}
+	}
+	for i, x := range t.Mean {
+		if bad(x) || x < 0 {
+			return fmt.Errorf("the mean square of column %d is %g", i%t.In, x)
+		}
+	}
+	return nil
+}
+
+func bad(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }
+
+// Join is the calibration of all texts together, in whatever order: means by how many rows they are of. Parts
+// of different models, and of differently stored ones, are refused.
+func Join(parts ...*Calibration) (*Calibration, error) {
+	if len(parts) == 0 {
+		return nil, fmt.Errorf("%w: there is nothing to join", ErrCalibration)
+	}
+	parts = slices.Clone(parts)
+	slices.SortStableFunc(parts, func(a, b *Calibration) int { // sums of floats have an order
+		return cmp.Or(strings.Compare(a.Text, b.Text), strings.Compare(a.Digest, b.Digest))
+	})
+	first := parts[0]
+	all := &Calibration{Model: first.Model, Norm: first.Norm}
+	var texts []string
+	for _, p := range parts {
+		if err := first.sameModel(p); err != nil {
+			return nil, err
+		}
+		all.Tokens += p.Tokens
+		texts = append(texts, strings.Split(p.Text, ",")...)
+	}
+	slices.Sort(texts)
+	all.Text = strings.Join(texts, ",")
+	for i := range first.Tensors {
+		var same []Tensor
+		for _, p := range parts {
+			same = append(same, p.Tensors[i])
+		}
+		all.Tensors = append(all.Tensors, join(same))
+	}
+	return all, nil
+}
+
+// sameModel refuses another model's calibration.
+func (c *Calibration) sameModel(o *Calibration) error {
+	same := func(a, b Tensor) bool { return a.Name == b.Name && a.In == b.In && len(a.Rows) == len(b.Rows) }
+	if !c.isNorm(o.Norm) || !slices.EqualFunc(c.Tensors, o.Tensors, same) {
+		return fmt.Errorf("%w: %s is of %s, and %s of another model, %s", ErrCalibration,
+			cmp.Or(c.File, "the first"), c.Model, cmp.Or(o.File, "the other"), o.Model)
+	}
+	return nil
+}
+
+// join adds the moments of one tensor over parts.
+func join(parts []Tensor) Tensor {
+	t := Tensor{Name: parts[0].Name, In: parts[0].In, Rows: make([]int64, len(parts[0].Rows)), Mean: make([]float32, len(parts[0].Mean))}
+	for e := range t.Rows {
+		for _, p := range parts {
+			t.Rows[e] += p.Rows[e]
+		}
+		for i := e * t.In; i < (e+1)*t.In; i++ {
+			sum := 0.0
+			for _, p := range parts {
+				sum += float64(p.Mean[i]) * float64(p.Rows[e])
+			}
+			t.Mean[i] = float32(sum / float64(max(t.Rows[e], 1)))
+		}
+	}
+	return t
+}

@@ -1,0 +1,223 @@
+package calibration
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"qimport/convert/safetensors"
+	"qimport/convert/source"
+	"qimport/quant"
+)
+
+// two is a calibration of a matrix and of a stack of two experts, one of which was never chosen.
+func two() *Calibration {
+	return &Calibration{Model: "tiny", Text: "sha256:aa", Tokens: 5, Norm: []float32{1, 1.5}, Tensors: []Tensor{
+		New("layers.0.a.weight", 2, []int64{5}, [][]float64{{10, 20}}),
+		New("layers.0.experts.up_proj", 2, []int64{4, 0}, [][]float64{{4, 8}, {0, 0}}),
+	}}
+}
+
+func written(t *testing.T, c *Calibration) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.safetensors")
+	if err := c.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestRoundTrip: what is written is what is read, and the same again has the same digest.
+func TestRoundTrip(t *testing.T) {
+	c := two()
+	path := written(t, c)
+	got, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Digest != c.Digest || got.Model != "tiny" || got.Text != "sha256:aa" || got.Tokens != 5 || !slices.Equal(got.Norm, c.Norm) || len(got.Tensors) != 2 {
+		t.Fatalf("%+v", got)
+	}
+	stack, ok := got.Find("layers.0.experts.up_proj")
+	if !ok || !slices.Equal(stack.Rows, []int64{4, 0}) || !slices.Equal(stack.Mean, []float32{1, 2, 0, 0}) || stack.In != 2 {
+		t.Errorf("%+v", stack)
+	}
+	if never, all := got.Unchosen(); never != 1 || all != 2 {
+		t.Errorf("%d of %d experts were never chosen", never, all)
+	}
+	again := two()
+	if written(t, again); again.Digest != c.Digest {
+		t.Error("the same calibration has another digest")
+	}
+}
+
+// TestWeights: an expert is weighed by its own rows, one that was never chosen by those of all; the least
+// is a hundredth of the mean.
+func TestWeights(t *testing.T) {
+	c := two()
+	w, err := c.Weights("layers.0.experts.up_proj", 2, 2)
+	if err != nil || !slices.Equal(w, []float32{1.015, 2.015, 1.015, 2.015}) {
+		t.Errorf("%v, %v", w, err)
+	}
+	c.Tensors[1].Mean = []float32{0, 4, 0, 0}
+	if w, err = c.Weights("layers.0.experts.up_proj", 2, 2); err != nil || w[0] != 0.02 {
+		t.Errorf("a column that was never excited weighs %v, %v", w, err)
+	}
+	if w, err := c.Weights("layers.9.b.weight", 1, 2); w != nil || err != nil {
+		t.Errorf("of a tensor that was not seen: %v, %v", w, err)
+	}
+	for _, shape := range [][2]int{{1, 2}, {2, 4}} {
+		if _, err := c.Weights("layers.0.experts.up_proj", shape[0], shape[1]); !errors.Is(err, ErrCalibration) || !strings.Contains(err.Error(), "of tiny") {
+			t.Errorf("%v: %v", shape, err)
+		}
+	}
+}
+
+// TestJoin: means are those of all rows together, whatever the order; another model's are refused, by name.
+func TestJoin(t *testing.T) {
+	a, b := two(), two()
+	b.Text, b.Tensors[0] = "sha256:bb", New("layers.0.a.weight", 2, []int64{15}, [][]float64{{90, 0}})
+	one, err := Join(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Join(b, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := one.Tensors[0]; m.Rows[0] != 20 || !slices.Equal(m.Mean, []float32{5, 1}) || one.Tokens != 10 || one.Text != "sha256:aa,sha256:bb" {
+		t.Errorf("%+v", one)
+	}
+	written(t, one)
+	if written(t, other); one.Digest != other.Digest {
+		t.Error("the order of the parts is in the bytes")
+	}
+	b.Model, b.Norm = "elsewhere", []float32{1, 1.6}
+	if _, err := Join(a, b); !errors.Is(err, ErrCalibration) || !strings.Contains(err.Error(), "another model, elsewhere") {
+		t.Errorf("joins two models: %v", err)
+	}
+	b.Norm, b.Tensors = a.Norm, b.Tensors[:1]
+	if _, err := Join(a, b); !errors.Is(err, ErrCalibration) {
+		t.Errorf("joins files of different tensors: %v", err)
+	}
+}
+
+// TestCheckModel knows a model again by its last norm, in either form, and names the one that was run.
+func TestCheckModel(t *testing.T) {
+	for _, dir := range []string{"qwen3.5-bf16", "qwen3.5-moe-4bit"} {
+		src, err := source.OpenDir("../../testdata/" + dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		c := two()
+		if c.Norm, err = NormOf(src); err != nil || len(c.Norm) != src.Inventory().Config.HiddenSize {
+			t.Fatalf("%d gains, %v", len(c.Norm), err)
+		}
+		if err := c.CheckModel(src); err != nil {
+			t.Error(err)
+		}
+		c.Norm[3] += 0.1
+		if err := c.CheckModel(src); !errors.Is(err, ErrCalibration) || !strings.Contains(err.Error(), "another model, tiny") {
+			t.Errorf("takes another model's: %v", err)
+		}
+	}
+}
+
+// TestRefuse damages a file in every way that is told apart.
+func TestRefuse(t *testing.T) {
+	nan := float32(math.NaN())
+	for want, damage := range map[string]func(*Calibration){
+		"mean square of column 1": func(c *Calibration) { c.Tensors[0].Mean[1] = -1 },
+		"column 0 is NaN":         func(c *Calibration) { c.Tensors[0].Mean[0] = nan },
+		"column 1 is +Inf":        func(c *Calibration) { c.Tensors[1].Mean[3] = float32(math.Inf(1)) },
+		"chosen -3 times":         func(c *Calibration) { c.Tensors[1].Rows[1] = -3 },
+		"are not 2 columns of":    func(c *Calibration) { c.Tensors[1].Rows = c.Tensors[1].Rows[:1] },
+		"has no norm":             func(c *Calibration) { c.Norm = nil },
+		"its norm has the value":  func(c *Calibration) { c.Norm[1] = nan },
+		"of -1 tokens":            func(c *Calibration) { c.Tokens = -1 },
+		"holds no tensors":        func(c *Calibration) { c.Tensors = nil },
+		"is there twice":          func(c *Calibration) { c.Tensors[1].Name = c.Tensors[0].Name },
+	} {
+		c := two()
+		damage(c)
+		if err := c.check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+		path := filepath.Join(t.TempDir(), "c.safetensors")
+		if err := c.Write(path); err == nil {
+			t.Errorf("%q: it is written", want)
+		}
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%q: something is left of it", want)
+		}
+	}
+	for want, file := range map[string][]byte{
+		"cut short":                 raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.F32)[:40],
+		"no calibration of version": raw(t, map[string]string{"format": "pt"}, "norm", quant.F32),
+		"no number":                 raw(t, map[string]string{"calibration": "1"}, "norm", quant.F32),
+		"which no calibration has":  raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "model.norm.weight", quant.F32),
+		"\"norm\", BF16":            raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.BF16),
+		"rows and no means":         raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.rows", quant.I64),
+		"are not 2 columns of 0":    raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.mean_square", quant.F32),
+	} {
+		if _, err := Parse(file); !errors.Is(err, ErrCalibration) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
+
+// raw is a file of the norm and, beside it, of one entry of two elements.
+func raw(t testing.TB, metadata map[string]string, name string, d quant.Dtype) []byte {
+	t.Helper()
+	entries := []safetensors.Tensor{{Name: name, Dtype: d, Shape: []int{2}}}
+	if name != normName {
+		entries = append(entries, safetensors.Tensor{Name: normName, Dtype: quant.F32, Shape: []int{2}})
+	}
+	h, err := safetensors.New(metadata, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(h.Append(nil), make([]byte, h.DataBytes())...)
+}
+
+// FuzzParse: nothing panics, every rejection is ErrCalibration, and what is accepted gives weights and is
+// written back to a file that reads the same.
+func FuzzParse(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "c.safetensors")
+	if err := two().Write(path); err != nil {
+		f.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add(raw(f, map[string]string{"calibration": "1", "tokens": "5"}, "a.rows", quant.I64))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := Parse(b)
+		if err != nil {
+			if !errors.Is(err, ErrCalibration) {
+				t.Fatalf("rejected without saying so: %v", err)
+			}
+			return
+		}
+		for _, tensor := range c.Tensors {
+			w, err := c.Weights(tensor.Name, len(tensor.Rows), tensor.In)
+			if err != nil || slices.ContainsFunc(w, func(x float32) bool { return bad(x) || x < 0 }) {
+				t.Fatalf("weights %v, %v", w, err)
+			}
+		}
+		path := filepath.Join(t.TempDir(), "c")
+		if err := c.Write(path); err != nil {
+			t.Fatalf("accepted what it cannot write back: %v", err)
+		}
+		if again, err := Read(path); err != nil || len(again.Tensors) != len(c.Tensors) {
+			t.Fatalf("reads back %v, %v", again, err)
+		}
+	})
+}

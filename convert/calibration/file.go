@@ -1,0 +1,192 @@
+package calibration
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"qimport/convert/safetensors"
+	"qimport/internal/untrusted"
+	"qimport/quant"
+)
+
+// A calibration is a safetensors file, so that other programs can read it:
+//
+//	NAME.mean_square  F32 [in] or [experts, in]  the mean of the squares of each column of the input
+//	NAME.rows         I64 [1] or [experts]       how many rows of input that is: how often an expert was chosen
+//	norm              F32 [hidden]               gains of the model's last norm
+//
+// Its metadata hold "calibration" (the version, 1), "model", "text" and "tokens".
+const (
+	version    = "1"
+	meanSuffix = ".mean_square"
+	rowsSuffix = ".rows"
+	normName   = "norm"
+)
+
+// maxFile bounds a file, in bytes: that of a model of 397 billion parameters, with 60 times 512 experts,
+// has 0.8 GB.
+const maxFile = 2 << 30
+
+// Read reads a file.
+func Read(path string) (*Calibration, error) {
+	b, err := untrusted.ReadFile(path, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c.File = path
+	return c, nil
+}
+
+// Parse reads the bytes of a file. Every error is ErrCalibration.
+func Parse(b []byte) (*Calibration, error) {
+	h, err := safetensors.ParseHeader(b, int64(len(b)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCalibration, err)
+	}
+	c, err := parse(h, b[h.DataStart:])
+	if err == nil {
+		err = c.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCalibration, err)
+	}
+	c.Digest = digest(b)
+	return c, nil
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func parse(h safetensors.Header, data []byte) (*Calibration, error) {
+	if v := h.Metadata["calibration"]; v != version {
+		return nil, fmt.Errorf("it is no calibration of version %s (its metadata say %.20q)", version, v)
+	}
+	c := &Calibration{Model: untrusted.Text(h.Metadata["model"]), Text: h.Metadata["text"]}
+	var err error
+	if c.Tokens, err = strconv.ParseInt(h.Metadata["tokens"], 10, 64); err != nil {
+		return nil, fmt.Errorf("its tokens are %.20q, no number", h.Metadata["tokens"])
+	}
+	rows := map[string][]int64{}
+	for _, t := range h.Tensors {
+		part := data[t.Begin:t.End]
+		switch name, isRows := strings.CutSuffix(t.Name, rowsSuffix); {
+		case t.Name == normName && t.Dtype == quant.F32 && len(t.Shape) == 1:
+			c.Norm = floats(part)
+		case isRows && t.Dtype == quant.I64 && len(t.Shape) == 1:
+			rows[name] = integers(part)
+		case strings.HasSuffix(t.Name, meanSuffix) && t.Dtype == quant.F32 && (len(t.Shape) == 1 || len(t.Shape) == 2):
+			c.Tensors = append(c.Tensors, Tensor{Name: strings.TrimSuffix(t.Name, meanSuffix), In: quant.Columns(t.Shape), Mean: floats(part)})
+		default:
+			return nil, fmt.Errorf("it has a tensor %.200q, %s %v, which no calibration has", t.Name, t.Dtype, t.Shape)
+		}
+	}
+	for i := range c.Tensors {
+		t := &c.Tensors[i]
+		t.Rows = rows[t.Name]
+		delete(rows, t.Name)
+	}
+	for name := range rows {
+		return nil, fmt.Errorf("%.200q has rows and no means", name)
+	}
+	c.Sort()
+	return c, nil
+}
+
+func floats(b []byte) []float32 {
+	out := make([]float32, len(b)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return out
+}
+
+func integers(b []byte) []int64 {
+	out := make([]int64, len(b)/8)
+	for i := range out {
+		out[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	return out
+}
+
+// Write puts the file in place, whole or not at all, and notes its digest.
+func (c *Calibration) Write(path string) error {
+	h, err := c.header()
+	if err != nil {
+		return err
+	}
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
+	if err != nil {
+		return fmt.Errorf("calibration %s: %w", filepath.Base(path), err)
+	}
+	defer func() { _ = f.Cleanup() }() // after the file is in place it does nothing
+	sum := sha256.New()
+	if err := c.write(io.MultiWriter(f, sum), h); err != nil {
+		return err
+	}
+	c.Digest, c.File = "sha256:"+hex.EncodeToString(sum.Sum(nil)), path
+	return f.CloseAtomicallyReplace()
+}
+
+func (c *Calibration) header() (safetensors.Header, error) {
+	c.Sort()
+	if err := c.check(); err != nil {
+		return safetensors.Header{}, fmt.Errorf("calibration: %w", err)
+	}
+	all := []safetensors.Tensor{{Name: normName, Dtype: quant.F32, Shape: []int{len(c.Norm)}}}
+	for _, t := range c.Tensors {
+		shape := []int{t.In}
+		if len(t.Rows) > 1 {
+			shape = []int{len(t.Rows), t.In}
+		}
+		all = append(all, safetensors.Tensor{Name: t.Name + meanSuffix, Dtype: quant.F32, Shape: shape},
+			safetensors.Tensor{Name: t.Name + rowsSuffix, Dtype: quant.I64, Shape: []int{len(t.Rows)}})
+	}
+	return safetensors.New(map[string]string{
+		"calibration": version, "model": c.Model, "text": c.Text, "tokens": strconv.FormatInt(c.Tokens, 10),
+	}, all)
+}
+
+// write writes the arrays in the header's order.
+func (c *Calibration) write(w io.Writer, h safetensors.Header) error {
+	if _, err := w.Write(h.Append(nil)); err != nil {
+		return err
+	}
+	for _, entry := range h.Tensors {
+		if _, err := w.Write(c.bytes(entry.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bytes is the data of one entry.
+func (c *Calibration) bytes(entry string) []byte {
+	if entry == normName {
+		return quant.Float32s(c.Norm).Data
+	}
+	if name, ok := strings.CutSuffix(entry, meanSuffix); ok {
+		t, _ := c.Find(name)
+		return quant.Float32s(t.Mean).Data
+	}
+	t, _ := c.Find(strings.TrimSuffix(entry, rowsSuffix))
+	var b []byte
+	for _, n := range t.Rows {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	}
+	return b
+}
