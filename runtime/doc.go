@@ -14,6 +14,9 @@ import (
 type Weights interface {
 	// NormForm says whether the norms hold w or 1+w, and with it the axes of conv1d.
 	NormForm() arch.NormForm
+	// HeadForm is NormForm of the multi-token-prediction head, whose norms may be of another form than the
+	// text model's; plain where there is none, or it cannot be told.
+	HeadForm() arch.NormForm
 	// Names lists the logical tensors: "….q_proj.weight", "….experts.gate_up_proj".
 	Names() []string
 	// Pieces lends a tensor as it lies: whole, or, of a stack whose experts lie one by one, each of

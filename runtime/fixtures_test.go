@@ -45,6 +45,7 @@ func TestFixtures(t *testing.T) {
 type asConverted struct{ *source.Source }
 
 func (asConverted) NormForm() arch.NormForm { return arch.NormsShifted }
+func (asConverted) HeadForm() arch.NormForm { return arch.NormsShifted }
 
 func (w asConverted) Pieces(name string) ([]quant.Tensor, error) {
 	t, err := w.converted(name)

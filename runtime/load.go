@@ -34,6 +34,7 @@ type Model struct {
 	decoder    *model.Decoder
 	checkpoint *model.Checkpoint
 	eyes       eyes
+	head       head
 	faults     int   // pages of mapped files that were gone before this model ran
 	lost       error // what its own weights were found to be; nothing is computed from then on
 	closers    []io.Closer
@@ -188,6 +189,7 @@ func freeArrays(params []*layer.Param) {
 // Close frees the model. Sessions of it must be closed before.
 func (m *Model) Close() {
 	m.eyes.close()
+	m.head.close()
 	if m.decoder != nil {
 		m.freeParams()
 		for _, p := range m.decoder.Mapped() {

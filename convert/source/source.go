@@ -39,6 +39,9 @@ func (s *Source) Names() []string {
 // NormForm says whether the norms hold w or 1+w, and with it the axes of conv1d.
 func (s *Source) NormForm() arch.NormForm { return s.inv.NormForm }
 
+// HeadForm is NormForm of the multi-token-prediction head; plain where there is none, or it cannot be told.
+func (s *Source) HeadForm() arch.NormForm { return s.inv.HeadForm }
+
 // readGlobal turns global scales of any convention into factors.
 func readGlobal(kind Global, b []byte) ([]float32, error) {
 	var factors []float32

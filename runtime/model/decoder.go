@@ -37,6 +37,7 @@ type Decoder struct {
 	Norm      *layer.Norm
 	Head      *layer.Linear
 	rotary    *layer.Rotary
+	compute   layer.Compute
 	tied      bool
 }
 
@@ -47,8 +48,8 @@ func (b *builder) decoder() *Decoder {
 	const head = "lm_head.weight"
 	d := &Decoder{
 		Norm:   b.norm("norm", c.HiddenSize),
-		rotary: b.rotary,
-		tied:   c.Output == arch.HeadTied || !b.has(head),
+		rotary: b.rotary, compute: b.compute,
+		tied: c.Output == arch.HeadTied || !b.has(head),
 	}
 	table := b.matrix("embed_tokens", c.VocabSize, c.HiddenSize)
 	d.Embedding = layer.NewEmbedding(b.compute, table, d.tied)
@@ -129,13 +130,22 @@ func (d *Decoder) Embed(s *mlx.Scope, ids *mlx.Array, sight Sight) *mlx.Array {
 
 // Block runs states [B, T, H] through one block and its cache.
 func (d *Decoder) Block(s *mlx.Scope, i int, x *mlx.Array, cache *layer.Cache, sight Sight) *mlx.Array {
-	b := d.Blocks[i]
 	sight.prepare(cache)
-	x = s.Only(func(s *mlx.Scope) *mlx.Array {
+	x = d.Blocks[i].mix(s, x, cache)
+	return s.Only(func(s *mlx.Scope) *mlx.Array { return sight.deepen(s, i, d.Blocks[i].feed(s, x)) })
+}
+
+// mix is the first half of a block.
+func (b Block) mix(s *mlx.Scope, x *mlx.Array, cache *layer.Cache) *mlx.Array {
+	return s.Only(func(s *mlx.Scope) *mlx.Array {
 		return s.Add(x, b.Mixer.Forward(s, b.MixerNorm.Apply(s, x), cache))
 	})
+}
+
+// feed is the second half of a block.
+func (b Block) feed(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 	return s.Only(func(s *mlx.Scope) *mlx.Array {
-		return sight.deepen(s, i, s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x))))
+		return s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x)))
 	})
 }
 

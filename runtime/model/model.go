@@ -16,6 +16,7 @@ import (
 // Weights is what Open reads tensors through; see runtime.Weights.
 type Weights interface {
 	NormForm() arch.NormForm
+	HeadForm() arch.NormForm
 	Names() []string
 	Pieces(name string) ([]quant.Tensor, error)
 }

@@ -38,6 +38,7 @@ type stored struct {
 }
 
 func (s stored) NormForm() arch.NormForm { return s.norms }
+func (s stored) HeadForm() arch.NormForm { return s.norms }
 
 // raw is a checkpoint as a release has it, plain one of a family whose norms have one form.
 func raw(s shapes) stored   { return stored{s, arch.NormsRaw} }
