@@ -7,8 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"qimport/arch"
+	"qimport/convert/source"
+	"qimport/quant"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
 	"qimport/runtime/model"
@@ -112,6 +116,82 @@ func TestHeadOverSlices(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// converted is a checkpoint of the release's form with the text model in MLX's form, and the head in either.
+// Norms are in float32, where nothing of them is lost.
+type converted struct {
+	*source.Source
+	head arch.NormForm
+}
+
+func (converted) NormForm() arch.NormForm   { return arch.NormsShifted }
+func (w converted) HeadForm() arch.NormForm { return w.head }
+
+func (w converted) Pieces(name string) ([]quant.Tensor, error) {
+	body := arch.Body(name)
+	form := arch.NormsShifted
+	if arch.IsMTP(body) {
+		form = w.head
+	}
+	switch {
+	case strings.HasSuffix(name, "conv1d.weight"):
+		t, err := w.Load(name)
+		t.Shape = []int{t.Shape[0], t.Shape[2], 1}
+		return []quant.Tensor{t}, err
+	case !arch.ZeroCentred(body) || form == arch.NormsRaw:
+		return w.Source.Pieces(name)
+	}
+	t, err := w.Load(name)
+	if err != nil {
+		return nil, err
+	}
+	f := make([]float32, quant.Elements(t.Shape))
+	if err := t.Decode(f, 0); err != nil {
+		return nil, err
+	}
+	for i := range f {
+		f[i]++
+	}
+	out := quant.Tensor{Shape: t.Shape, Format: quant.FormatF32, Data: make([]byte, 4*len(f))}
+	return []quant.Tensor{out}, quant.FromFloat32(out.Data, quant.F32, f)
+}
+
+// TestHeadBesideConverted: beside a converted text model, a head in either form says what it says in the
+// release.
+func TestHeadBesideConverted(t *testing.T) {
+	const name = "tiny-qwen3.5-vl-moe"
+	r := readHead(t, name)
+	rows := func(w runtime.Weights) (all [][]float32) {
+		m := load(t, w, runtime.Options{Device: mlx.CPU})
+		if err := m.LoadHead(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		err := m.ScoreHead(t.Context(), r.IDs, func(_ int, _, head []float32) error {
+			all = append(all, head)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	dir := filepath.Join(runtimetest.Folder(t), name)
+	want := rows(openDir(t, dir))
+	for _, form := range []arch.NormForm{arch.NormsRaw, arch.NormsShifted} {
+		got := rows(converted{openDir(t, dir), form})
+		for place, row := range got {
+			for id, l := range row {
+				if math.Abs(float64(l-want[place][id])) > 1e-4 {
+					t.Fatalf("head %s: place %d has %g for token %d, in the release %g", form, place, l, id, want[place][id])
+				}
+			}
+		}
+	}
+	m := load(t, converted{openDir(t, dir), arch.NormsPlain}, runtime.Options{Device: mlx.CPU})
+	if err := m.LoadHead(t.Context()); !errors.Is(err, model.ErrTensors) || !strings.Contains(err.Error(), "cannot be told") {
+		t.Errorf("a head of no form: %v", err)
 	}
 }
 

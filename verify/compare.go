@@ -32,6 +32,9 @@ func (r *run) compare(ctx context.Context) (report.Divergence, error) {
 	}
 	defer reference.Close()
 	positions, err := scored(ctx, reference, own)
+	if err == nil {
+		r.heads.compare(ctx, reference, own.Texts)
+	}
 	return r.divergenceOf(positions, own, r.referenceName()), err
 }
 

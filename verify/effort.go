@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"qimport/convert/source"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
+	"qimport/verify/language"
 	"qimport/verify/report"
 )
 
@@ -149,6 +151,7 @@ type effort struct {
 	cases    int   // without pictures, and
 	pictured []int // how many pictures each of the others has
 	tower    bool  // that can be shown some
+	head     int   // tokens that the multi-token-prediction head is run over, about
 	size     size
 }
 
@@ -172,6 +175,9 @@ func (r *run) effort() effort {
 		asked = e.size.defaultLengths(r.Level)
 	}
 	e.lengths, e.note = prefillLengths(asked, context)
+	if r.headed() {
+		e.head = max(len(r.Texts), 1) * cmp.Or(r.TextTokens, language.DefaultTokens)
+	}
 	if len(e.lengths) > 0 {
 		e.segments = segmentsOf(e.lengths[len(e.lengths)-1], e.size.steps())
 	}
@@ -204,6 +210,10 @@ func (e effort) report(info mlx.Info, cores int) *report.Effort {
 	for _, n := range e.lengths {
 		f.Prefilled += n
 		seconds += e.size.seconds(n, min(n, e.steps()))
+	}
+	if e.head > 0 {
+		f.Prefilled += e.head
+		seconds += e.size.seconds(e.head, 2*e.head)
 	}
 	for asked := e.cases; asked > 0; asked -= runtime.BatchSequences {
 		rows := min(asked, runtime.BatchSequences)

@@ -18,7 +18,7 @@ func (r *run) qualitySteps() []step {
 		steps = append(steps, step{"quality.config", r.checkConfig},
 			step{"quality.tensors", r.checkTensorErrors}, step{"quality.engaged", r.checkEngaged})
 	}
-	return append(steps,
+	steps = append(steps,
 		step{"quality.tokens", r.checkTokens},
 		step{"quality.kl", r.checkKL},
 		step{"quality.top1", r.checkTop1},
@@ -26,6 +26,10 @@ func (r *run) qualitySteps() []step {
 		step{"quality.depth", r.checkDepth},
 		step{"quality.reference", r.checkReference},
 	)
+	if r.comparesHeads() {
+		steps = append(steps, step{"quality.mtp", r.checkHeadQuality})
+	}
+	return steps
 }
 
 // checkConfig asks that the model computes as its source does: sizes, layers, rope, norms. Right

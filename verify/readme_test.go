@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,7 +45,7 @@ func readmeTable(t *testing.T, marker, want string) {
 
 func TestReadmeFaults(t *testing.T) {
 	var b bytes.Buffer
-	for _, f := range append(faults(), towerFaults()...) {
+	for _, f := range slices.Concat(faults(), towerFaults(), headFaults()) {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, code(f.smoke), code(f.quality))
 	}
 	b.WriteString("| a blob's bit flipped, a blob truncated, a blob missing | `blobs.digests` | |\n")
@@ -99,6 +100,11 @@ func TestReadmeNamesChecks(t *testing.T) {
 			if !strings.Contains(string(b), "`"+name+"`") {
 				t.Errorf("README.md does not tell of %s", s.name)
 			}
+		}
+	}
+	for _, name := range []string{"smoke.mtp", "quality.mtp"} { // of models with a head
+		if !strings.Contains(string(b), "`"+name+"`") {
+			t.Errorf("README.md does not tell of %s", name)
 		}
 	}
 }

@@ -36,6 +36,9 @@ func (r *run) smokeSteps() []step {
 	if r.Tokens > 0 {
 		steps = append(steps, step{"smoke.generation", r.checkGeneration})
 	}
+	if r.headed() {
+		steps = append(steps, step{"smoke.mtp", r.checkHead})
+	}
 	steps = append(steps, step{"smoke.finite", r.checkFinite})
 	if r.hybrid() {
 		steps = append(steps, step{"smoke.state", r.checkState}, step{"smoke.decay", r.checkDecay})

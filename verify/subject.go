@@ -36,13 +36,15 @@ type subject struct {
 	texts    score.Texts
 	own      *score.File // the model's own scores over the texts
 	pictured int         // bytes of pictures that the report holds
-	scratch  string      // folder of files that end with the run
+	heads    heads
+	scratch  string // folder of files that end with the run
 }
 
 func (r *run) close() {
 	if r.own != nil {
 		_ = r.own.Close()
 	}
+	r.heads.close()
 	r.unload()
 	if r.source != nil {
 		_ = r.source.Close()

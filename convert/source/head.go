@@ -13,19 +13,48 @@ import (
 	"qimport/convert/safetensors"
 )
 
-// headForm tells the form of the multi-token-prediction head's norms. Beside a body in release form it
-// is the release's. Beside a converted body, which its maker's tool had dropped it from, it may be either,
-// and its own values tell; plain where they do not.
-func (s *Source) headForm() (arch.NormForm, error) {
+// settleHeadNorms tells the form of the multi-token-prediction head's norms, and judges them. Beside a body in
+// release form it is the release's. Beside a converted body, which its maker's tool had dropped it from, it
+// may be either, and its own values tell; plain where they do not.
+func (s *Source) settleHeadNorms() error {
 	norms, err := s.readNorms(true)
 	if err != nil || len(norms) == 0 {
-		return arch.NormsPlain, err
+		return err
 	}
-	if s.inv.NormForm != arch.NormsShifted {
-		return s.inv.NormForm, nil
+	inv := &s.inv
+	if inv.HeadForm = inv.NormForm; inv.NormForm == arch.NormsShifted {
+		inv.HeadForm, _, _ = formOfValues(norms)
 	}
-	form, _, _ := formOfValues(norms)
-	return form, nil
+	inv.judgeHead(norms)
+	return nil
+}
+
+// judgeHead notes what is wrong with the head's norms. That their form cannot be told, the plan says.
+func (inv *Inventory) judgeHead(norms []normVector) {
+	if inv.HeadNorms = wrongHeadNorms(norms, inv.HeadForm); inv.HeadNorms != "" && inv.HeadForm != arch.NormsPlain {
+		inv.note("the mtp head does not fit: %s", inv.HeadNorms)
+	}
+}
+
+// wrongHeadNorms says what is wrong with the head's norms for a reader that takes them to be of that form;
+// "" if nothing is.
+func wrongHeadNorms(norms []normVector, form arch.NormForm) string {
+	if form == arch.NormsPlain {
+		return fmt.Sprintf("tensor %s: the norms of the head are neither around 0 nor around 1, so that it cannot be told whether they lack the 1 that conversions add", norms[0].name)
+	}
+	var gains []normGains
+	for _, n := range norms {
+		gains = append(gains, measureGains(n.name, n.w, form))
+	}
+	switch verdict, of := verdictOf(gains); verdict {
+	case normsTwice:
+		return fmt.Sprintf("tensor %s: the model is in release form, but the norms of its head are shifted already: %d of %d are around 1 (this one %.2f), and a reader will add 1 again",
+			gains[0].name, of, len(gains), gains[0].mean-1)
+	case normsNever:
+		return fmt.Sprintf("tensor %s: 1 was taken from the norms of the head once too often: %d of %d are around -1 (this one %.2f)",
+			gains[0].name, of, len(gains), gains[0].mean-1)
+	}
+	return ""
 }
 
 // HasHead says whether there is a multi-token-prediction head.
@@ -116,7 +145,7 @@ func (s *Source) takeHead(from *Source) error {
 	if inv.HeadFlaw != "" {
 		return fmt.Errorf("%w: the multi-token-prediction head of %s is not of this model: %s", ErrSource, from.inv.Origin, inv.HeadFlaw)
 	}
-	inv.HeadForm = from.inv.HeadForm
+	inv.HeadForm, inv.HeadNorms = from.inv.HeadForm, from.inv.HeadNorms
 	inv.note("the multi-token-prediction head is that of %s", from.inv.Origin)
 	s.inv, s.shards = inv, shards
 	return from.closeBut(at)

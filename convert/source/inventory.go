@@ -18,13 +18,15 @@ type Inventory struct {
 	NormForm arch.NormForm // whether the norms hold w or 1+w, and the axes of conv1d
 	HeadForm arch.NormForm // of the multi-token-prediction head's own norms; plain if there is none, or it cannot be told
 	HeadFlaw string        // what the head lacks, if it is not whole
-	Patches  Patches       // the axes of the vision tower's patch embedding
-	Shards   []Shard       // the safetensors files, by name
-	Tensors  []Tensor      // by name
-	Files    []string      // the other files that belong to the model, by name
-	Notes    []string      // what was left out or inferred, one sentence each
-	Adapters []Adapter     // in the order in which they are fused
-	Unasked  []string      // tensors that nothing in the model's graph takes, by name
+	// HeadNorms is what is wrong with the head's norms, if it is plain from their values.
+	HeadNorms string
+	Patches   Patches   // the axes of the vision tower's patch embedding
+	Shards    []Shard   // the safetensors files, by name
+	Tensors   []Tensor  // by name
+	Files     []string  // the other files that belong to the model, by name
+	Notes     []string  // what was left out or inferred, one sentence each
+	Adapters  []Adapter // in the order in which they are fused
+	Unasked   []string  // tensors that nothing in the model's graph takes, by name
 }
 
 // Shard is one safetensors file of a source: a checkpoint's shard or a store's blob.

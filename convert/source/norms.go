@@ -47,8 +47,7 @@ func (s *Source) settleNorms() error {
 	if err := judgeNorms(gains, s.inv.NormForm); err != nil {
 		return err
 	}
-	s.inv.HeadForm, err = s.headForm()
-	return err
+	return s.settleHeadNorms()
 }
 
 // readNorms reads the norms that conversions shift: of the text model, or of the multi-token-prediction
@@ -102,13 +101,19 @@ const (
 	shadow   = 0.05
 )
 
-// judgeNorms is the verdict over the gains of all norms.
-//
-// Gains around 2 and hardly any below 1: 1 was added once too often. Gains around 0, and on both
-// sides of it, which no working norm's are: 1 was never added.
-func judgeNorms(gains []normGains, form arch.NormForm) error {
+// normVerdict is what the gains of all norms together say of their form.
+type normVerdict uint8
+
+const (
+	normsSound normVerdict = iota
+	normsTwice             // gains around 2 and hardly any below 1: 1 was added once too often
+	normsNever             // gains around 0, and on both sides of it, which no working norm's are: 1 was never added
+)
+
+// verdictOf judges the gains of all norms, and says of how many of them the verdict is true.
+func verdictOf(gains []normGains) (verdict normVerdict, of int) {
 	if len(gains) < minNorms {
-		return nil
+		return normsSound, 0
 	}
 	var twice, never, above, signs int
 	for _, g := range gains {
@@ -119,15 +124,26 @@ func judgeNorms(gains []normGains, form arch.NormForm) error {
 	}
 	need := int(math.Ceil(most * float64(len(gains))))
 	switch {
-	case twice >= need && above >= need && form == arch.NormsShifted:
-		return fmt.Errorf("tensor %s: the norms were shifted twice: %d of %d have gains around 2 (this one %.2f), where the +1 of a conversion leaves them around 1",
-			gains[0].name, twice, len(gains), gains[0].mean)
 	case twice >= need && above >= need:
-		return fmt.Errorf("tensor %s: conv1d is in release form, but the norms are shifted already: %d of %d are around 1 (this one %.2f), and a reader will add 1 again",
-			gains[0].name, twice, len(gains), gains[0].mean-1)
+		return normsTwice, twice
 	case never >= need && 2*signs >= len(gains):
+		return normsNever, never
+	}
+	return normsSound, 0
+}
+
+// judgeNorms refuses gains whose form is not that of conv1d.
+func judgeNorms(gains []normGains, form arch.NormForm) error {
+	switch verdict, of := verdictOf(gains); {
+	case verdict == normsTwice && form == arch.NormsShifted:
+		return fmt.Errorf("tensor %s: the norms were shifted twice: %d of %d have gains around 2 (this one %.2f), where the +1 of a conversion leaves them around 1",
+			gains[0].name, of, len(gains), gains[0].mean)
+	case verdict == normsTwice:
+		return fmt.Errorf("tensor %s: conv1d is in release form, but the norms are shifted already: %d of %d are around 1 (this one %.2f), and a reader will add 1 again",
+			gains[0].name, of, len(gains), gains[0].mean-1)
+	case verdict == normsNever:
 		return fmt.Errorf("tensor %s: conv1d is in mlx form, but the norms still need +1: %d of %d are around 0 (this one %.2f)",
-			gains[0].name, never, len(gains), gains[0].mean)
+			gains[0].name, of, len(gains), gains[0].mean)
 	}
 	return nil
 }

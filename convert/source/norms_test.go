@@ -149,3 +149,33 @@ func TestLoadNoticesChange(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestHeadNorms: the norms of a multi-token-prediction head are judged by themselves, for a reader that takes
+// them to be of a form.
+func TestHeadNorms(t *testing.T) {
+	around := func(mean float32) []normVector {
+		norms := make([]normVector, 7)
+		for i := range norms {
+			for at := range 64 {
+				norms[i].w = append(norms[i].w, mean+0.2*float32(at%5-2))
+			}
+		}
+		return norms
+	}
+	for _, tt := range []struct {
+		form arch.NormForm
+		mean float32
+		want string
+	}{
+		{arch.NormsRaw, 0, ""},
+		{arch.NormsShifted, 1, ""},
+		{arch.NormsRaw, 0.3, ""},
+		{arch.NormsRaw, 1, "shifted already: 7 of 7"},
+		{arch.NormsRaw, -1, "once too often"},
+		{arch.NormsPlain, 0.5, "cannot be told"},
+	} {
+		if got := wrongHeadNorms(around(tt.mean), tt.form); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s, around %g: %q, want %q", tt.form, tt.mean, got, tt.want)
+		}
+	}
+}

@@ -97,5 +97,6 @@ func (s *Source) settleHead() error {
 		return fmt.Errorf("of the head's %d norms %d have means around 0: %w", len(norms), raw, ErrHeadAlone)
 	}
 	s.inv.HeadForm = form
+	s.inv.judgeHead(norms)
 	return nil
 }

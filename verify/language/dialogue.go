@@ -16,18 +16,18 @@ import (
 //go:embed dialogue.yaml
 var dialogueFile []byte
 
-// defaultTokens bounds what is read of a text, and with it the file of scores: 512 positions of a
+// DefaultTokens bounds what is read of a text, and with it the file of scores: 512 positions of a
 // 248,320-token vocabulary take 0.5 GB. MinTokens is the shortest text that a mean over positions
 // makes sense for.
 const (
-	defaultTokens = 512
+	DefaultTokens = 512
 	MinTokens     = 32
 )
 
 // Encode is the ids that a text begins with, most of them at most; 0 means 512.
 func (l *Language) Encode(name, text string, most int) ([]int, error) {
 	if most == 0 {
-		most = defaultTokens
+		most = DefaultTokens
 	}
 	ids := l.Tokenizer.Encode(text)
 	if len(ids) < MinTokens {

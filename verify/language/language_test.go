@@ -49,7 +49,7 @@ func TestDialogue(t *testing.T) {
 	if err != nil || !strings.HasSuffix(text, end) {
 		t.Errorf("it ends with %q, a turn with %q, %v", text[len(text)-20:], end, err)
 	}
-	if ids, err := l.Encode("the text", text, 0); err != nil || len(ids) != defaultTokens {
+	if ids, err := l.Encode("the text", text, 0); err != nil || len(ids) != DefaultTokens {
 		t.Errorf("%d tokens, %v", len(ids), err)
 	}
 	if _, err := l.Encode("short.txt", "Hello.", 0); err == nil || !strings.HasPrefix(err.Error(), "short.txt has ") {

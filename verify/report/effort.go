@@ -7,7 +7,7 @@ import (
 
 // Effort is how much of the model the smoke checks ran. It was decided before, from the model's sizes.
 type Effort struct {
-	Prefilled   int     `json:"prefilled"`    // tokens read in prefills that were held to single steps
+	Prefilled   int     `json:"prefilled"`    // tokens read at once: in prefills that were held to single steps, and by the head
 	SingleSteps int     `json:"single_steps"` // tokens read one at a time, to be compared with
 	Questions   int     `json:"questions"`    // answered side by side
 	Expected    float64 `json:"expected"`     // seconds that were said beforehand
