@@ -42,6 +42,14 @@ func (c Compute) Activation() quant.Dtype {
 	return quant.BF16
 }
 
+// exact is the same with float32 weights and activations, for what a GPU must not round.
+func (c Compute) exact() Compute {
+	if c.GPU {
+		c.Mode = F32
+	}
+	return c
+}
+
 // maps says whether weights are multiplied where they lie, by products of our own.
 func (c Compute) maps() bool { return c.Mode == Quantized && !c.GPU }
 

@@ -1,6 +1,9 @@
 package layer
 
-import "qimport/runtime/mlx"
+import (
+	"qimport/quant"
+	"qimport/runtime/mlx"
+)
 
 // Embedding turns token ids into rows of a matrix [vocabulary, hidden].
 type Embedding struct {
@@ -43,19 +46,20 @@ func (e *Embedding) Params() []*Param {
 	return e.weight.params()
 }
 
-// Lookup takes rows by ids [B, T]: [B, T, hidden], in the activations' dtype.
+// Lookup takes rows by ids [B, T]: [B, T, hidden], in float32. That is the dtype of the sum that every
+// layer adds to, also where activations are bf16: rounded anew by each of them, it would differ by more
+// from one way of computing it to another than all else together.
 func (e *Embedding) Lookup(s *mlx.Scope, ids *mlx.Array) *mlx.Array {
 	if e.mapped != nil {
-		return s.AsType(e.mapped.decode(s, ids), e.compute.Activation())
+		return s.AsType(e.mapped.decode(s, ids), quant.F32)
 	}
 	w := e.weight.view(func(a *mlx.Array) *mlx.Array { return s.Take(a, ids, 0) })
-	act := e.compute.Activation()
 	if w.dense != nil {
-		return s.AsType(w.dense.Array, act)
+		return s.AsType(w.dense.Array, quant.F32)
 	}
 	y := w.wide(s)
 	if w.global != nil {
 		y = s.Mul(y, s.ExpandDims(w.global.Array, -1))
 	}
-	return s.AsType(y, act)
+	return s.AsType(y, quant.F32)
 }

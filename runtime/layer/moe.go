@@ -29,7 +29,7 @@ type MoEWeights struct {
 
 // NewMoE describes the part.
 func NewMoE(c Compute, topK int, normalise bool, w MoEWeights) *MoE {
-	m := &MoE{compute: c, router: NewLinear(c, w.Router), topK: topK, normalise: normalise,
+	m := &MoE{compute: c, router: NewLinear(c.exact(), w.Router), topK: topK, normalise: normalise,
 		gateUp: newExperts(c, w.Gate, w.Up), down: newExperts(c, w.Down), inner: w.Gate.Out, shared: w.Shared}
 	if w.Shared != nil {
 		m.sharedOn = NewLinear(c, *w.SharedGate)
@@ -46,7 +46,7 @@ func (m *MoE) Params() []*Param {
 	return all
 }
 
-// Forward maps x [B, T, H] to [B, T, H].
+// Forward maps x [B, T, H] to [B, T, H], in float32.
 func (m *MoE) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 	shape := x.Shape()
 	tokens := shape[0] * shape[1]
@@ -69,13 +69,14 @@ func (m *MoE) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 		on := s.Sigmoid(s.AsType(m.sharedOn.Apply(s, flat), quant.F32)) // [N, 1]
 		y = s.Add(y, s.Mul(on, s.AsType(m.shared.Forward(s, flat), quant.F32)))
 	}
-	return s.Reshape(s.AsType(y, m.compute.Activation()), shape...)
+	return s.Reshape(y, shape...)
 }
 
-// route picks the experts of x [N, H] and their weights, both [N, k]: softmax over all experts and
-// everything after it in float32.
+// route picks the experts of x [N, H] and their weights, both [N, k]: the router's product, softmax over
+// all experts and everything after it in float32. Rounded to bf16, logits of two experts would be the same
+// that are not, and chance would choose.
 func (m *MoE) route(s *mlx.Scope, x *mlx.Array) (chosen, weights *mlx.Array) {
-	p := s.Softmax(s.AsType(m.router.Apply(s, x), quant.F32), -1, true)
+	p := s.Softmax(s.AsType(m.router.Apply(s, s.AsType(x, m.router.compute.Activation())), quant.F32), -1, true)
 	n := p.Shape()[1]
 	chosen = s.SliceAxis(s.ArgPartition(p, n-m.topK, -1), 1, n-m.topK, n)
 	weights = s.TakeAlongAxis(p, chosen, -1)

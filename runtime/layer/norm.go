@@ -22,10 +22,16 @@ func NewNorm(c Compute, t *Stored, eps float32, shifted bool) *Norm {
 		shift = 1
 	}
 	p := vectorParam(t, func(w float32) float32 { return w + shift })
-	if c.GPU && c.Activation() == quant.BF16 && t.Tensor.Format == quant.FormatBF16 && !shifted {
-		p = p.inBF16()
-	}
 	return &Norm{weight: p, eps: eps, act: c.Activation(), fused: c.maps() && kernel.NormEntry() != nil}
+}
+
+// NewHeadNorm is NewNorm for what is an activation and no sum of layers: the heads of a projection.
+func NewHeadNorm(c Compute, t *Stored, eps float32, shifted bool) *Norm {
+	n := NewNorm(c, t, eps, shifted)
+	if c.GPU && c.Activation() == quant.BF16 && t.Tensor.Format == quant.FormatBF16 && !shifted {
+		n.weight = n.weight.inBF16()
+	}
+	return n
 }
 
 // inBF16 is a float32 Param kept in bf16, the dtype of the activations it meets. Else it would be

@@ -33,8 +33,8 @@ func (b *builder) attention(i int, gated bool) Mixer {
 		KeyBias:   b.bias(path("k_proj"), narrow),
 		ValueBias: b.bias(path("v_proj"), narrow),
 		OutBias:   b.bias(path("o_proj"), c.HiddenSize),
-		QueryNorm: b.norm(path("q_norm"), c.HeadDim),
-		KeyNorm:   b.norm(path("k_norm"), c.HeadDim),
+		QueryNorm: b.headNorm(path("q_norm"), c.HeadDim),
+		KeyNorm:   b.headNorm(path("k_norm"), c.HeadDim),
 		Rotary:    b.rotary,
 	})
 }

@@ -42,7 +42,7 @@ func (b *builder) deltaNet(i int) Mixer {
 	w := layer.DeltaWeights{
 		ALog:   b.load(path("A_log"), z.ValueHeads),
 		DtBias: b.load(path("dt_bias"), z.ValueHeads),
-		Norm:   b.norm(path("norm"), z.ValueDim),
+		Norm:   b.headNorm(path("norm"), z.ValueDim),
 		Out:    b.matrix(path("out_proj"), h, z.ValueWidth()),
 	}
 	if b.form == arch.NormsRaw {

@@ -97,8 +97,19 @@ func (b *builder) bias(path string, out int) *layer.Matrix {
 
 // norm is an RMSNorm, whose stored weight may lack its 1.
 func (b *builder) norm(path string, n int) *layer.Norm {
+	t, shifted := b.normWeight(path, n)
+	return layer.NewNorm(b.compute, t, b.Config.NormEps, shifted)
+}
+
+// headNorm is the same for the heads of a projection.
+func (b *builder) headNorm(path string, n int) *layer.Norm {
+	t, shifted := b.normWeight(path, n)
+	return layer.NewHeadNorm(b.compute, t, b.Config.NormEps, shifted)
+}
+
+func (b *builder) normWeight(path string, n int) (t *layer.Stored, shifted bool) {
 	body := path + ".weight"
-	return layer.NewNorm(b.compute, b.load(body, n), b.Config.NormEps, b.form == arch.NormsRaw && arch.ZeroCentred(body))
+	return b.load(body, n), b.form == arch.NormsRaw && arch.ZeroCentred(body)
 }
 
 // at is a name within a layer.
