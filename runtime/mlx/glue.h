@@ -3,7 +3,8 @@
 #include <mlx/c/mlx.h>
 
 // qimport_mlx_init installs the error handler, and switches off TF32 products
-// and compilation (which would call the system's C++ compiler on a CPU).
+// and compilation (which would call the system's C++ compiler on a CPU; for a GPU
+// a Thread switches it on).
 void qimport_mlx_init(void);
 
 // qimport_mlx_error is this OS thread's last error, or "".

@@ -185,6 +185,19 @@ type Mask struct {
 // [batch, kvHeads, keys, dim], in float32 inside. heads is a multiple of kvHeads.
 func (s *Scope) Attention(q, k, v *Array, scale float32, mask Mask) *Array { panic(ErrNoMLX) }
 
+// Function is a part of a graph that is built again and again. On a GPU it is built once for all inputs of
+// the same shapes and dtypes; MLX then makes it anew from what it remembers, with operations of one element
+// after the other joined into one. It is plain data: Scope.Apply has it traced, and the Thread frees what
+// came of that, with the arrays that Build used besides its inputs, when it closes.
+type Function struct {
+	// Build builds the graph from its inputs, which it does not own. It must compute nothing, read no
+	// values, and do the same every time.
+	Build func(s *Scope, inputs []*Array) []*Array
+}
+
+// Apply is the outputs of the function for these inputs. On a CPU it is no more than a call of Build.
+func (s *Scope) Apply(f *Function, inputs ...*Array) []*Array { panic(ErrNoMLX) }
+
 // Slice is a[start:stop:strides], with one number for each axis. Negative starts and stops count
 // from the end; nil strides are all 1.
 func (s *Scope) Slice(a *Array, start, stop, strides []int) *Array { panic(ErrNoMLX) }

@@ -18,13 +18,14 @@ import (
 // Thread is one OS thread that owns MLX's work. It is safe for use by many goroutines, which take
 // turns. Threads do not share arrays.
 type Thread struct {
-	info    Info
-	stream  C.mlx_stream
-	kernels map[*Kernel]*compiledKernel // used on the thread only
-	jobs    chan job
-	quit    chan struct{} // closed to ask the thread to end
-	gone    chan struct{} // closed when it has
-	once    sync.Once
+	info      Info
+	stream    C.mlx_stream
+	kernels   map[*Kernel]*compiledKernel   // used on the thread only
+	functions map[*Function]*tracedFunction // likewise
+	jobs      chan job
+	quit      chan struct{} // closed to ask the thread to end
+	gone      chan struct{} // closed when it has
+	once      sync.Once
 }
 
 // job is one call of Do on its way to the thread.
@@ -40,7 +41,7 @@ var initialize = sync.OnceFunc(func() { C.qimport_mlx_init() })
 // Start starts a Thread for a device. A device that this machine lacks is an error.
 func Start(d Device) (*Thread, error) {
 	initialize()
-	t := &Thread{kernels: map[*Kernel]*compiledKernel{}, jobs: make(chan job), quit: make(chan struct{}), gone: make(chan struct{})}
+	t := &Thread{kernels: map[*Kernel]*compiledKernel{}, functions: map[*Function]*tracedFunction{}, jobs: make(chan job), quit: make(chan struct{}), gone: make(chan struct{})}
 	started := make(chan error)
 	go t.loop(d, started)
 	if err := <-started; err != nil {
@@ -89,6 +90,7 @@ func (t *Thread) loop(d Device, started chan<- error) {
 	defer C.mlx_clear_streams()
 	defer C.mlx_stream_free(t.stream)
 	defer t.freeKernels()
+	defer t.freeFunctions()
 	started <- nil
 	for {
 		select {
@@ -120,6 +122,9 @@ func (t *Thread) open(d Device) error {
 		return fmt.Errorf("device %s: %w", kind, lastError("stream"))
 	}
 	t.info = readInfo(dev, kind)
+	if kind == GPU {
+		C.mlx_enable_compile() // for Scope.Apply: on a CPU it would call the system's C++ compiler
+	}
 	return nil
 }
 
