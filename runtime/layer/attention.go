@@ -70,19 +70,39 @@ func (a *Attention) Params() []*Param {
 // Forward attends from x [B, T, H] to itself and to all that the KV cache holds, which grows by T, but
 // for padding.
 func (a *Attention) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
-	z, kv := a.sizes, &cache.KV
+	h := a.heads(s, x, func(y *mlx.Array) *mlx.Array { return a.rotate(s, y, cache) })
+	return a.finish(s, a.attend(s, h, cache), h.gate)
+}
+
+// heads is what an Attention makes of its input before it looks at other tokens.
+type heads struct {
+	q    *mlx.Array // [B, nq, T, D]
+	k, v *mlx.Array // [B, nkv, T, D]
+	gate *mlx.Array // [B, T, nq*D], or nil
+}
+
+// heads projects x [B, T, H]; rotate turns queries and keys to their positions.
+func (a *Attention) heads(s *mlx.Scope, x *mlx.Array, rotate func(*mlx.Array) *mlx.Array) heads {
 	q, k, v, gate := a.project(s, x)
-	b, t, at := x.Shape()[0], x.Shape()[1], kv.Len()
-	q = a.rotate(s, a.qNorm.Apply(s, q), cache) // [B, nq, T, D]
-	k = a.rotate(s, a.kNorm.Apply(s, k), cache) // [B, nkv, T, D]
-	keys, values := kv.Append(s, k, v)          // [B, nkv, S, D]
-	scale := float32(1 / math.Sqrt(float64(z.HeadDim)))
-	o := s.Attention(q, keys, values, scale, cache.Padding.mask(s, at, t)) // [B, nq, T, D]
-	o = s.Reshape(s.Transpose(o, 0, 2, 1, 3), b, t, z.Heads*z.HeadDim)
+	return heads{q: rotate(a.qNorm.Apply(s, q)), k: rotate(a.kNorm.Apply(s, k)), v: v, gate: gate}
+}
+
+// attend adds keys and values to the cache and attends to all of them: [B, nq, T, D].
+func (a *Attention) attend(s *mlx.Scope, h heads, cache *Cache) *mlx.Array {
+	at, t := cache.KV.Len(), h.q.Dim(2)
+	keys, values := cache.KV.Append(s, h.k, h.v) // [B, nkv, S, D]
+	scale := float32(1 / math.Sqrt(float64(a.sizes.HeadDim)))
+	return s.Attention(h.q, keys, values, scale, cache.Padding.mask(s, at, t))
+}
+
+// finish maps what was attended to, gated, to [B, T, H].
+func (a *Attention) finish(s *mlx.Scope, o, gate *mlx.Array) *mlx.Array {
+	b, t := o.Dim(0), o.Dim(2)
+	o = s.Reshape(s.Transpose(o, 0, 2, 1, 3), b, t, a.sizes.Heads*a.sizes.HeadDim)
 	if a.gated {
 		o = s.Mul(o, s.Sigmoid(gate))
 	}
-	return a.out.Apply(s, o) // [B, T, H]
+	return a.out.Apply(s, o)
 }
 
 // rotate turns x [B, heads, T, D] by the positions of the tokens that the cache is to take next.

@@ -43,6 +43,24 @@ func (p Padding) positions(s *mlx.Scope, at int) *mlx.Array {
 	return s.FromInt32(int32s(of), len(of))
 }
 
+// positionsOf is positions for b sequences, also where there is no padding.
+func (p Padding) positionsOf(s *mlx.Scope, b, at int) *mlx.Array {
+	if p == nil {
+		p = make(Padding, b)
+	}
+	return p.positions(s, at)
+}
+
+// after says whether there is padding at place at, or later.
+func (p Padding) after(at int) bool {
+	for _, n := range p {
+		if n > at {
+			return true
+		}
+	}
+	return false
+}
+
 // mask says which of at+t keys are seen by the queries of the last t places: those up to the query's
 // own, without padding. (Padding sees itself: of nothing there is no mean.)
 func (p Padding) mask(s *mlx.Scope, at, t int) mlx.Mask {
@@ -60,11 +78,7 @@ func (p Padding) mask(s *mlx.Scope, at, t int) mlx.Mask {
 
 // blank is x [B, T, ..], whose first place is at, with zeros for padding.
 func (p Padding) blank(s *mlx.Scope, x *mlx.Array, at int) *mlx.Array {
-	padded := false
-	for _, n := range p {
-		padded = padded || n > at
-	}
-	if !padded {
+	if !p.after(at) {
 		return x
 	}
 	t := x.Shape()[1]

@@ -93,19 +93,30 @@ func (r *Rotary) Params() []*Param {
 // Apply rotates x [B, heads, T, D], whose first position is at: of all sequences, less the padding
 // of each.
 func (r *Rotary) Apply(s *mlx.Scope, x *mlx.Array, at int, padding Padding) *mlx.Array {
-	dims, theta := r.rope.Dims, float32(r.rope.Theta)
-	if r.periods != nil {
-		parts := split(s, x, dims)
-		parts[0] = s.Mul(parts[0], s.ScalarLike(r.rope.YaRN.attention(), x))
-		x = s.Concatenate(-1, parts...)
+	if padding.any() {
+		return r.applyAt(s, x, padding.positions(s, at))
 	}
-	switch {
-	case padding.any():
-		return s.RoPEAt(x, dims, false, theta, 1, padding.positions(s, at), r.freqs())
-	case r.periods == nil:
-		return s.RoPE(x, dims, false, theta, 1, at)
+	x = r.stretch(s, x)
+	dims := r.rope.Dims
+	if r.periods == nil {
+		return s.RoPE(x, dims, false, float32(r.rope.Theta), 1, at)
 	}
 	return s.RoPEFreqs(x, r.periods.Array, dims, false, 1, at)
+}
+
+// applyAt rotates x [B, heads, T, D] from a first position of each sequence on, int32 [B].
+func (r *Rotary) applyAt(s *mlx.Scope, x, positions *mlx.Array) *mlx.Array {
+	return s.RoPEAt(r.stretch(s, x), r.rope.Dims, false, float32(r.rope.Theta), 1, positions, r.freqs())
+}
+
+// stretch multiplies the columns that are rotated by YaRN's factor.
+func (r *Rotary) stretch(s *mlx.Scope, x *mlx.Array) *mlx.Array {
+	if r.periods == nil {
+		return x
+	}
+	parts := split(s, x, r.rope.Dims)
+	parts[0] = s.Mul(parts[0], s.ScalarLike(r.rope.YaRN.attention(), x))
+	return s.Concatenate(-1, parts...)
 }
 
 // freqs is what MLX's rope takes in place of a base, or nil.

@@ -13,6 +13,7 @@ type Mixer interface {
 	Mapped() []*layer.Mapped
 	Products() []layer.Product
 	Forward(s *mlx.Scope, x *mlx.Array, cache *layer.Cache) *mlx.Array // [B, T, H] to [B, T, H]
+	Replay(around layer.Residual) *layer.Replayed
 }
 
 // FeedForward is the second half of a block: dense or a mixture of experts.
@@ -28,6 +29,18 @@ type Block struct {
 	MixerNorm, FeedForwardNorm *layer.Norm
 	Mixer                      Mixer
 	FeedForward                FeedForward
+	replayed                   *layer.Replayed // on a GPU, for single tokens; else nil
+}
+
+// residual is the block around its mixer.
+func (b *Block) residual() layer.Residual {
+	return layer.Residual{
+		Mixed: func(s *mlx.Scope, x *mlx.Array) *mlx.Array { return b.MixerNorm.Apply(s, x) },
+		Joined: func(s *mlx.Scope, x, mixed *mlx.Array) *mlx.Array {
+			x = s.Add(x, mixed)
+			return s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x)))
+		},
+	}
 }
 
 // Decoder is a whole text model. The same for all families, which differ in their blocks.
@@ -130,9 +143,13 @@ func (d *Decoder) Embed(s *mlx.Scope, ids *mlx.Array, sight Sight) *mlx.Array {
 
 // Block runs states [B, T, H] through one block and its cache.
 func (d *Decoder) Block(s *mlx.Scope, i int, x *mlx.Array, cache *layer.Cache, sight Sight) *mlx.Array {
+	b := &d.Blocks[i]
 	sight.prepare(cache)
-	x = d.Blocks[i].mix(s, x, cache)
-	return s.Only(func(s *mlx.Scope) *mlx.Array { return sight.deepen(s, i, d.Blocks[i].feed(s, x)) })
+	if b.replayed != nil && len(sight.Spans) == 0 && b.replayed.Reads(x, cache) {
+		return b.replayed.Forward(s, x, cache)
+	}
+	x = b.mix(s, x, cache)
+	return s.Only(func(s *mlx.Scope) *mlx.Array { return sight.deepen(s, i, b.feed(s, x)) })
 }
 
 // mix is the first half of a block.

@@ -76,6 +76,11 @@ func (ck *Checkpoint) Decoder(compute layer.Compute) (*Decoder, error) {
 	if err := b.err(); err != nil {
 		return nil, err
 	}
+	for i := range d.Blocks {
+		if block := &d.Blocks[i]; compute.GPU {
+			block.replayed = block.Mixer.Replay(block.residual())
+		}
+	}
 	return d, nil
 }
 

@@ -1,0 +1,73 @@
+package layer
+
+import "qimport/runtime/mlx"
+
+// To build a token's graph, and to hand it over one small operation after the other, takes longer than a
+// GPU takes to compute it. So there, a block reads single tokens as Functions, which are built once: all
+// of a block with a Gated DeltaNet, whose state has one size; of one with attention, what lies before and
+// after the look at the keys and values so far, which grow.
+
+// Replayed is one block for one token a sequence.
+type Replayed struct {
+	attention     *Attention // or nil
+	before, after *mlx.Function
+}
+
+// Residual is what a block is around its mixer: mixed is the mixer's input, made of x [B, 1, H]; joined is
+// the block's output, made of x and of the mixer's.
+type Residual struct {
+	Mixed  func(s *mlx.Scope, x *mlx.Array) *mlx.Array
+	Joined func(s *mlx.Scope, x, mixed *mlx.Array) *mlx.Array
+}
+
+// Replay makes the functions of a block with this mixer.
+func (d *DeltaNet) Replay(r Residual) *Replayed {
+	return &Replayed{before: &mlx.Function{Build: func(s *mlx.Scope, in []*mlx.Array) []*mlx.Array {
+		cache := Cache{Delta: DeltaCache{conv: in[1], state: in[2]}}
+		y := r.Joined(s, in[0], d.Forward(s, r.Mixed(s, in[0]), &cache))
+		made := cache.Delta
+		return []*mlx.Array{y, s.Adopt(made.conv), s.Adopt(made.state), s.Adopt(made.decay)}
+	}}}
+}
+
+// Replay makes the functions of a block with this mixer.
+func (a *Attention) Replay(r Residual) *Replayed {
+	return &Replayed{
+		attention: a,
+		before: &mlx.Function{Build: func(s *mlx.Scope, in []*mlx.Array) []*mlx.Array {
+			h := a.heads(s, r.Mixed(s, in[0]), func(y *mlx.Array) *mlx.Array { return a.rope.applyAt(s, y, in[1]) })
+			if h.gate == nil {
+				return []*mlx.Array{h.q, h.k, h.v}
+			}
+			return []*mlx.Array{h.q, h.k, h.v, h.gate}
+		}},
+		after: &mlx.Function{Build: func(s *mlx.Scope, in []*mlx.Array) []*mlx.Array {
+			gate := in[len(in)-1] // not used where there is none
+			return []*mlx.Array{r.Joined(s, in[0], a.finish(s, in[1], gate))}
+		}},
+	}
+}
+
+// Reads says whether the functions can read x [B, T, H]: one token of each sequence, at a position that is
+// counted, once the cache holds some of all of them.
+func (r *Replayed) Reads(x *mlx.Array, cache *Cache) bool {
+	return x.Dim(1) == 1 && cache.Turns == nil && (r.attention != nil || cache.Delta.state != nil && !cache.Padding.after(cache.Delta.read))
+}
+
+// Forward runs x [B, 1, H] through the block.
+func (r *Replayed) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
+	if r.attention == nil {
+		d := &cache.Delta
+		out := s.Apply(r.before, x, d.conv, d.state)
+		replace(s, &d.conv, out[1])
+		replace(s, &d.state, out[2])
+		replace(s, &d.decay, out[3])
+		d.read++
+		return out[0]
+	}
+	positions := cache.Padding.positionsOf(s, x.Dim(0), cache.KV.Len()-cache.Shift)
+	out := s.Apply(r.before, x, positions)
+	h := heads{q: out[0], k: out[1], v: out[2]}
+	in := []*mlx.Array{x, r.attention.attend(s, h, cache)}
+	return s.Apply(r.after, append(in, out[3:]...)...)[0]
+}
