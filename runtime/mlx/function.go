@@ -22,6 +22,11 @@ func (s *Scope) Apply(f *Function, inputs ...*Array) []*Array {
 	if s.Device() == CPU {
 		return f.Build(s, inputs)
 	}
+	return s.replay(f, inputs)
+}
+
+// replay is Apply where MLX has traced the function, or does now.
+func (s *Scope) replay(f *Function, inputs []*Array) []*Array {
 	t := s.thread.traced(f)
 	t.scope, t.err = s, nil
 	in := vector(inputs)
@@ -80,11 +85,7 @@ func qimport_trace(outputs *C.mlx_vector_array, inputs C.mlx_vector_array, handl
 			a := s.array()
 			in[i] = a.ok("trace", C.mlx_vector_array_get(&a.handle, inputs, C.size_t(i)))
 		}
-		for _, a := range t.build(s, in) {
-			if C.mlx_vector_array_append_value(*outputs, a.in()) != 0 {
-				return lastError("trace")
-			}
-		}
+		*outputs = vector(t.build(s, in)) // what MLX gives is no vector yet, and it frees this one
 		return nil
 	})
 	if t.err != nil {

@@ -35,7 +35,7 @@ func TestFunction(t *testing.T) {
 				want[at] = 2*x[at] + y[at]
 				sum += want[at]
 			}
-			out := s.Apply(f, s.FromFloat32(x, n), s.AsType(s.FromFloat32(y, n), quant.BF16))
+			out := s.replay(f, []*Array{s.FromFloat32(x, n), s.AsType(s.FromFloat32(y, n), quant.BF16)})
 			if got, total := s.Float32s(out[0]), s.Float32s(out[1]); !slices.Equal(got, want) || total[0] != sum {
 				t.Errorf("%d: got %v and %v, want %v and %v", i, got, total, want, sum)
 			}
@@ -65,7 +65,7 @@ func TestFunctionErrors(t *testing.T) {
 	refuse := &Function{Build: func(*Scope, []*Array) []*Array { Raise(own); return nil }}
 	apply := func(f *Function, n int) error {
 		return th.Do(t.Context(), func(s *Scope) error {
-			return s.Eval(s.Apply(f, s.Zeros(quant.F32, n))...)
+			return s.Eval(s.replay(f, []*Array{s.Zeros(quant.F32, n)})...)
 		})
 	}
 	var refused *Error
