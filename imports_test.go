@@ -39,7 +39,7 @@ func rooms() []room {
 		{folder: "verify/score", may: []string{"verify/report", "convert/safetensors", "manifest", "quant"}},
 		{folder: "verify/cost", may: []string{"verify/report", "convert/source", "arch", "quant"}},
 		{folder: "verify/language", may: []string{"arch/files", "runtime/chat", "runtime/tokenizer"}},
-		{folder: "verify", may: []string{"convert/source", "convert/safetensors", "runtime", "arch", "manifest", "quant"}, tests: []string{"convert"}},
+		{folder: "verify", may: []string{"convert/source", "convert/safetensors", "convert/ollama", "runtime", "arch", "manifest", "quant"}, tests: []string{"convert"}},
 		{folder: "convert/hub", may: []string{"convert/checkpoint", "arch"}},
 		{folder: "convert/safetensors", may: []string{"quant"}},
 		{folder: "convert/checkpoint", may: []string{"convert/safetensors", "quant"}},

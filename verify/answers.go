@@ -29,52 +29,38 @@ func (r *run) cases() []Case {
 	return DefaultCases()
 }
 
-// request is a case in a conversation of its own: no answer leans on what was said before it.
-func (c Case) request() runtime.GenerateOptions {
-	var messages []chat.Message
-	if c.System != "" {
-		messages = append(messages, chat.Message{Role: "system", Content: c.System})
-	}
-	messages = append(messages, chat.Message{Role: "user", Content: c.Prompt, Pictures: c.files})
-	most := c.Tokens
-	if most == 0 {
-		most = answerTokens
-	}
-	return greedily(messages, c.Think, most)
-}
+// request is the first turn of a case, in a conversation of its own: no answer leans on what was said before it.
+func (c Case) request() runtime.GenerateOptions { return c.asking(c.turns()[0], c.opening()) }
 
 // greedily asks for an answer of the likeliest tokens.
 func greedily(messages []chat.Message, think bool, most int) runtime.GenerateOptions {
 	return runtime.GenerateOptions{Messages: messages, Chat: chat.Options{EnableThinking: &think}, MaxTokens: most}
 }
 
-// answers puts all cases to the model, several side by side, once.
-func (r *run) answers(ctx context.Context) []runtime.BatchAnswer {
-	if r.answered == nil {
-		var requests []runtime.GenerateOptions
-		for _, c := range r.cases() {
-			requests = append(requests, c.request())
-		}
-		r.answered = r.model.GenerateBatch(ctx, requests)
-	}
-	return r.answered
-}
-
-// checkAnswer judges the answer to case k.
-func (r *run) checkAnswer(ctx context.Context, k int) report.Check {
+// checkAnswer judges the answer in turn t of case k.
+func (r *run) checkAnswer(ctx context.Context, k, t int) report.Check {
 	if r.model == nil || r.language.Template == nil {
 		return notRun("the model did not load, or has no chat template")
 	}
-	c, answer := r.cases()[k], r.answers(ctx)[k]
-	a := r.hear(answer.Answer, c.Think, answer.Err)
-	if answer.Err != nil {
-		return unanswered(fmt.Sprintf("%q", clip(c.Prompt)), answer.Err)
+	c, said := r.cases()[k], r.talks(ctx)[k].replies[t]
+	if said.lacks != "" {
+		return notRun("%s: %s", said.what(), said.lacks)
 	}
-	a.Prompt, a.Expect, a.bounded = c.Prompt, c.Expect, c.Tokens > 0
-	a.Pictures = r.shown(c)
+	a := r.hear(said.Answer, c.Think || said.opened, said.Err)
+	if said.Err != nil {
+		return unanswered(said.what(), said.Err)
+	}
+	a.Prompt, a.Results, a.Expect, a.bounded = said.Prompt, said.results(), said.Expect, said.Tokens > 0
+	if len(c.Then) > 0 {
+		a.Case, a.Turn = k+1, t+1
+	}
+	a.Pictures = r.shown(said.Turn)
+	if a.Thought, a.Calls = said.heard.Thought, reported(said.heard.Calls); a.Thought != "" || len(a.Calls) > 0 {
+		a.Content = said.heard.Content
+	}
 	r.spoken = append(r.spoken, a)
 	r.report.Answers = append(r.report.Answers, a.Answer)
-	return c.judge(a.Text)
+	return said.judge(said.heard, said.malformed)
 }
 
 // hear notes what an answer, or a part of one, says of the model.

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"io"
 
-	"qimport/internal/untrusted"
 	"qimport/internal/untrusted/yamldoc"
 	"qimport/verify/report"
 )
 
-// Case is one prompt, put to the model as a chat turn, and what its answer must hold.
+// Case is one prompt, put to the model as a chat turn, and what its answer must hold; or a conversation that
+// begins with it.
 type Case struct {
 	Prompt string `yaml:"prompt"`
 	System string `yaml:"system"`
@@ -19,8 +19,19 @@ type Case struct {
 	Expect string `yaml:"expect"`
 	// Tokens bounds the answer; 0 means 256.
 	Tokens int `yaml:"tokens"`
-	// Think leaves the model's thinking on, where its template has the choice.
+	// Think leaves the model's thinking on, where its template has the choice. What is asked of an answer is
+	// asked of what follows the thought, which has to be closed.
 	Think bool `yaml:"think"`
+	// Tools are on offer in every turn: the JSON schema of a function, or that with {"type": "function"}
+	// around it.
+	Tools []Value `yaml:"tools"`
+	// Calls, JSON, Keys and Said are as in Turn, of the first turn.
+	Calls []Call   `yaml:"calls"`
+	JSON  bool     `yaml:"json"`
+	Keys  []string `yaml:"keys"`
+	Said  *string  `yaml:"answer"`
+	// Then are the turns that follow.
+	Then []Turn `yaml:"then"`
 
 	files [][]byte // of the pictures
 }
@@ -55,6 +66,14 @@ const maxCases = 4 << 20
 //	- prompt: What colour is the ball?
 //	  pictures: [ball.png]
 //	  expect: (?i)red
+//	- prompt: What is the weather in Oban?
+//	  tools: [{name: weather, parameters: {type: object, properties: {city: {type: string}}}}]
+//	  calls: [{name: weather, arguments: {city: Oban}}]
+//	  then:
+//	  - results: ['{"celsius": 11}']
+//	    expect: \b11\b
+//	  - prompt: Say it as JSON with the keys city and celsius.
+//	    keys: [city, celsius]
 //
 // name is what errors call the file. Unknown keys, empty prompts and bad expressions are errors.
 func ReadCases(r io.Reader, name string) ([]Case, error) {
@@ -82,26 +101,29 @@ func (c Case) Validate() error {
 	if c.Prompt == "" {
 		return fmt.Errorf("it has no prompt")
 	}
-	if c.Tokens < 0 {
-		return fmt.Errorf("prompt %q: %d tokens is not a bound", c.Prompt, c.Tokens)
+	if len(c.Then) >= maxTurns {
+		return fmt.Errorf("prompt %q: it has %d turns, and %d are the most", clip(c.Prompt), 1+len(c.Then), maxTurns)
 	}
-	if _, err := untrusted.Regexp(c.Expect); err != nil {
-		return fmt.Errorf("prompt %q: %w", c.Prompt, err)
+	asked := false
+	for i, t := range c.turns() {
+		if err := t.validate(c.Tools); err != nil {
+			if len(c.Then) > 0 {
+				err = fmt.Errorf("turn %d: %w", i+1, err)
+			}
+			return fmt.Errorf("prompt %q: %w", clip(c.Prompt), err)
+		}
+		asked = asked || t.Said == nil
+	}
+	if !asked {
+		return fmt.Errorf("prompt %q: every answer is given, and nothing is asked", clip(c.Prompt))
+	}
+	for i, tool := range c.Tools {
+		if _, err := toolOf(tool); err != nil {
+			return fmt.Errorf("prompt %q: tool %d: %w", clip(c.Prompt), i+1, err)
+		}
 	}
 	return nil
 }
 
-// judge holds an answer to what the case expects.
-func (c Case) judge(answer string) report.Check {
-	if c.Expect == "" {
-		return pass("%q answered %q", clip(c.Prompt), clip(answer))
-	}
-	re, err := untrusted.Regexp(c.Expect)
-	if err != nil {
-		return notRun("%v", err)
-	}
-	if !re.MatchString(answer) {
-		return fail("%q answered %q, which does not match %s", clip(c.Prompt), clip(answer), c.Expect)
-	}
-	return pass("%q answered %q, which matches %s", clip(c.Prompt), clip(answer), c.Expect)
-}
+// judge holds an answer to what the case expects of the text.
+func (c Case) judge(answer string) report.Check { return c.turns()[0].judgeText(answer) }

@@ -148,7 +148,7 @@ type effort struct {
 	lengths  []int  // of prefills, in order
 	note     string // about lengths that were asked for and are not among them
 	segments []segment
-	cases    int   // without pictures, and
+	cases    int   // turns that are asked without pictures, and
 	pictured []int // how many pictures each of the others has
 	tower    bool  // that can be shown some
 	head     int   // tokens that the multi-token-prediction head is run over, about
@@ -159,11 +159,7 @@ type effort struct {
 func (r *run) effort() effort {
 	e := effort{tower: r.tower && r.shows}
 	for _, c := range r.cases() {
-		if len(c.Pictures) > 0 {
-			e.pictured = append(e.pictured, len(c.Pictures))
-			continue
-		}
-		e.cases++
+		e.add(c)
 	}
 	context := 0
 	if r.source != nil {
@@ -182,6 +178,21 @@ func (r *run) effort() effort {
 		e.segments = segmentsOf(e.lengths[len(e.lengths)-1], e.size.steps())
 	}
 	return e
+}
+
+// add counts the turns of a case that are asked. One that has pictures, or comes after some, is answered alone.
+func (e *effort) add(c Case) {
+	pictures := 0
+	for _, t := range c.turns() {
+		pictures += len(t.Pictures)
+		switch {
+		case t.Said != nil:
+		case pictures > 0:
+			e.pictured = append(e.pictured, pictures)
+		default:
+			e.cases++
+		}
+	}
 }
 
 // defaultLengths are those of DefaultLengths without the longest where it would take too long.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"qimport/runtime"
 	"qimport/runtime/chat"
+	"qimport/runtime/chat/answer"
 	"qimport/verify/peer"
 	"qimport/verify/report"
 )
@@ -27,10 +29,12 @@ func (r *run) ollamaAnswerSteps() []step {
 		return nil
 	}
 	var steps []step
-	for k := range r.cases() {
-		steps = append(steps, step{fmt.Sprintf("ollama.answer.%d", k+1), func(ctx context.Context) report.Check {
-			return r.checkOllamaAnswer(ctx, k)
-		}})
+	for k, c := range r.cases() {
+		for _, t := range c.asked() {
+			steps = append(steps, step{"ollama.answer." + c.number(k, t), func(ctx context.Context) report.Check {
+				return r.checkOllamaAnswer(ctx, k, t)
+			}})
+		}
 	}
 	return steps
 }
@@ -63,28 +67,35 @@ func (r *run) checkOllamaDigest(ctx context.Context) report.Check {
 	return pass("%s is the manifest %s there too", r.Name, report.ShortDigest(digest))
 }
 
-// checkOllamaAnswer puts case k to the Ollama and holds its answer to ours.
-func (r *run) checkOllamaAnswer(ctx context.Context, k int) report.Check {
+// checkOllamaAnswer puts turn t of case k to the Ollama, after the turns before it as they were here, and
+// holds its answer to ours.
+func (r *run) checkOllamaAnswer(ctx context.Context, k, t int) report.Check {
 	switch {
 	case r.report.Ollama == nil || r.report.Ollama.Digest == "":
 		return notRun("the Ollama was not reached, or has another model by that name")
 	case r.model == nil || r.language.Template == nil:
 		return notRun("the model did not load, or has no chat template")
 	}
-	c := r.cases()[k]
-	ours, err := r.servedAnswer(ctx, k)
-	if err != nil {
-		return notRun("%q: %s", clip(c.Prompt), sentences(err))
+	said := r.talks(ctx)[k].replies[t]
+	if said.lacks != "" {
+		return notRun("%s: %s", said.what(), said.lacks)
 	}
-	request := c.request()
-	theirs, err := r.Ollama.Chat(ctx, peer.Question{Model: r.Name, Messages: peerMessages(request.Messages), Think: c.Think, Tokens: request.MaxTokens})
+	request := said.request
+	served, err := r.served(ctx, said)
 	if err != nil {
-		return notRun("%q: %s", clip(c.Prompt), sentences(err))
+		return notRun("%s: %s", said.what(), sentences(err))
 	}
-	told := report.OllamaAnswer{Prompt: c.Prompt, Thinking: theirs.Message.Thinking, Text: theirs.Message.Content, Tokens: theirs.Tokens, Stop: theirs.Stop}
-	check, err := r.sameAnswer(ctx, k, ours, &told)
+	theirs, err := r.Ollama.Chat(ctx, peer.Question{
+		Model: r.Name, Messages: peerMessages(request.Messages), Tools: request.Chat.Tools, Think: *request.Chat.EnableThinking, Tokens: request.MaxTokens,
+	})
 	if err != nil {
-		return notRun("%q: %s", clip(c.Prompt), sentences(err))
+		return notRun("%s: %s", said.what(), sentences(err))
+	}
+	calls := peerCalls(theirs.Message)
+	told := report.OllamaAnswer{Prompt: said.Prompt, Results: said.results(), Thinking: theirs.Message.Thinking, Text: theirs.Message.Content, Calls: reported(calls), Tokens: theirs.Tokens, Stop: theirs.Stop}
+	check, err := r.sameAnswer(ctx, served, calls, &told)
+	if err != nil {
+		return notRun("%s: %s", said.what(), sentences(err))
 	}
 	r.report.Ollama.Answers = append(r.report.Ollama.Answers, told)
 	return check
@@ -93,58 +104,68 @@ func (r *run) checkOllamaAnswer(ctx context.Context, k int) report.Check {
 func peerMessages(messages []chat.Message) []peer.Message {
 	var out []peer.Message
 	for _, m := range messages {
-		out = append(out, peer.Message{Role: m.Role, Content: m.Content, Images: m.Pictures})
+		said := peer.Message{Role: m.Role, Content: m.Content, Thinking: m.ReasoningContent, Images: m.Pictures}
+		for _, c := range m.ToolCalls {
+			said.Calls = append(said.Calls, peer.Call{Function: peer.Function{Name: c.Name, Arguments: c.Arguments}})
+		}
+		out = append(out, said)
 	}
 	return out
 }
 
-// servedAnswer is our answer to case k as it is served: after the turns that are laid over the model, since
-// Ollama puts them there.
-func (r *run) servedAnswer(ctx context.Context, k int) (runtime.Answer, error) {
-	request, laid := r.served(k)
-	if !laid {
-		a := r.answers(ctx)[k]
-		return a.Answer, a.Err
+func peerCalls(m peer.Message) []chat.ToolCall {
+	var calls []chat.ToolCall
+	for _, c := range m.Calls {
+		calls = append(calls, chat.ToolCall{Name: c.Function.Name, Arguments: c.Function.Arguments})
 	}
-	return r.model.Generate(ctx, request, nil)
+	return calls
 }
 
-// served is case k as an Ollama serves it, and whether turns are laid over the model for it.
-func (r *run) served(k int) (request runtime.GenerateOptions, laid bool) {
-	c := r.cases()[k]
+// served is our part in a turn as it is served: after the turns that are laid over the model, since Ollama puts
+// them there.
+func (r *run) served(ctx context.Context, said reply) (reply, error) {
 	var before []chat.Message
-	if c.System == "" && r.System != "" {
+	if said.request.Messages[0].Role != "system" && r.System != "" {
 		before = append(before, chat.Message{Role: "system", Content: r.System})
 	}
-	before = append(before, r.Before...)
-	request = c.request()
-	request.Messages = append(before, request.Messages...)
-	return request, len(before) > 0
+	if before = append(before, r.Before...); len(before) == 0 {
+		return said, said.Err
+	}
+	said.request.Messages = append(before, said.request.Messages...)
+	said.Answer, said.Err = r.model.Generate(ctx, said.request, nil)
+	said.heard, said.malformed = said.hear(said.Text)
+	return said, said.Err
 }
 
 // mostApart is how much less likely than our token theirs may be, in nats, where answers part: Ollama
 // computes in bf16, and its rounding moves a log-probability by some tenths.
 const mostApart = 1
 
-// sameAnswer judges an answer beside ours. Where the two part, our model says how near their token was: a
-// step that is as likely is rounding, and any other is another prompt or another model.
-func (r *run) sameAnswer(ctx context.Context, k int, ours runtime.Answer, told *report.OllamaAnswer) (report.Check, error) {
-	c := r.cases()[k]
-	request, _ := r.served(k)
+// sameAnswer judges an answer, and the calls in it, beside ours. Where the two part, our model says how near
+// their token was: a step that is as likely is rounding, and any other is another prompt or another model. Of
+// calls Ollama does not tell the text, so they are the same or not.
+func (r *run) sameAnswer(ctx context.Context, ours reply, calls []chat.ToolCall, told *report.OllamaAnswer) (report.Check, error) {
+	if len(calls) > 0 || len(ours.heard.Calls) > 0 {
+		told.Same = slices.EqualFunc(calls, ours.heard.Calls, answer.Same)
+		if !told.Same {
+			return fail("%s made it call %s, here %s", ours.what(), callsText(calls), callsText(ours.heard.Calls)), nil
+		}
+		return pass("%s made it call %s, as here", ours.what(), callsText(calls)), nil
+	}
 	text := inOurForm(ours.Text, told.Thinking, told.Text)
 	if told.Same = strings.TrimSpace(text) == strings.TrimSpace(ours.Text); told.Same {
-		return pass("%q answered %q, as here", clip(c.Prompt), clip(told.Text)), nil
+		return pass("%s answered %q, as here", ours.what(), clip(told.Text)), nil
 	}
-	if held := c.judge(told.Text); held.Passed == report.Failed && c.judge(ours.Text).Passed == report.Passed {
+	if held := ours.judgeText(told.Text); held.Passed == report.Failed && ours.judgeText(ours.heard.Content).Passed == report.Passed {
 		return fail("%s; here it answered %q", held.Detail, clip(ours.Text)), nil
 	}
-	at, apart, err := r.apart(ctx, request, ours, text)
+	at, apart, err := r.apart(ctx, ours.request, ours.BatchAnswer.Answer, text)
 	if err != nil {
 		return report.Check{}, err
 	}
 	told.PartsAt, told.Apart = &at, number(apart)
-	return atMost(apart, mostApart, fmt.Sprintf("%q answered %q, here %q; from token %d on they differ, where theirs is less likely by, in nats",
-		clip(c.Prompt), clip(told.Text), clip(ours.Text), at+1)), nil
+	return atMost(apart, mostApart, fmt.Sprintf("%s answered %q, here %q; from token %d on they differ, where theirs is less likely by, in nats",
+		ours.what(), clip(told.Text), clip(ours.Text), at+1)), nil
 }
 
 // inOurForm puts thought and answer together again, which Ollama's parser took apart, with what is between

@@ -24,7 +24,15 @@ import (
 type played struct {
 	name, digest string
 	says         func(prompt string) string
-	status       int // of an answer; 0 is 200
+	status       int                         // of an answer; 0 is 200
+	answers      func(question) peer.Message // in place of says, of a conversation
+}
+
+// question is what a server is asked.
+type question struct {
+	Messages []peer.Message
+	Tools    []json.RawMessage
+	Think    bool
 }
 
 func (p played) serve(t *testing.T) *peer.Peer {
@@ -46,12 +54,12 @@ func (p played) serve(t *testing.T) *peer.Peer {
 		return map[string]any{"models": []map[string]string{{"name": p.name, "digest": p.digest}}}
 	})
 	reply("/api/chat", func(r *http.Request) any {
-		var asked struct {
-			Messages []peer.Message
-			Think    bool
-		}
-		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || len(asked.Messages) != 1 || asked.Think {
+		var asked question
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || p.answers == nil && len(asked.Messages) != 1 || asked.Think {
 			t.Errorf("asked %+v, %v", asked, err)
+		}
+		if p.answers != nil {
+			return map[string]any{"message": p.answers(asked), "done": true, "done_reason": "stop", "eval_count": 3}
 		}
 		if p.status != 0 {
 			return map[string]string{"error": "the runner has ended"}
@@ -110,14 +118,14 @@ func TestOllama(t *testing.T) {
 		passed report.Outcome
 		detail string
 	}{
-		{"the same", played{"tiny:latest", digest, echo, 0}, "ollama.answer.4", report.Passed, "as here"},
-		{"another manifest", played{"tiny:latest", strings.Repeat("0", 64), echo, 0}, "ollama.digest", report.Failed, "sha256:000000000000 there"},
-		{"asks another nothing", played{"tiny:latest", strings.Repeat("0", 64), echo, 0}, "ollama.answer.1", report.NotRun, "has another model"},
-		{"not there", played{"other:latest", digest, echo, 0}, "ollama.digest", report.Failed, "none called tiny:latest"},
-		{"a wrong answer", played{"tiny:latest", digest, instead("2+2", "It is 5."), 0}, "ollama.answer.1", report.Failed, "does not match"},
-		{"other words", played{"tiny:latest", digest, instead("France", "Zebra Paris."), 0}, "ollama.answer.2", report.Failed, "less likely"},
-		{"a part of it", played{"tiny:latest", digest, instead("France", "The capital of France is Paris"), 0}, "ollama.answer.2", report.Failed, "less likely"},
-		{"at fault", played{"tiny:latest", digest, nil, 500}, "ollama.answer.1", report.NotRun, "the runner has ended"},
+		{"the same", played{"tiny:latest", digest, echo, 0, nil}, "ollama.answer.4", report.Passed, "as here"},
+		{"another manifest", played{"tiny:latest", strings.Repeat("0", 64), echo, 0, nil}, "ollama.digest", report.Failed, "sha256:000000000000 there"},
+		{"asks another nothing", played{"tiny:latest", strings.Repeat("0", 64), echo, 0, nil}, "ollama.answer.1", report.NotRun, "has another model"},
+		{"not there", played{"other:latest", digest, echo, 0, nil}, "ollama.digest", report.Failed, "none called tiny:latest"},
+		{"a wrong answer", played{"tiny:latest", digest, instead("2+2", "It is 5."), 0, nil}, "ollama.answer.1", report.Failed, "does not match"},
+		{"other words", played{"tiny:latest", digest, instead("France", "Zebra Paris."), 0, nil}, "ollama.answer.2", report.Failed, "less likely"},
+		{"a part of it", played{"tiny:latest", digest, instead("France", "The capital of France is Paris"), 0, nil}, "ollama.answer.2", report.Failed, "less likely"},
+		{"at fault", played{"tiny:latest", digest, nil, 500, nil}, "ollama.answer.1", report.NotRun, "the runner has ended"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := judge(t, target, Options{Level: report.Smoke, Lengths: []int{1}, Ollama: c.server.serve(t)})
@@ -153,7 +161,7 @@ func TestOllamaParts(t *testing.T) {
 		answer string
 		passed report.Outcome
 	}{{close, report.Passed}, {far, report.Failed}} {
-		server := played{"tiny:latest", strings.TrimPrefix(target.Manifest.String(), "sha256:"), func(string) string { return q.answer }, 0}
+		server := played{"tiny:latest", strings.TrimPrefix(target.Manifest.String(), "sha256:"), func(string) string { return q.answer }, 0, nil}
 		r := judge(t, target, Options{Level: report.Smoke, Lengths: []int{1}, Cases: []Case{c}, Ollama: server.serve(t)})
 		got, _ := r.Check("ollama.answer.1")
 		if a := r.Ollama.Answers[0]; got.Passed != q.passed || a.Same || a.PartsAt == nil || *a.PartsAt == 0 || a.Apart == nil || *a.Apart <= 0 {
@@ -221,8 +229,8 @@ func TestServedAnswer(t *testing.T) {
 	r := &run{Options: Options{Cases: []Case{{Prompt: "And 2+2?", Tokens: 1}, {Prompt: "And 2+2?", System: "Be kind.", Tokens: 1}}}}
 	r.model, r.System, r.Before = m, "Be brief.", []chat.Message{{Role: "user", Content: "Hello."}, {Role: "assistant", Content: "Ahoy!"}}
 	for k, system := range []string{"Be brief.", "Be kind."} {
-		a, err := r.servedAnswer(t.Context(), k)
-		prompt := m.Tokenizer.Decode(a.Prompt, false)
+		a, err := r.served(t.Context(), r.talks(t.Context())[k].replies[0])
+		prompt := m.Tokenizer.Decode(a.BatchAnswer.Prompt, false)
 		if err != nil || strings.Count(prompt, "Be ") != 1 || !strings.Contains(prompt, system) || !strings.Contains(prompt, "Ahoy!") || !strings.Contains(prompt, "And 2+2?") {
 			t.Errorf("%q, %v", prompt, err)
 		}

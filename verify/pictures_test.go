@@ -39,7 +39,7 @@ func TestOpenPictures(t *testing.T) {
 	if err := (Options{Level: report.Smoke, Cases: cases}).validate(); err != nil {
 		t.Error(err)
 	}
-	if got := cases[1].request().Messages[0].Pictures; len(got) != 2 || !bytes.Equal(got[1], dot(t)) {
+	if got := cases[1].turns()[0].put()[0].Pictures; len(got) != 2 || !bytes.Equal(got[1], dot(t)) {
 		t.Errorf("%d pictures are asked about", len(got))
 	}
 	for name, says := range map[string]string{"text.png": "text.png: picture refused", "none.png": "no such file"} {
@@ -53,7 +53,7 @@ func TestOpenPictures(t *testing.T) {
 func TestShownPictures(t *testing.T) {
 	large := make([]byte, report.PictureBytes-10)
 	var r run
-	got := r.shown(Case{Pictures: []string{"large", "dot", "small"}, files: [][]byte{large, dot(t), make([]byte, 10)}})
+	got := r.shown(Turn{Pictures: []string{"large", "dot", "small"}, files: [][]byte{large, dot(t), make([]byte, 10)}})
 	if len(got) != 3 || got[0].Data == nil || got[1].Data != nil || got[2].Data == nil || got[1].Name != "dot" || len(got[1].Digest) != 71 {
 		t.Errorf("%d pictures: %t %t %t", len(got), got[0].Data != nil, got[1].Data != nil, got[2].Data != nil)
 	}

@@ -10,7 +10,10 @@ import (
 
 // openSteps open what the checks after them need: which these are depends on it.
 func (r *run) openSteps() []step {
-	return []step{{"smoke.vocabulary", r.checkVocabulary}, {"smoke.template", r.checkTemplate}}
+	return []step{
+		{"smoke.vocabulary", r.checkVocabulary}, {"smoke.template", r.checkTemplate},
+		{"smoke.turns", r.checkTurns}, {"smoke.thinking", r.checkThinking}, {"smoke.tools", r.checkTools},
+	}
 }
 
 // smokeSteps are the checks that run the model, without anything to compare it with. Each opens what
@@ -24,10 +27,12 @@ func (r *run) smokeSteps() []step {
 		}})
 	}
 	steps = append(steps, r.towerSteps()...)
-	for k := range r.cases() {
-		steps = append(steps, step{fmt.Sprintf("smoke.answer.%d", k+1), func(ctx context.Context) report.Check {
-			return r.checkAnswer(ctx, k)
-		}})
+	for k, c := range r.cases() {
+		for _, t := range c.asked() {
+			steps = append(steps, step{"smoke.answer." + c.number(k, t), func(ctx context.Context) report.Check {
+				return r.checkAnswer(ctx, k, t)
+			}})
+		}
 	}
 	steps = append(steps,
 		step{"smoke.stops", r.checkStopped},

@@ -27,7 +27,8 @@ type subject struct {
 	tower    bool // whether it has one
 	shows    bool // whether its chat template has places for pictures
 
-	answered []runtime.BatchAnswer // to the cases, in order
+	turnEnd string // what the template writes after an answer
+	talked  []talk // the cases, in order
 
 	spoken   []spoken
 	seen     precisions

@@ -16,6 +16,8 @@ type Target struct {
 	// A plain directory has none.
 	Blobs []manifest.Layer
 	Path  func(manifest.Digest) string
+	// Config is the config among the blobs, which says how Ollama serves the model; zero for a plain directory.
+	Config manifest.Layer
 	// Open opens the model's tensors and files. Run closes what it returns.
 	Open func() (*source.Source, error)
 	// Against is the checkpoint the model was made from, nil where it is not at hand. It stays
@@ -43,7 +45,7 @@ func Stored(store *manifest.Store, name manifest.Name) (Target, error) {
 // Staged is a model that no name points at yet: its manifest, and where its blobs lie.
 func Staged(name string, m manifest.Manifest, path func(manifest.Digest) string) Target {
 	return Target{
-		Name: name, Manifest: m.Digest(), Blobs: m.Blobs(), Path: path,
+		Name: name, Manifest: m.Digest(), Blobs: m.Blobs(), Config: m.Config, Path: path,
 		Open: func() (*source.Source, error) { return source.OpenStored(m, path) },
 	}
 }

@@ -137,8 +137,10 @@ func (o Options) validate() error {
 		if err := c.Validate(); err != nil {
 			return err
 		}
-		if len(c.files) != len(c.Pictures) {
-			return fmt.Errorf("prompt %q: its pictures were not opened", c.Prompt)
+		for _, t := range c.turns() {
+			if len(t.files) != len(t.Pictures) {
+				return fmt.Errorf("prompt %q: its pictures were not opened", c.Prompt)
+			}
 		}
 	}
 	for _, n := range o.Lengths {

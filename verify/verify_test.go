@@ -40,7 +40,7 @@ func TestSmokePasses(t *testing.T) {
 			if !r.Passed {
 				t.Errorf("failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
 			}
-			want := []string{"blobs.tensors", "blobs.files", "smoke.vocabulary", "smoke.template", "smoke.load", "smoke.products",
+			want := []string{"blobs.tensors", "blobs.files", "smoke.vocabulary", "smoke.template", "smoke.turns", "smoke.thinking", "smoke.tools", "smoke.load", "smoke.products",
 				"smoke.prefill.1", "smoke.prefill.31", "smoke.prefill.33", "smoke.prefill.129",
 				"smoke.answer.1", "smoke.answer.2", "smoke.answer.3", "smoke.answer.4", "smoke.stops", "smoke.repetition", "smoke.control",
 				"smoke.generation", "smoke.finite", "smoke.state", "smoke.decay"}

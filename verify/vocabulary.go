@@ -53,7 +53,7 @@ func (r *run) checkTemplate(ctx context.Context) report.Check {
 		return fail("%s", sentences(err))
 	}
 	l := &r.language
-	l.Template = template // what is wrong beyond this does not keep the model from being asked
+	l.Template, r.turnEnd = template, rest // what is wrong beyond this does not keep the model from being asked
 	r.shows = l.ShowsPictures(ctx, r.source.Inventory().Config.Tower.ImageToken)
 	end := l.Tokenizer.Encode(rest)
 	if len(end) == 0 || !slices.Contains(l.Stops, end[0]) {

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -14,12 +15,25 @@ type Message struct {
 	Content  string   `json:"content"`
 	Thinking string   `json:"thinking,omitempty"`
 	Images   [][]byte `json:"images,omitempty"` // base64 in JSON, as the API has it
+	Calls    []Call   `json:"tool_calls,omitempty"`
+}
+
+// Call is a call of a tool.
+type Call struct {
+	Function Function `json:"function"`
+}
+
+// Function is what is called.
+type Function struct {
+	Name      string          `json:"name"`
+	Arguments json.RawMessage `json:"arguments"` // a JSON object
 }
 
 // Question is what a model is asked for an answer of the likeliest tokens.
 type Question struct {
 	Model    string
 	Messages []Message
+	Tools    []json.RawMessage // on offer
 	Think    bool
 	Tokens   int // most of the answer
 }
@@ -52,12 +66,13 @@ func likeliest(most int) map[string]any {
 // Chat puts a question.
 func (p *Peer) Chat(ctx context.Context, q Question) (Answer, error) {
 	body := struct {
-		Model    string         `json:"model"`
-		Messages []Message      `json:"messages"`
-		Stream   bool           `json:"stream"`
-		Think    *bool          `json:"think,omitempty"`
-		Options  map[string]any `json:"options"`
-	}{q.Model, q.Messages, false, nil, likeliest(q.Tokens)}
+		Model    string            `json:"model"`
+		Messages []Message         `json:"messages"`
+		Tools    []json.RawMessage `json:"tools,omitempty"`
+		Stream   bool              `json:"stream"`
+		Think    *bool             `json:"think,omitempty"`
+		Options  map[string]any    `json:"options"`
+	}{q.Model, q.Messages, q.Tools, false, nil, likeliest(q.Tokens)}
 	thinks, err := p.thinks(ctx, q.Model)
 	if err != nil {
 		return Answer{}, err

@@ -92,6 +92,9 @@ func (r *Report) properties() []junitProperty {
 	if r.Environment.Backend != "" {
 		p = append(p, junitProperty{"backend", r.Environment.Backend})
 	}
+	if t := r.Template; t != nil {
+		p = append(p, junitProperty{"template.turns", fmt.Sprint(t.Turns)}, junitProperty{"template.thinking", t.Thinking}, junitProperty{"template.tools", t.Tools})
+	}
 	if r.Effort != nil {
 		p = append(p, junitProperty{"effort", r.Effort.What()}, junitProperty{"effort.expected", seconds(r.Effort.Expected)}, junitProperty{"effort.seconds", seconds(r.Effort.Seconds)})
 	}

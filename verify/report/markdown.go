@@ -44,6 +44,9 @@ func (r *Report) Markdown() string {
 			fmt.Fprintf(&b, "- %s: `%s`: %s\n", c.Passed, c.Name, cell(c.Detail+c.bound()))
 		}
 	}
+	if r.Template != nil {
+		fmt.Fprintf(&b, "\nthe chat template: %s\n", cell(r.Template.What()))
+	}
 	if r.Effort != nil {
 		fmt.Fprintf(&b, "\n%s\n", r.Effort.summary())
 	}

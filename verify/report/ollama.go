@@ -12,12 +12,14 @@ type Ollama struct {
 
 // OllamaAnswer is one of its answers.
 type OllamaAnswer struct {
-	Prompt   string `json:"prompt"`
-	Thinking string `json:"thinking,omitempty"`
-	Text     string `json:"answer"`
-	Tokens   int    `json:"tokens"`
-	Stop     string `json:"stop"` // stop or length
-	Same     bool   `json:"same"` // as ours, but for spaces around it
+	Prompt   string   `json:"prompt"`
+	Results  []string `json:"results,omitempty"` // of tools, in place of a prompt
+	Thinking string   `json:"thinking,omitempty"`
+	Text     string   `json:"answer"`
+	Calls    []Call   `json:"calls,omitempty"` // of tools, which are no part of the text
+	Tokens   int      `json:"tokens"`
+	Stop     string   `json:"stop"` // stop or length
+	Same     bool     `json:"same"` // as ours, but for spaces around it
 	// PartsAt is after how many tokens of ours it differs, and Apart by how many nats our model prefers its
 	// own next token. Nil where the two are the same or were judged by what was expected.
 	PartsAt *int     `json:"parts_at,omitempty"`

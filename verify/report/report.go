@@ -100,6 +100,7 @@ type Report struct {
 	Checks      []Check     `json:"checks"`
 	Environment Environment `json:"environment"`
 	Provenance  Provenance  `json:"provenance"`
+	Template    *Template   `json:"template,omitempty"`
 	Effort      *Effort     `json:"effort,omitempty"` // of the smoke checks, where they were run
 	Answers     []Answer    `json:"answers,omitempty"`
 	Ollama      *Ollama     `json:"ollama,omitempty"` // where one was asked too
@@ -121,12 +122,20 @@ type Environment struct {
 
 // Answer is one prompt and what the model made of it.
 type Answer struct {
+	// Case and Turn count from 1 in conversations of several turns; else they are 0.
+	Case     int       `json:"case,omitempty"`
+	Turn     int       `json:"turn,omitempty"`
 	Prompt   string    `json:"prompt"`
 	Pictures []Picture `json:"pictures,omitempty"` // that stood before the prompt
+	Results  []string  `json:"results,omitempty"`  // of tools, in place of a prompt
 	Text     string    `json:"answer"`
-	Expect   string    `json:"expect,omitempty"` // the regular expression the answer was held to
-	Tokens   int       `json:"tokens"`
-	Stop     string    `json:"stop"` // eos, length or stop
+	// Thought, Calls of tools and Content are what was read out of the text, where it is more than content.
+	Thought string `json:"thought,omitempty"`
+	Calls   []Call `json:"calls,omitempty"`
+	Content string `json:"content,omitempty"`
+	Expect  string `json:"expect,omitempty"` // the regular expression the answer was held to
+	Tokens  int    `json:"tokens"`
+	Stop    string `json:"stop"` // eos, length or stop
 }
 
 // Judge sets Passed: true only if there is a check, and each of them was run and passed.

@@ -102,6 +102,9 @@ func (r *Report) numbers() []string {
 		lines = append(lines, depthLines(a.Divergence.ByDepth)...)
 	}
 	lines = append(lines, "")
+	if r.Template != nil {
+		lines = append(lines, "the chat template: "+r.Template.What())
+	}
 	if r.Effort != nil {
 		lines = append(lines, r.Effort.summary())
 	}

@@ -1,5 +1,5 @@
-// Package yamldoc owns the border for YAML: files of it are read within a size, a depth and a number
-// of values after aliases are followed, so that none takes more than a moment.
+// Package yamldoc owns the border for YAML: files of it are read within a size, a depth, and a number and
+// size of values after aliases are followed, so that none takes more than a moment.
 //
 // It must not know what keys mean.
 package yamldoc
@@ -26,6 +26,7 @@ var ErrBudget = errors.New("more than a file of this kind can rightly hold")
 const (
 	maxDepth  = 64        // lists and mappings within each other; the parser's time grows with the square
 	maxValues = 1_000_000 // with every alias followed
+	maxText   = 64 << 20  // bytes of all values, the same way: they may be written out again
 )
 
 // Read reads a YAML document of at most max bytes. what names it in errors.
@@ -52,10 +53,13 @@ func Parse(text []byte) (ast.Node, error) {
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
 		return nil, nil
 	}
-	w := weigher{anchors: map[string]int{}}
+	w := weigher{anchors: map[string]weight{}}
 	ast.Walk(&w, file.Docs[0].Body)
 	if w.total > maxValues {
 		return nil, fmt.Errorf("it holds more than %d values when its aliases are followed: %w", maxValues, ErrBudget)
+	}
+	if w.text > maxText {
+		return nil, fmt.Errorf("it holds more than %d bytes when its aliases are followed: %w", maxText, ErrBudget)
 	}
 	return file.Docs[0].Body, nil
 }
@@ -105,44 +109,54 @@ func (d *depth) add(t *token.Token) error {
 	return nil
 }
 
+// weight is a number of values, and of the bytes of their texts.
+type weight struct{ total, text int }
+
 // weigher adds up the values of a document. An alias weighs what its anchor does, which stands before
 // it.
 type weigher struct {
-	total   int
-	anchors map[string]int
+	weight
+	anchors map[string]weight
 }
 
 func (w *weigher) Visit(n ast.Node) ast.Visitor {
-	if w.total > maxValues {
+	if w.total > maxValues || w.text > maxText {
 		return nil
 	}
-	w.total++
+	w.add(weight{total: 1})
 	switch n := n.(type) {
+	case *ast.StringNode:
+		w.text += len(n.Value)
 	case *ast.AnchorNode:
 		inner := weigher{anchors: maps.Clone(w.anchors)}
 		ast.Walk(&inner, n.Value)
 		if n.Name != nil {
-			inner.anchors[n.Name.String()] = inner.total
+			inner.anchors[n.Name.String()] = inner.weight
 		}
 		w.anchors = inner.anchors
-		w.total += inner.total
+		w.add(inner.weight)
 		return nil
 	case *ast.AliasNode:
 		if n.Value != nil {
-			w.total += w.anchors[n.Value.String()]
+			w.add(w.anchors[n.Value.String()])
 		}
 		return nil
 	}
 	return w
 }
 
-// Decode fills v from a node; unknown keys are errors. The library panics on some documents, which is an
-// error of the document here.
+func (w *weight) add(more weight) {
+	w.total += more.total
+	w.text += more.text
+}
+
+// Decode fills v from a node; unknown keys are errors, and what goes into an any keeps the order of its keys
+// (yaml.MapSlice). The library panics on some documents, which is an error of the document here.
 func Decode(node ast.Node, v any) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("it is no document that can be read: %v", fault)
 		}
 	}()
-	return yaml.NodeToValue(node, v, yaml.Strict())
+	return yaml.NodeToValue(node, v, yaml.Strict(), yaml.UseOrderedMap())
 }

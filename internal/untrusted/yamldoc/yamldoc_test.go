@@ -28,6 +28,7 @@ func TestParseRefuses(t *testing.T) {
 		"mappings":         strings.Repeat("{a: ", max/4),
 		"lists":            strings.Repeat("- ", max/2),
 		"lists of aliases": bomb(40, "- &a%d [*a%d, *a%d]\n"),
+		"text of aliases":  "- &a " + strings.Repeat("x", 1<<20) + "\n" + strings.Repeat("- *a\n", 65),
 		"merged mappings":  bomb(40, "- &a%d {<<: [*a%d, *a%d]}\n"),
 	} {
 		start := time.Now()
