@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"qimport/convert/safetensors"
 	"qimport/runtime/mlx"
 )
 
@@ -53,7 +54,7 @@ func TestScripts(t *testing.T) {
 			}
 			return false, errors.New("unknown condition " + name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "interrupted": interrupted, "keys": keys, "serves": serves},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "interrupted": interrupted, "keys": keys, "serves": serves, "zeroed": zeroed},
 	})
 }
 
@@ -106,6 +107,26 @@ func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 	} else {
 		ts.Logf("%v ended %v after SIGTERM: %v", args, took, err)
 	}
+}
+
+// zeroed lets a tensor of a safetensors file hold nothing but zeros.
+func zeroed(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	f, err := safetensors.Open(path)
+	ts.Check(err)
+	header := f.Header
+	ts.Check(f.Close())
+	for _, t := range header.Tensors {
+		if t.Name != args[1] {
+			continue
+		}
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		ts.Check(err)
+		_, err = file.WriteAt(make([]byte, t.End-t.Begin), header.DataStart+t.Begin)
+		ts.Check(errors.Join(err, file.Close()))
+		return
+	}
+	ts.Fatalf("%s has no tensor %s", args[0], args[1])
 }
 
 func keys(ts *testscript.TestScript, _ bool, args []string) {

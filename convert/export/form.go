@@ -10,7 +10,8 @@ import (
 )
 
 // noteForm says why an import of the directory will not make the blobs that were exported: its form is
-// another one than the model's.
+// another one than the model's. The axes of the vision tower's patches are none of it: an import moves them
+// back.
 func noteForm(inv source.Inventory, tensors []plan.Tensor) []string {
 	var changes []string
 	count := func(what string, is func(t plan.Tensor) bool) {
@@ -27,7 +28,6 @@ func noteForm(inv source.Inventory, tensors []plan.Tensor) []string {
 	count("%d norms get the 1 that a release leaves to the reader, rounded to their dtype", func(t plan.Tensor) bool { return t.Transform == plan.AddOne })
 	count("conv1d of %d layers has its axes moved", func(t plan.Tensor) bool { return t.From.Role == arch.Conv && inv.NormForm == arch.NormsRaw })
 	count("%d halves of fused experts are tensors of their own", func(t plan.Tensor) bool { return isHalf(inv, t) })
-	count("%d patch embedding of the vision tower has its channels last", func(t plan.Tensor) bool { return t.Transform == plan.ChannelsToBack })
 	count("%d tensors have other names", func(t plan.Tensor) bool { return !isHalf(inv, t) && !sameName(t) })
 	if len(changes) == 0 {
 		return nil

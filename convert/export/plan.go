@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -68,6 +69,9 @@ func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
 	x.shards = cutShards(tensors)
 	var left []string
 	x.files, left, err = exportFiles(src, x.shards)
+	if err == nil {
+		err = x.noteConfig(src)
+	}
 	if len(left) > 0 {
 		x.notes = append(x.notes, fmt.Sprintf("files in folders of their own are left out, for which mlx-community has no place: %s", strings.Join(left, ", ")))
 	}
@@ -167,6 +171,15 @@ func exportFiles(src *source.Source, shards []exportShard) (content map[string][
 	return content, left, err
 }
 
+// noteConfig says that config.json is another one than the model's.
+func (x *exportPlan) noteConfig(src *source.Source) error {
+	was, err := src.File(files.Config)
+	if err == nil && !bytes.Equal(was, x.files[files.Config]) {
+		x.notes = append(x.notes, "config.json says in MLX's words which tensors are quantized and how, in place of its own: an import of this directory has another config.json than the model")
+	}
+	return err
+}
+
 // noteGlobalScales says how many tensors grow because mlx-lm has no place for their global scale.
 func noteGlobalScales(tensors []plan.Tensor) []string {
 	count := 0
@@ -178,5 +191,5 @@ func noteGlobalScales(tensors []plan.Tensor) []string {
 	if count == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d nvfp4 tensors have a global scale, for which mlx-lm has no place: they are written as bf16, which holds their numbers", count)}
+	return []string{fmt.Sprintf("%d nvfp4 tensors have a global scale, for which mlx-lm has no place: they are written as bf16, which holds their numbers, and an import of this directory makes other blobs of them", count)}
 }

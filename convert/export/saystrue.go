@@ -50,18 +50,28 @@ func entryOf(block map[string]any, path string) said {
 	return said{format: pathEntryIn(block), plain: block == nil}
 }
 
+// pathEntryIn reads an entry. Numbers that are missing or null, as mlx-lm's mixed recipes write them, are
+// the mode's own.
 func pathEntryIn(object map[string]any) pathEntry {
-	number := func(key string) int {
+	mode, ok := object["mode"].(string)
+	if !ok {
+		mode = quant.Affine.String()
+	}
+	e := pathEntry{Mode: mode}
+	for _, f := range []quant.Format{quant.FormatInt4, quant.FormatNVFP4, quant.FormatMXFP4, quant.FormatMXFP8} {
+		if f.Mode.String() == mode {
+			e = pathEntryOf(f)
+		}
+	}
+	for key, to := range map[string]*int{"group_size": &e.GroupSize, "bits": &e.Bits} {
+		if object[key] == nil {
+			continue
+		}
 		n, _ := object[key].(json.Number)
 		i, err := n.Int64()
-		if err != nil {
-			return 0
+		if *to = int(i); err != nil {
+			*to = 0
 		}
-		return int(i)
-	}
-	e := pathEntry{GroupSize: number("group_size"), Bits: number("bits"), Mode: quant.Affine.String()}
-	if mode, ok := object["mode"].(string); ok {
-		e.Mode = mode
 	}
 	return e
 }
