@@ -4,6 +4,7 @@
 //
 //	go run ./bench [-write FILE] [-full] [-n RUNS] [-dir DIR]   all tables (all flags: -h)
 //	go run ./bench import|verify|run                            one of them, with the same flags
+//	go run ./bench quality                                      what choosing scales is worth, on the fixtures
 //	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR         write a checkpoint
 //	go run ./bench limit STORE DIR                              hash and write a store's blobs, as a process of its own
 //
@@ -55,12 +56,14 @@ func (b bench) leaves(shape string) bool { return b.only != "" && b.only != shap
 
 // tables in their order in the document.
 var tables = []struct {
-	name string
-	make func(bench) (string, error)
+	name  string
+	make  func(bench) (string, error)
+	alone bool // made only where it is asked for by name
 }{
-	{"import", bench.imports},
-	{"verify", bench.verifications},
-	{"run", bench.runs},
+	{name: "import", make: bench.imports},
+	{name: "verify", make: bench.verifications},
+	{name: "run", make: bench.runs},
+	{name: "quality", make: bench.qualities, alone: true},
 }
 
 func tablesCommand(args []string) error {
@@ -96,7 +99,7 @@ func (b bench) print(one, document string) error {
 	defer os.RemoveAll(scratch)
 	made := false
 	for _, t := range tables {
-		if one != "" && one != t.name {
+		if one != "" && one != t.name || one == "" && t.alone {
 			continue
 		}
 		text, err := t.make(b)
@@ -113,7 +116,7 @@ func (b bench) print(one, document string) error {
 		}
 	}
 	if !made {
-		return fmt.Errorf("no table %q: there are import, verify and run", one)
+		return fmt.Errorf("no table %q: there are import, verify, run and quality", one)
 	}
 	return nil
 }

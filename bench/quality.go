@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// qualityModels are the trained checkpoints of plain floats among the fixtures.
+var qualityModels = []string{"tiny-qwen3-hf", "tiny-qwen3.5-hf", "tiny-qwen3.5-moe-hf", "tiny-qwen3-next"}
+
+var qualityFormats = []string{"nvfp4", "mxfp4", "int4"}
+
+// qualities is the table of what choosing scales is worth: mean KL of the same bytes by MLX's plain rule, with
+// a search, and with a search under a calibration over the built-in text. What it is measured on is the text
+// of a verification, which is another one.
+func (b bench) qualities() (string, error) {
+	fixtures := os.Getenv("QIMPORT_FIXTURES")
+	if fixtures == "" {
+		return "", errors.New("quality is measured on trained models: QIMPORT_FIXTURES names no folder of them")
+	}
+	out := filepath.Join(b.dir, outputs, "quality")
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return "", err
+	}
+	t := &table{head: []string{"model, all of it in", "plain rule", "`--scale-search`", "of the plain rule's", "calibrated", "of the plain rule's", "calibration, seconds"}}
+	for _, m := range qualityModels {
+		dir, file := filepath.Join(fixtures, m), filepath.Join(out, m)
+		u, err := timed(nil, b.qimport, "calibrate", dir, "--out", file, "--quiet")
+		if err != nil {
+			return "", err
+		}
+		for _, f := range qualityFormats {
+			var kl [3]float64
+			for i, how := range [][]string{nil, {"--scale-search"}, {"--scale-search", "--calibration", file}} {
+				if kl[i], err = b.divergence(dir, f, filepath.Join(out, "store"), how); err != nil {
+					return "", err
+				}
+			}
+			t.add(m+" "+f, nats(kl[0]), nats(kl[1]), times(kl[1], kl[0]), nats(kl[2]), times(kl[2], kl[0]), fmt.Sprintf("%.0f", u.seconds))
+		}
+	}
+	return t.String(), nil
+}
+
+// nats is a divergence to two digits.
+func nats(kl float64) string { return strconv.FormatFloat(kl, 'g', 2, 64) }
+
+// divergence is the mean KL divergence of a checkpoint in a format from itself, whatever its limits say.
+func (b bench) divergence(dir, format, store string, how []string) (float64, error) {
+	args := append([]string{"import", dir, "--name", "bench", "--store", store, "-q", format, "--policy", "uniform", "--device", "cpu",
+		"--verify", "quality", "--text-tokens", "4096", "--length", "33", "--json", "--quiet"}, how...)
+	u, err := timedTo(exitRefused, nil, b.qimport, args...)
+	if err != nil {
+		return 0, err
+	}
+	var result struct {
+		Verification struct {
+			Divergence struct {
+				MeanKL    float64 `json:"mean_kl"`
+				Positions int     `json:"positions"`
+			} `json:"divergence"`
+		} `json:"verification"`
+	}
+	if err := json.Unmarshal(u.out, &result); err != nil {
+		return 0, err
+	}
+	if result.Verification.Divergence.Positions == 0 {
+		return 0, fmt.Errorf("%s as %s: nothing was compared: %s", dir, format, u.out)
+	}
+	return result.Verification.Divergence.MeanKL, nil
+}
