@@ -36,6 +36,7 @@ func provenanceOf(ctx context.Context, src Source, plan plan.Plan, o PlanOptions
 		p.Rules = append(p.Rules, rule.String())
 	}
 	if c := plan.Calibration; c != nil {
+		p.Calibration = c.Digest
 		p.Rules = append(p.Rules, fmt.Sprintf("scales calibrated by %s, of %s over %d tokens", c.Digest, c.Model, c.Tokens))
 	}
 	if o.MTPFrom != "" {

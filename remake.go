@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"qimport/convert/calibration"
 	"qimport/convert/modelfile"
 	"qimport/convert/plan"
 	"qimport/convert/source"
@@ -23,8 +24,9 @@ type remaker struct {
 	stage   *manifest.Stage
 	facts   plan.Facts
 	options RepairOptions
-	parts   plan.Parts          // as the Modelfile names them
-	laid    map[string][][]byte // what it says, by media type
+	by      *calibration.Calibration // nil for none
+	parts   plan.Parts               // as the Modelfile names them
+	laid    map[string][][]byte      // what it says, by media type
 	tries   int
 }
 
@@ -34,6 +36,9 @@ func newRemaker(ctx context.Context, src Source, stage *manifest.Stage, lay mode
 		return nil, err
 	}
 	r := &remaker{src: src, stage: stage, facts: facts, options: o, parts: partsOf(lay)}
+	if r.by, err = readCalibration(src, o.Calibration); err != nil {
+		return nil, err
+	}
 	r.laid, err = toldTexts(lay)
 	return r, err
 }
@@ -117,7 +122,7 @@ func (r *remaker) tensor(ctx context.Context, l manifest.Layer) (bool, error) {
 }
 
 // ways are the plans for one blob that give it its size: its tensors kept as they are, and in each
-// format, with plain scales and with searched ones.
+// format, with plain scales, with searched ones, and with those of the calibration.
 func (r *remaker) ways(l manifest.Layer) []plan.Blob {
 	inv := r.src.Inventory()
 	inv.Tensors = slices.DeleteFunc(slices.Clone(inv.Tensors), func(t source.Tensor) bool {
@@ -128,7 +133,11 @@ func (r *remaker) ways(l manifest.Layer) []plan.Blob {
 	}
 	seen := map[string]bool{}
 	var ways []plan.Blob
-	for _, o := range []plan.Options{{}, {ScaleSearch: true}, {Release: true}, {Release: true, ScaleSearch: true}} {
+	options := []plan.Options{{}, {ScaleSearch: true}, {Release: true}, {Release: true, ScaleSearch: true}}
+	if r.by != nil {
+		options = append(options, plan.Options{ScaleSearch: true, Calibration: r.by}, plan.Options{Release: true, ScaleSearch: true, Calibration: r.by})
+	}
+	for _, o := range options {
 		o.MTP, o.Facts = plan.MTPKeep, r.facts
 		for _, rules := range rulesFor(inv.Tensors) {
 			p, err := plan.New(inv, recipe.Recipe{Rules: rules, AllowRequantize: true}, o)
@@ -150,7 +159,7 @@ func (r *remaker) ways(l manifest.Layer) []plan.Blob {
 func wayOf(b plan.Blob) string {
 	var way strings.Builder
 	for _, t := range b.Tensors {
-		fmt.Fprintln(&way, t.Name, t.Target, t.Scale, t.Transform, t.Search, t.Global)
+		fmt.Fprintln(&way, t.Name, t.Target, t.Scale, t.Transform, t.Search, t.Weights != nil, t.Global)
 	}
 	return way.String()
 }
@@ -243,7 +252,7 @@ func (r *remaker) why(l damagedLayer) string {
 // wants says with what else a model was made than what is at hand.
 func (r *remaker) wants(p past) string {
 	if !p.known {
-		return fmt.Sprintf("how %s was made was not kept; --adapter, --mtp-from and --modelfile say what else it was made from", p.name)
+		return fmt.Sprintf("how %s was made was not kept; --adapter, --mtp-from, --calibration and --modelfile say what else it was made from", p.name)
 	}
 	if p.Source != r.src.Label() {
 		return fmt.Sprintf("%s was imported from %s", p.name, p.Source)
@@ -261,6 +270,8 @@ func (r *remaker) wants(p past) string {
 	switch {
 	case len(has) > len(p.Adapters):
 		return fmt.Sprintf("%s was made with fewer adapters", p.name)
+	case p.Calibration != "" && (r.by == nil || r.by.Digest != p.Calibration):
+		return fmt.Sprintf("%s has scales searched by the calibration %s: name its file with --calibration", p.name, p.Calibration)
 	case p.MTPFrom != "" && r.options.MTPFrom == "":
 		return fmt.Sprintf("%s has the multi-token-prediction head of %s: name it with --mtp-from", p.name, p.MTPFrom)
 	}

@@ -17,8 +17,10 @@ type RepairOptions struct {
 	Adapters  []string // that were fused into it: SOURCE or SOURCE=SCALE
 	MTPFrom   string   // SOURCE of the head that it was given
 	Modelfile string   // file with what was laid over it
-	Jobs      int      // pieces worked on at a time; 0 for one a core
-	Watch     Watcher
+	// Calibration is the file by which its scales were searched.
+	Calibration string
+	Jobs        int // pieces worked on at a time; 0 for one a core
+	Watch       Watcher
 }
 
 // RepairResult is what a repair found and did.

@@ -15,7 +15,7 @@ func checkCommand(s stdio) *cli.Command {
 Names all damage, and the models that cannot be relied upon for it. Nothing is changed, unless
 --repair names the source that damaged models were imported from: then their blobs are made anew,
 to the very digest, in whatever format it takes. What else the models were made from, adapters, another's
-head and a Modelfile, is named as for import.
+head, a calibration and a Modelfile, is named as for import.
 
 Examples:
   qimport check
@@ -24,7 +24,7 @@ Examples:
   qimport check --json | jq '.damage[].names'`,
 		0, 0, []cli.Flag{
 			&cli.StringFlag{Name: "repair", Usage: "make damaged and missing blobs anew from `SOURCE`"},
-			adapterFlag(), mtpFromFlag(),
+			adapterFlag(), mtpFromFlag(), calibrationFlag(),
 			&cli.StringFlag{Name: "modelfile", Usage: "`FILE` with what was laid over the models that are repaired"},
 		}, check)
 }
@@ -43,13 +43,13 @@ func check(ctx context.Context, c call) error {
 	}
 	var r qimport.RepairResult
 	o := qimport.RepairOptions{
-		Source: c.String("repair"), Adapters: c.StringSlice("adapter"), MTPFrom: c.String("mtp-from"), Modelfile: c.String("modelfile"), Watch: c.stdio,
+		Source: c.String("repair"), Adapters: c.StringSlice("adapter"), MTPFrom: c.String("mtp-from"), Modelfile: c.String("modelfile"), Calibration: c.String("calibration"), Watch: c.stdio,
 	}
 	switch {
 	case o.Source != "":
 		r, err = qimport.Repair(ctx, store, o)
-	case len(o.Adapters) > 0 || o.MTPFrom != "" || o.Modelfile != "":
-		return usagef("--adapter, --mtp-from and --modelfile say more of what --repair names, which is missing")
+	case len(o.Adapters) > 0 || o.MTPFrom != "" || o.Modelfile != "" || o.Calibration != "":
+		return usagef("--adapter, --mtp-from, --calibration and --modelfile say more of what --repair names, which is missing")
 	default:
 		r.Found, err = qimport.Check(ctx, store, c.stdio)
 		r.Left = r.Found.Damage

@@ -32,6 +32,10 @@ func ollamaFlag() cli.Flag {
 	return &cli.StringFlag{Name: "ollama", Usage: "ask the Ollama at `URL`", DefaultText: "OLLAMA_HOST, else this machine"}
 }
 
+func calibrationFlag() cli.Flag {
+	return &cli.StringFlag{Name: "calibration", Usage: "`FILE` of qimport calibrate: --scale-search then weighs errors by what goes into each column"}
+}
+
 // recipeFlags say which tensor gets which type.
 func recipeFlags() []cli.Flag {
 	return []cli.Flag{
@@ -41,7 +45,7 @@ func recipeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "policy", Usage: "`POLICY` for tensors that no pattern names: ollama, uniform or keep", DefaultText: "ollama"},
 		&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
 		&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error, not by MLX's plain rule: slower, and other bytes than MLX's"},
-		&cli.StringFlag{Name: "calibration", Usage: "`FILE` of qimport calibrate: --scale-search then weighs errors by what goes into each column"},
+		calibrationFlag(),
 		adapterFlag(),
 		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
 		mtpFromFlag(),

@@ -21,6 +21,8 @@ type Provenance struct {
 	Adapters []Adapter `json:"adapters,omitempty"`
 	// MTPFrom is the source whose multi-token-prediction head it was given.
 	MTPFrom string `json:"mtp_from,omitempty"`
+	// Calibration is the digest of the file by which its scales were searched.
+	Calibration string `json:"calibration,omitempty"`
 	// Parser, Renderer and Requires are what the model's config says to Ollama.
 	Parser   string `json:"parser,omitempty"`
 	Renderer string `json:"renderer,omitempty"`
