@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"qimport/arch/files"
 )
 
 // What a listing may have at most. The largest that the hub serves are far below.
@@ -65,13 +67,17 @@ func unseen(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
-// isCheckpointFile picks what an import reads: shards, JSON and chat templates of the top folder.
+// isCheckpointFile picks what an import reads or carries along: shards, JSON, chat templates, and what else
+// a model is shipped with, of the top folder.
 func isCheckpointFile(name string) bool {
+	if strings.ContainsAny(name, "/:") || strings.HasPrefix(name, ".") {
+		return false
+	}
 	switch path.Ext(name) {
 	case ".safetensors", ".json", ".jinja":
-		return !strings.ContainsAny(name, "/:") && !strings.HasPrefix(name, ".")
+		return true
 	}
-	return false
+	return files.IsShipped(name)
 }
 
 func checkSize(name string, size int64) error {

@@ -37,7 +37,7 @@ type request struct{ path, rng, auth string }
 // checkpointFiles is a repository, small but of both kinds of digests.
 func checkpointFiles() map[string]string {
 	return map[string]string{
-		"config.json": "{}", "chat_template.jinja": "{{ messages }}", "README.md": "no", "original/params.json": "no",
+		"config.json": "{}", "chat_template.jinja": "{{ messages }}", "README.md": "a card", "original/params.json": "no", "train.py": "no",
 		"model.safetensors": strings.Repeat("0123456789abcdef", 1<<13),
 	}
 }

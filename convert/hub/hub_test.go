@@ -55,11 +55,11 @@ func TestFetchThenCache(t *testing.T) {
 	if got != want {
 		t.Fatalf("got %+v, want %+v", got, want)
 	}
-	if size := int64(len(h.files["model.safetensors"]) + len("{}") + len("{{ messages }}")); done != size || total != size {
+	if size := int64(len(h.files["model.safetensors"]) + len("{}") + len("{{ messages }}") + len("a card")); done != size || total != size {
 		t.Errorf("told of %d of %d bytes, want %d", done, total, size)
 	}
-	if _, err := os.Stat(filepath.Join(got.Dir, "README.md")); err == nil {
-		t.Error("README.md was fetched; an import does not read it")
+	if _, err := os.Stat(filepath.Join(got.Dir, "train.py")); err == nil {
+		t.Error("train.py was fetched; an import does not read it")
 	}
 	if sum, known := Digest(filepath.Join(got.Dir, "model.safetensors")); !known || sum != oidOf("model.safetensors", h.files["model.safetensors"]) {
 		t.Errorf("digest of the shard: %q, %v", sum, known)

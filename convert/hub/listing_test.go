@@ -34,7 +34,7 @@ func TestParseListing(t *testing.T) {
 	if err != nil || l.Commit != commit || !slices.Equal(l.Files, want) {
 		t.Fatalf("got %+v, %v; want %+v", l, err, want)
 	}
-	for _, ignored := range []string{"README.md", "onnx/model.safetensors", ".hidden.json", "日本語.txt"} {
+	for _, ignored := range []string{"train.py", "docs/README.md", "onnx/model.safetensors", ".hidden.json", "日本語.txt"} {
 		if l, err := parseListing([]byte(listed(ignored, plain))); err != nil || len(l.Files) != 2 {
 			t.Errorf("%s: got %+v, %v", ignored, l, err)
 		}

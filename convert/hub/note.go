@@ -9,7 +9,7 @@ import (
 
 // A note is the hub's listing of a snapshot, kept beside it as qimport/COMMIT.json, from which a
 // later run knows without a network whether the snapshot is whole.
-const noteSchema = 1
+const noteSchema = 2 // 1 had no licence and no card
 
 // errBadNote marks a note that is not one; it counts as none.
 var errBadNote = errors.New("the note of the listing is not usable")

@@ -22,7 +22,7 @@ func headFiles(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	return map[string]string{
-		"config.json": "{}", "tokenizer.json": `{"model":{}}`, indexName: string(index), "README.md": "no",
+		"config.json": "{}", "tokenizer.json": `{"model":{}}`, indexName: string(index), "LICENSE": "terms", "train.py": "no",
 		"a.safetensors": "first", "b.safetensors": "second", "c.safetensors": "third", "mtp.safetensors": "beside",
 	}
 }
@@ -52,7 +52,7 @@ func TestHeadAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"b.safetensors", "config.json", indexName, "mtp.safetensors", "tokenizer.json"}
+	want := []string{"LICENSE", "b.safetensors", "config.json", indexName, "mtp.safetensors", "tokenizer.json"}
 	if names := fetched(t, got); !slices.Equal(names, want) {
 		t.Errorf("fetched %q, want %q", names, want)
 	}
@@ -75,7 +75,7 @@ func TestHeadAlone(t *testing.T) {
 	refused(t, offline, "a.safetensors")
 	mustResolve(t, s, h.files)
 	for name := range h.files {
-		if n := len(h.asked("/" + name)); n != 1 && name != "README.md" {
+		if n := len(h.asked("/" + name)); n != 1 && name != "train.py" {
 			t.Errorf("%s was fetched %d times", name, n)
 		}
 	}
