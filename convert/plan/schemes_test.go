@@ -52,6 +52,7 @@ var schemeExamples = map[string][]example{
 		{dir: "autoround-2bit"}, {dir: "autoround-3bit-gptq"}, {dir: "autoround-4bit"}, {dir: "autoround-4bit-own"}, {dir: "autoround-4bit-moe"}, {dir: "autoround-5bit"}, {dir: "autoround-7bit"}, {dir: "autoround-8bit"}},
 	"GPTQ a scale a column of the layer's output (group_size -1)": {{dir: "gptq-8bit-column"}},
 	"GPTQ 5 to 7 bits in planes (gptq_p)":                         {{"gptq-5bit-planes", `"gptq_p"`, `"gptq_p"`}},
+	"AWQ gemv, gemv_fast, marlin":                                 {{"awq-4bit", `"gemm"`, `"gemv"`}},
 	"AWQ, AutoRound gemm, 4 bits (AutoRound: 6 too)":              {{dir: "awq-4bit"}, {dir: "awq-4bit-g64"}, {dir: "awq-4bit-moe"}, {dir: "autoround-4bit-awq"}, {dir: "autoround-6bit-awq"}},
 	"GPTQ, AutoRound with activation order":                       {{dir: "gptq-4bit-act-order"}},
 	"ModelOpt W4A8_AWQ":                                           {{"mo-w4a8-awq", `"W4A8_AWQ"`, `"W4A8_AWQ"`}},

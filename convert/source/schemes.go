@@ -56,6 +56,7 @@ func Schemes() []Scheme {
 		{"GPTQ, AutoRound", "with activation order", FateDecoded, "the scales' dtype"},
 		{"GPTQ", "a scale a column of the layer's output (group_size -1)", FateKept, "affine, the scale repeated for each group"},
 		{"GPTQ", "5 to 7 bits in planes (gptq_p)", FateRefused, "codes whose bits lie apart"},
+		{"AWQ", "gemv, gemv_fast, marlin", FateRefused, "codes in the order of one kernel"},
 		{"AWQ, AutoRound", "gemm, 4 bits (AutoRound: 6 too)", FateKept, "affine; scales and biases in float32, since a zero point times a scale needs it"},
 	}
 }
