@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
 
-	"qimport/arch"
 	"qimport/arch/files"
-	"qimport/convert/source"
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/verify/report"
@@ -55,7 +52,7 @@ func (r *run) checkTensors(context.Context) report.Check {
 	}
 	r.source = opened
 	inv := opened.Inventory()
-	r.tower = slices.ContainsFunc(inv.Tensors, func(t source.Tensor) bool { return t.Role == arch.Vision })
+	r.tower = hasTower(inv)
 	if len(inv.Tensors) == 0 {
 		return fail("the model holds no tensors")
 	}

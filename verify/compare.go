@@ -23,6 +23,9 @@ func (r *run) compare(ctx context.Context) (report.Divergence, error) {
 	if r.Scores != "" {
 		return r.compareScores(ctx, own)
 	}
+	if r.comparesSight() {
+		r.sight = r.see(ctx)
+	}
 	r.unload()
 	o := r.Runtime
 	o.StateDtype, o.DecayDtype = quant.F32, quant.F32
@@ -35,6 +38,7 @@ func (r *run) compare(ctx context.Context) (report.Divergence, error) {
 	if err == nil {
 		r.heads.compare(ctx, reference, own.Texts)
 	}
+	r.sight.compare(ctx, reference)
 	return r.divergenceOf(positions, own, r.referenceName()), err
 }
 

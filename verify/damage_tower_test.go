@@ -107,3 +107,10 @@ func imageToken(id int) func(checkpointCopy) {
 }
 
 func loseProcessor(c checkpointCopy) { c.must(os.Remove(c.path("preprocessor_config.json"))) }
+
+func clipMean(c checkpointCopy) {
+	c.editJSON("preprocessor_config.json", func(v map[string]any) {
+		delete(v, "image_mean")
+		delete(v, "image_std")
+	})
+}

@@ -66,17 +66,18 @@ func towerFaults() []fault {
 	rotary := both(towerTensor("attn.qkv.weight", swapRotary), towerTensor("attn.qkv.bias", swapRotary))
 	noNorm := both(towerTensor("merger.norm.weight", fillWith(1)), towerTensor("merger.norm.bias", fillWith(0)))
 	return []fault{
-		{name: "rows and columns of patches swapped", good: seeing, damage: towerTensor(patches, transposePatches), smoke: "smoke.answer.7", quality: "quality.tensors"},
-		{name: "patches read with channels last", good: seeing, damage: towerTensor(patches, permuteWithin(1, readLast())), smoke: "smoke.answer.5", quality: "quality.tensors"},
+		{name: "rows and columns of patches swapped", good: seeing, damage: towerTensor(patches, transposePatches), smoke: "smoke.answer.7", quality: "quality.features"},
+		{name: "patches read with channels last", good: seeing, damage: towerTensor(patches, permuteWithin(1, readLast())), smoke: "smoke.answer.5", quality: "quality.features"},
 		{name: "patches of a token in the wrong order", good: seeingMixture, damage: towerTensor("merger.linear_fc1.weight", permuteWithin(96, []int{0, 2, 1, 3})), smoke: "smoke.answer.7", quality: "quality.tensors"},
-		{name: "red and blue swapped", good: seeing, damage: towerTensor(patches, permuteWithin(512, []int{2, 1, 0})), smoke: "smoke.answer.6", quality: "quality.tensors"},
-		{name: "grid of positions transposed", good: seeing, damage: towerTensor(grid, transposeGrid), quality: "quality.tensors"},
-		{name: "merger's norm lost", good: seeing, damage: noNorm, quality: "quality.tensors"},
-		{name: "rows and columns of the tower's rotary swapped", good: seeingMixture, damage: rotary, smoke: "smoke.answer.7", quality: "quality.tensors"},
+		{name: "red and blue swapped", good: seeing, damage: towerTensor(patches, permuteWithin(512, []int{2, 1, 0})), smoke: "smoke.answer.6", quality: "quality.features"},
+		{name: "grid of positions transposed", good: seeing, damage: towerTensor(grid, transposeGrid), quality: "quality.features"},
+		{name: "merger's norm lost", good: seeing, damage: noNorm, quality: "quality.features"},
+		{name: "rows and columns of the tower's rotary swapped", good: seeingMixture, damage: rotary, smoke: "smoke.answer.7", quality: "quality.features"},
 		{name: "tower never trained", good: seeing, damage: towerTensor("weight", untrained), smoke: "smoke.answer.5", quality: "quality.tensors"},
 		{name: "tower says the same of all pictures", good: seeing, damage: towerTensor("merger.linear_fc2.weight", fillWith(0)), smoke: "smoke.tower", quality: "quality.tensors"},
 		{name: "wrong image token", good: seeing, damage: imageToken(1037), smoke: "smoke.tower", quality: "quality.config"},
 		{name: "picture processor lost", good: seeing, damage: loseProcessor, smoke: "smoke.tower"},
+		{name: "pictures normalised as another model's", good: seeing, damage: clipMean, smoke: "smoke.answer.5", quality: "quality.features"},
 	}
 }
 

@@ -29,6 +29,12 @@ func (r *run) qualitySteps() []step {
 	if r.comparesHeads() {
 		steps = append(steps, step{"quality.mtp", r.checkHeadQuality})
 	}
+	if r.comparesSight() {
+		steps = append(steps, step{"quality.features", r.checkFeatures})
+		if r.shows {
+			steps = append(steps, step{"quality.pictures", r.checkPictures})
+		}
+	}
 	return steps
 }
 

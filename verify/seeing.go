@@ -41,6 +41,11 @@ func squareAt(colour string, x, y int) drawn.Shape {
 // oneCircle is a picture of a circle in its middle.
 func oneCircle(colour string) sketch { return draw("a "+colour+" circle", circleAt(colour, 64, 48)) }
 
+// cornersPicture has shapes in two corners.
+func cornersPicture() sketch {
+	return draw("a red circle and a green one", circleAt("red", 100, 24), circleAt("green", 28, 72))
+}
+
 // about is a question about pictures.
 func about(prompt, expect string, pictures ...sketch) Case {
 	c := Case{Prompt: prompt, Expect: expect}
@@ -65,12 +70,11 @@ func orderCase(first, second string) Case {
 // and which of two pictures came second. A tower that is not the model's answers fluently, and wrongly.
 func seeingCases() []Case {
 	two := draw("a red circle and a blue square", circleAt("red", 100, 24), squareAt("blue", 28, 72))
-	corners := draw("a red circle and a green one", circleAt("red", 100, 24), circleAt("green", 28, 72))
 	return []Case{
 		colourCase("red"),
 		colourCase("blue"),
 		about("How many shapes are in the picture?", `(?i)\b(2|two)\b`, two),
-		about("What is in the bottom left?", `(?i)\bgreen\b`, corners),
+		about("What is in the bottom left?", `(?i)\bgreen\b`, cornersPicture()),
 		orderCase("red", "green"),
 	}
 }

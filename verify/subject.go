@@ -38,6 +38,7 @@ type subject struct {
 	own      *score.File // the model's own scores over the texts
 	pictured int         // bytes of pictures that the report holds
 	heads    heads
+	sight    *sight // what it says of pictures, to be compared with the reference
 	scratch  string // folder of files that end with the run
 }
 
@@ -46,6 +47,7 @@ func (r *run) close() {
 		_ = r.own.Close()
 	}
 	r.heads.close()
+	r.sight.close()
 	r.unload()
 	if r.source != nil {
 		_ = r.source.Close()

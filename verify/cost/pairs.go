@@ -67,9 +67,18 @@ func shifts(t source.Tensor, of, in source.Inventory) (ourShift, sourceShift flo
 	return ourShift, sourceShift
 }
 
-// Lossy are the formats that a model has and the reference has not in the same place. Without a
+// Lossy are the formats that the text model has and the reference's has not in the same place. Without a
 // reference every format of the model counts.
 func Lossy(ours, reference *source.Source) map[quant.Format]bool {
+	return lossy(ours, reference, func(t source.Tensor) bool { return t.Role != arch.Vision && !t.MTP })
+}
+
+// LossyTower is Lossy of the vision tower.
+func LossyTower(ours, reference *source.Source) map[quant.Format]bool {
+	return lossy(ours, reference, func(t source.Tensor) bool { return t.Role == arch.Vision })
+}
+
+func lossy(ours, reference *source.Source, counts func(source.Tensor) bool) map[quant.Format]bool {
 	found := map[quant.Format]bool{}
 	before := map[string]quant.Format{}
 	if reference != nil {
@@ -78,7 +87,7 @@ func Lossy(ours, reference *source.Source) map[quant.Format]bool {
 		}
 	}
 	for _, t := range ours.Inventory().Tensors {
-		if t.Role != arch.Vision && !t.MTP && !holds(t.Format, before[canonical(t.Body)]) {
+		if counts(t) && !holds(t.Format, before[canonical(t.Body)]) {
 			found[t.Format] = true
 		}
 	}

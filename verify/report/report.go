@@ -107,6 +107,7 @@ type Report struct {
 	Head        *Head       `json:"mtp,omitempty"`    // where there is one, and it was run
 	Divergence  *Divergence `json:"divergence,omitempty"`
 	Tensors     []Tensor    `json:"tensors,omitempty"`
+	Tower       []Features  `json:"tower,omitempty"` // beside the reference's, in the order in which they are computed
 	Ablations   []Ablation  `json:"ablations,omitempty"`
 }
 
