@@ -83,16 +83,13 @@ func statesOf(ctx context.Context, m *runtime.Model, file []byte) (all [][]float
 // followAll keeps what the model expects after the pictures of questions and within its answers.
 func (r *run) followAll(ctx context.Context, v *sight) (err error) {
 	var tails score.Texts
-	for k, c := range r.cases() {
-		if len(c.files) == 0 || len(v.asked) == mostFollowed {
-			continue
-		}
-		a := r.answers(ctx)[k]
+	cases, answers := r.pictureAnswers(ctx)
+	for k, a := range answers[:min(len(answers), mostFollowed)] {
 		last := slices.Index(reversed(a.Prompt), r.model.Config.Tower.ImageToken)
 		if a.Err != nil || last < 0 {
 			continue // smoke.answer says so
 		}
-		f := followed{request: c.request(), from: len(a.Prompt) - 1 - last}
+		f := followed{request: cases[k].request(), from: len(a.Prompt) - 1 - last}
 		f.ids = slices.Concat(a.Prompt, a.Tokens[:min(len(a.Tokens), mostAnswerTokens)])
 		v.asked, tails = append(v.asked, f), append(tails, f.ids[f.from:])
 	}
@@ -118,6 +115,25 @@ func (r *run) followAll(ctx context.Context, v *sight) (err error) {
 	}
 	v.own, err = score.Open(path)
 	return err
+}
+
+// pictureAnswers are the cases with pictures and what the model answered to them; of cases that have none, the
+// built-in ones are asked in their place.
+func (r *run) pictureAnswers(ctx context.Context) (cases []Case, answers []runtime.BatchAnswer) {
+	for k, c := range r.cases() {
+		if len(c.files) > 0 {
+			cases, answers = append(cases, c), append(answers, r.answers(ctx)[k])
+		}
+	}
+	if len(cases) > 0 {
+		return cases, answers
+	}
+	var requests []runtime.GenerateOptions
+	for _, c := range seeingCases() {
+		c.Tokens = mostAnswerTokens
+		requests = append(requests, c.request())
+	}
+	return seeingCases(), r.model.GenerateBatch(ctx, requests)
 }
 
 // reversed is a list from its end.
