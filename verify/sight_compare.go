@@ -122,7 +122,8 @@ func (r *run) followAll(ctx context.Context, v *sight) (err error) {
 func (r *run) pictureAnswers(ctx context.Context) (cases []Case, answers []runtime.BatchAnswer) {
 	for k, c := range r.cases() {
 		if len(c.files) > 0 {
-			cases, answers = append(cases, c), append(answers, r.answers(ctx)[k])
+			first := r.talks(ctx)[k].replies[0]
+			cases, answers = append(cases, c), append(answers, runtime.BatchAnswer{Answer: first.Answer, Err: first.Err})
 		}
 	}
 	if len(cases) > 0 {
