@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"qimport/quant"
 	"qimport/runtime"
 	"qimport/verify/report"
 	"qimport/verify/score"
@@ -46,13 +45,6 @@ type stepped struct {
 	longest compared          // of the prefill whose slices the steps lie between
 }
 
-// compared is a prefill beside single steps.
-type compared struct {
-	places    int     // at which both were looked at
-	worst     float64 // the largest difference there
-	precision runtime.Precision
-}
-
 // checkPrefill holds one prefill of n tokens to decoding them one by one, wherever single steps are.
 func (r *run) checkPrefill(ctx context.Context, n int, e effort) report.Check {
 	if r.model == nil || r.language.Tokenizer == nil {
@@ -75,25 +67,7 @@ func (r *run) checkPrefill(ctx context.Context, n int, e effort) report.Check {
 			return notRun("prefill of %d tokens: %s", n, sentences(err))
 		}
 	}
-	return atMost(c.worst, prefillTolerance(c.precision), fmt.Sprintf(
-		"largest difference of a log-probability, among the %d likeliest tokens, between one prefill and %d single steps%s", score.Likeliest, c.places, e.note))
-}
-
-// The largest difference of a log-probability that prefill and decoding may show among the
-// likeliest tokens. The small models differ by up to 1e-5 in float32, and by up to 1e-2 with a delta
-// state in bf16, which prefill rounds more rarely than decoding; with activations in bf16 a model
-// differs from its float32 self by up to 0.3.
-const (
-	prefillToleranceF32  = 2e-3
-	prefillToleranceBF16 = 0.5
-)
-
-// prefillTolerance is by the dtype of the activations.
-func prefillTolerance(p runtime.Precision) float64 {
-	if p.Activations == quant.F32 {
-		return prefillToleranceF32
-	}
-	return prefillToleranceBF16
+	return c.judge(fmt.Sprintf("one prefill and %d single steps%s", len(c.apart), e.note))
 }
 
 // step runs single steps, segment by segment, and beside them the prefill that each begins from.
@@ -117,7 +91,7 @@ func (r *run) prefill(ctx context.Context, ids []int, segments []segment) (c com
 			}
 		}
 		err := r.compareAt(ctx, x, ids[x.Len():], r.stepped.logits, &c)
-		c.precision = x.Precision()
+		c.precision, c.experts = x.Precision(), r.model.Config.Experts > 0
 		return err
 	})
 	return c, err
@@ -131,8 +105,7 @@ func (r *run) compareAt(ctx context.Context, x *runtime.Session, ids []int, step
 	places := slices.Sorted(maps.Keys(stepped))
 	return x.FeedAt(ctx, ids, places, func(place int, logits []float32) error {
 		r.look(logits)
-		c.places++
-		c.worst = max(c.worst, score.LargestDifference(logits, stepped[place]))
+		c.apart = append(c.apart, score.LargestDifference(logits, stepped[place]))
 		return nil
 	})
 }

@@ -81,8 +81,7 @@ func (r *run) checkTowerPrefill(ctx context.Context) report.Check {
 	if err != nil {
 		return notRun("%s", sentences(err))
 	}
-	return atMost(c.worst, prefillTolerance(c.precision), fmt.Sprintf(
-		"largest difference of a log-probability, among the %d likeliest tokens, between one prefill of two pictures and %d single steps", score.Likeliest, c.places))
+	return c.judge(fmt.Sprintf("one prefill of two pictures and %d single steps", len(c.apart)))
 }
 
 // acrossPictures compares one prefill of a request with single steps at the edges of its pictures.
@@ -109,7 +108,7 @@ func (r *run) acrossPictures(ctx context.Context, o runtime.GenerateOptions) (c 
 			}
 		}
 		err = r.compareAt(ctx, whole, ids, logits, &c)
-		c.precision = whole.Precision()
+		c.precision, c.experts = whole.Precision(), r.model.Config.Experts > 0
 		return err
 	})
 	return c, err
