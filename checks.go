@@ -23,6 +23,9 @@ type Checks struct {
 	Cases  string   `yaml:"cases"`  // file of prompts and expectations
 	Length []int    `yaml:"length"`
 	Tokens int      `yaml:"tokens"`
+	// Needle is the length of a text to hide facts in, MinNeedle the share of them to be found.
+	Needle    int      `yaml:"needle"`
+	MinNeedle *float64 `yaml:"min_needle"`
 
 	Text           []string `yaml:"text"` // files
 	TextTokens     int      `yaml:"text_tokens"`
@@ -47,7 +50,7 @@ type Running struct {
 // Options gives the words their meaning; level "" is smoke. Files are read, named relative to dir.
 func (c Checks) Options(level, dir string) (o verify.Options, err error) {
 	o = verify.Options{
-		Lengths: c.Length, Tokens: c.Tokens, TextTokens: c.TextTokens,
+		Lengths: c.Length, Tokens: c.Tokens, Needle: c.Needle, MinNeedle: c.MinNeedle, TextTokens: c.TextTokens,
 		Scores: within(dir, c.Scores), SaveScores: within(dir, c.SaveScores),
 		Limits: verify.Limits{MaxKL: c.MaxKL, MinTop1: c.MinTop1, MaxPPLIncrease: c.MaxPPLIncrease},
 	}
@@ -59,6 +62,9 @@ func (c Checks) Options(level, dir string) (o verify.Options, err error) {
 	}
 	if err := o.Limits.Validate(); err != nil {
 		return o, optionsf("%w", err)
+	}
+	if err := o.ValidateNeedle(); err != nil {
+		return o, optionsf("--needle: %w", err)
 	}
 	for _, file := range []string{o.Scores, o.SaveScores} { // which may not be there yet
 		if err := checkPlace(file); file != "" && err != nil {

@@ -152,12 +152,13 @@ type effort struct {
 	pictured []int // how many pictures each of the others has
 	tower    bool  // that can be shown some
 	head     int   // tokens that the multi-token-prediction head is run over, about
+	needle   int   // tokens of a text that facts are hidden in
 	size     size
 }
 
 // effort plans the smoke checks. Without an open model it is that of the smallest.
 func (r *run) effort() effort {
-	e := effort{tower: r.tower && r.shows}
+	e := effort{tower: r.tower && r.shows, needle: r.Needle}
 	for _, c := range r.cases() {
 		e.add(c)
 	}
@@ -216,7 +217,7 @@ func (e effort) steps() (n int) {
 
 // report says it for the report, with the seconds that it should take on a device.
 func (e effort) report(info mlx.Info, cores int) *report.Effort {
-	f := &report.Effort{SingleSteps: e.steps(), Questions: e.cases + len(e.pictured)}
+	f := &report.Effort{SingleSteps: e.steps(), Questions: e.cases + len(e.pictured), Needle: e.needle}
 	seconds := float64(e.steps()) * e.size.seconds(1, 1)
 	for _, n := range e.lengths {
 		f.Prefilled += n
@@ -238,6 +239,7 @@ func (e effort) report(info mlx.Info, cores int) *report.Effort {
 		seconds += 2 * e.size.seen(1)                               // smoke.tower.change
 		seconds += 2 * picturePatches * e.size.tower / nominalFlops // smoke.tower
 	}
+	seconds += e.size.needleSeconds(e.needle)
 	f.Expected = math.Ceil(seconds / speedup(info, cores))
 	return f
 }

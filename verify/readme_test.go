@@ -88,7 +88,7 @@ func TestReadmeNamesChecks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &run{Options: Options{Level: report.Quality, Tokens: 1, Lengths: []int{1}, SaveScores: "x", Ablate: []Ablate{AblateState, AblateDecay}}}
+	r := &run{Options: Options{Level: report.Quality, Tokens: 1, Needle: LeastNeedle, Lengths: []int{1}, SaveScores: "x", Ablate: []Ablate{AblateState, AblateDecay}}}
 	r.tower, r.shows = true, true
 	r.Path = func(manifest.Digest) string { return "" }
 	for _, phase := range r.phases() {

@@ -41,6 +41,9 @@ func (r *run) smokeSteps() []step {
 	if r.Tokens > 0 {
 		steps = append(steps, step{"smoke.generation", r.checkGeneration})
 	}
+	if r.Needle > 0 {
+		steps = append(steps, step{"smoke.needle", r.checkNeedle})
+	}
 	if r.headed() {
 		steps = append(steps, step{"smoke.mtp", r.checkHead})
 	}

@@ -17,9 +17,13 @@ type Options struct {
 	Level report.Level
 
 	// Smoke.
-	Cases   []Case // nil means DefaultCases
-	Tokens  int    // length of a generation watched for loops; 0 means none is asked for
-	Lengths []int  // prompt lengths at which prefill is held to decoding; nil means DefaultLengths
+	Cases  []Case // nil means DefaultCases
+	Tokens int    // length of a generation watched for loops; 0 means none is asked for
+	// Needle is the length of a text that facts are hidden in and asked for; 0 means none is. MinNeedle is the
+	// least share of them that must be found; nil means 0.75.
+	Needle    int
+	MinNeedle *float64
+	Lengths   []int // prompt lengths at which prefill is held to decoding; nil means DefaultLengths
 
 	// Quality.
 	Texts      []Text // what is read, each from its beginning; none means the built-in text
@@ -156,6 +160,9 @@ func (o Options) validate() error {
 	}
 	if !o.Level.Covers(report.Smoke) && o.Ollama != nil {
 		return fmt.Errorf("level %s does not run the model, with whose answers those of Ollama are compared: ask for smoke or quality", o.Level)
+	}
+	if err := o.ValidateNeedle(); err != nil {
+		return err
 	}
 	return o.Limits.Validate()
 }

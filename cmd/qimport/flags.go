@@ -104,6 +104,8 @@ func checkFlags() []cli.Flag {
 		&cli.StringFlag{Name: "cases", Usage: "`FILE` (YAML) of prompts and expectations"},
 		&cli.IntSliceFlag{Name: "length", Usage: "hold prefill to single steps at `N` tokens (repeatable)", DefaultText: "1, 3, 31, 33, 513, and 2049 where that is quick"},
 		&cli.IntFlag{Name: "tokens", Usage: "also watch a generation of `N` tokens for loops"},
+		&cli.IntFlag{Name: "needle", Usage: "also hide facts in a text of `N` tokens, and ask for each"},
+		&cli.Float64Flag{Name: "min-needle", Usage: "least `SHARE` of these facts that must be found", DefaultText: "0.75"},
 		&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read in a quality verification (repeatable; each is read from its beginning)", DefaultText: "a built-in text"},
 		&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each", DefaultText: "512"},
 		&cli.StringFlag{Name: "scores", Usage: "`FILE` of the reference's log-probabilities, in place of the source"},
@@ -119,7 +121,7 @@ func checkFlags() []cli.Flag {
 func (c call) checks() qimport.Checks {
 	return qimport.Checks{
 		Prompt: c.StringSlice("prompt"), Expect: c.StringSlice("expect"), Cases: c.String("cases"),
-		Length: c.IntSlice("length"), Tokens: c.Int("tokens"), Text: c.StringSlice("text"), TextTokens: c.Int("text-tokens"),
+		Length: c.IntSlice("length"), Tokens: c.Int("tokens"), Needle: c.Int("needle"), MinNeedle: c.limit("min-needle"), Text: c.StringSlice("text"), TextTokens: c.Int("text-tokens"),
 		Scores: c.String("scores"), SaveScores: c.String("save-scores"),
 		MaxKL: c.limit("max-kl"), MinTop1: c.limit("min-top1"), MaxPPLIncrease: c.limit("max-ppl-increase"),
 		Ablate: c.StringSlice("ablate"), Running: c.running(),

@@ -7,11 +7,12 @@ import (
 
 // Effort is how much of the model the smoke checks ran. It was decided before, from the model's sizes.
 type Effort struct {
-	Prefilled   int     `json:"prefilled"`    // tokens read at once: in prefills that were held to single steps, and by the head
-	SingleSteps int     `json:"single_steps"` // tokens read one at a time, to be compared with
-	Questions   int     `json:"questions"`    // answered side by side
-	Expected    float64 `json:"expected"`     // seconds that were said beforehand
-	Seconds     float64 `json:"seconds"`      // that the smoke checks took
+	Prefilled   int     `json:"prefilled"`        // tokens read at once: in prefills that were held to single steps, and by the head
+	SingleSteps int     `json:"single_steps"`     // tokens read one at a time, to be compared with
+	Questions   int     `json:"questions"`        // answered side by side
+	Needle      int     `json:"needle,omitempty"` // tokens of a text that facts were hidden in
+	Expected    float64 `json:"expected"`         // seconds that were said beforehand
+	Seconds     float64 `json:"seconds"`          // that the smoke checks took
 }
 
 // Spent adds up what the smoke checks took.
@@ -29,7 +30,11 @@ func (r *Report) Spent() {
 
 // What says what was run: "581 tokens read at once, 64 single steps, 4 questions".
 func (e *Effort) What() string {
-	return fmt.Sprintf("%d tokens read at once, %d single steps, %d questions", e.Prefilled, e.SingleSteps, e.Questions)
+	what := fmt.Sprintf("%d tokens read at once, %d single steps, %d questions", e.Prefilled, e.SingleSteps, e.Questions)
+	if e.Needle > 0 {
+		what += fmt.Sprintf(", a text of %d tokens", e.Needle)
+	}
+	return what
 }
 
 // summary is the line of the report.

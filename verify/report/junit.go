@@ -92,6 +92,9 @@ func (r *Report) properties() []junitProperty {
 	if r.Environment.Backend != "" {
 		p = append(p, junitProperty{"backend", r.Environment.Backend})
 	}
+	if r.Needle != nil {
+		p = append(p, junitProperty{"needle.tokens", fmt.Sprint(r.Needle.Tokens)}, junitProperty{"needle.accuracy", fmt.Sprintf("%.3f", r.Needle.Accuracy)})
+	}
 	if t := r.Template; t != nil {
 		p = append(p, junitProperty{"template.turns", fmt.Sprint(t.Turns)}, junitProperty{"template.thinking", t.Thinking}, junitProperty{"template.tools", t.Tools})
 	}

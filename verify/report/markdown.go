@@ -44,6 +44,9 @@ func (r *Report) Markdown() string {
 			fmt.Fprintf(&b, "- %s: `%s`: %s\n", c.Passed, c.Name, cell(c.Detail+c.bound()))
 		}
 	}
+	if r.Needle != nil {
+		fmt.Fprintf(&b, "\nneedle: %s\n", r.Needle.What())
+	}
 	if r.Template != nil {
 		fmt.Fprintf(&b, "\nthe chat template: %s\n", cell(r.Template.What()))
 	}

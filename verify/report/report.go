@@ -103,6 +103,7 @@ type Report struct {
 	Template    *Template   `json:"template,omitempty"`
 	Effort      *Effort     `json:"effort,omitempty"` // of the smoke checks, where they were run
 	Answers     []Answer    `json:"answers,omitempty"`
+	Needle      *Needle     `json:"needle,omitempty"` // where facts were hidden in a text
 	Ollama      *Ollama     `json:"ollama,omitempty"` // where one was asked too
 	Head        *Head       `json:"mtp,omitempty"`    // where there is one, and it was run
 	Divergence  *Divergence `json:"divergence,omitempty"`

@@ -65,6 +65,7 @@ func sample() Report {
 		Answers: []Answer{{Prompt: "What is 2+2?", Text: "<b>4</b>", Expect: `\b4\b`, Tokens: 12, Stop: "eos"},
 			{Case: 2, Turn: 1, Prompt: "And in Oban?", Text: "I ask.</think>", Thought: "I ask.", Calls: []Call{{Name: "<b>4</b>", Arguments: json.RawMessage(`{}`)}}, Tokens: 9, Stop: "eos"},
 			{Case: 2, Turn: 2, Results: []string{"at <b>4</b>"}, Text: "At four.", Tokens: 3, Stop: "eos"}},
+		Needle:   &Needle{Tokens: 4096, Accuracy: 0.5, Facts: []Fact{{Fact: "The code of Ada is 41.", Answer: "41", Found: true}, {Depth: 1, Position: 4000, Fact: "The code of Leo is 17.", Answer: "<b>4</b>"}}},
 		Template: &Template{Turns: true, Thinking: "opened by the template", Tools: "xml"},
 		Ollama: &Ollama{Address: "http://127.0.0.1:11434", Version: "0.32.15", Digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 			Answers: []OllamaAnswer{{Prompt: "What is 2+2?", Text: "<b>4</b>", Tokens: 12, Stop: "stop", Same: true}, {Prompt: "And 3+3?", Thinking: "a & b", Text: "6.", Tokens: 2, Stop: "stop", PartsAt: new(1), Apart: some(0.25)}}},

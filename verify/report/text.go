@@ -102,6 +102,9 @@ func (r *Report) numbers() []string {
 		lines = append(lines, depthLines(a.Divergence.ByDepth)...)
 	}
 	lines = append(lines, "")
+	if r.Needle != nil {
+		lines = append(append(lines, r.Needle.lines()...), "")
+	}
 	if r.Template != nil {
 		lines = append(lines, "the chat template: "+r.Template.What())
 	}
