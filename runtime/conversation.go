@@ -36,6 +36,9 @@ func (c *Conversation) keep(sessions ...*Session) {
 // Generate answers one request; see Model.Generate.
 func (c *Conversation) Generate(ctx context.Context, o GenerateOptions, emit func(piece string)) (Answer, error) {
 	g := c.model.newGeneration(o, emit)
+	if err := c.model.checkDraft(o); err != nil {
+		return Answer{}, err
+	}
 	p, err := c.model.prompt(ctx, o, c.seen)
 	if err == nil {
 		err = o.Sampling.check()
@@ -88,6 +91,9 @@ func (c *Conversation) prefill(ctx context.Context, g *generation, p prompt) ([]
 		return nil, err
 	}
 	x.pictures = p.pictures
+	if g.draft > 0 {
+		x.startDrafts()
+	}
 	g.answer.Prefill.Tokens = len(ids) - x.Len()
 	if shared > x.Len() && shared < len(ids) {
 		if _, err := x.Feed(ctx, ids[x.Len():shared]); err != nil {

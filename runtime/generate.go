@@ -20,6 +20,7 @@ type GenerateOptions struct {
 	MaxTokens int            // of the answer; 0 for as many as the context has room for
 	Sampling  Sampling
 	Stop      []string // texts that end the answer and are not part of it
+	Draft     int      // tokens that the multi-token-prediction head guesses ahead, to be checked together; 0 for none
 }
 
 // StopReason says why an answer ended.
@@ -48,6 +49,7 @@ type Answer struct {
 	Prefill   Timing // tokens read that an earlier request had not; ends with the first logits
 	Decode    Timing // tokens generated after that, the stop token included
 	Precision Precision
+	Drafts    *Drafts // nil where none were asked for
 }
 
 // Generate answers one request. emit, if not nil, is given the text as it comes, whole characters
@@ -66,11 +68,16 @@ type generation struct {
 	stopper *stopper
 	stream  *tokenizer.Stream
 	emit    func(string)
+	draft   int
 	answer  Answer
 }
 
 func (m *Model) newGeneration(o GenerateOptions, emit func(string)) *generation {
-	return &generation{model: m, sampler: newSampler(o.Sampling), stopper: newStopper(o.Stop), stream: m.Tokenizer.NewStream(true), emit: emit}
+	g := &generation{model: m, sampler: newSampler(o.Sampling), stopper: newStopper(o.Stop), stream: m.Tokenizer.NewStream(true), emit: emit}
+	if g.draft = o.Draft; g.draft > 0 {
+		g.answer.Drafts = &Drafts{}
+	}
+	return g
 }
 
 // room is how many tokens an answer to a prompt may have: as asked, as far as the context goes.
@@ -87,12 +94,13 @@ func (m *Model) room(prompt []int, most int) (int, error) {
 
 // decode chooses tokens until one of them, the text or their number ends the answer. logits are
 // those after the prompt; at most limit tokens are made.
-func (g *generation) decode(ctx context.Context, logits []float32, limit int) error {
+func (g *generation) decode(ctx context.Context, logits []float32, limit int) (err error) {
 	begin := time.Now()
 	defer func() { g.answer.Decode.Seconds = time.Since(begin).Seconds() }()
-	id, err := g.choose(logits)
-	for err == nil && !g.take(id, limit) {
-		id, err = g.follow(ctx, id)
+	var next choice
+	next.id, err = g.choose(logits)
+	for err == nil && !next.ended && !g.take(next.id, limit) {
+		next, err = g.advance(ctx, next.id, limit)
 	}
 	return err
 }

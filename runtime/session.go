@@ -32,7 +32,8 @@ func (m *Model) sliceTokens() int {
 type Session struct {
 	batch  // of one sequence
 	tokens []int
-	ahead  *reading // slices that the caches hold already, but tokens not
+	ahead  *reading  // slices that the caches hold already, but tokens not
+	drafts *drafting // the head beside the sequence; nil where nothing is drafted
 }
 
 // NewSession starts an empty sequence.
@@ -156,6 +157,7 @@ func (x *Session) catchUp() {
 	}
 	x.ahead.free()
 	x.ahead = nil
+	x.dropDrafts() // the head has not seen them
 }
 
 // runAhead is run for the next slice of a pass.
@@ -180,6 +182,9 @@ func (x *Session) runAhead(ids []int, graph func(*mlx.Scope, *mlx.Array) *mlx.Ar
 
 // run reads one slice of tokens; see batch.run. When then is called, they are read.
 func (x *Session) run(ids []int, graph func(*mlx.Scope, *mlx.Array) *mlx.Array, then func(*mlx.Scope, *mlx.Array) error) error {
+	if x.drafts != nil {
+		graph, then = x.followed(ids, graph, then)
+	}
 	if x.ahead != nil {
 		return x.runAhead(ids, graph, then)
 	}
@@ -199,7 +204,12 @@ func (x *Session) Fork(ctx context.Context) (*Session, error) {
 		for i := range x.caches {
 			f.caches = append(f.caches, x.caches[i].Fork(s))
 		}
-		return s.Eval(f.live()...)
+		live := f.live()
+		if x.drafts != nil {
+			f.drafts = x.drafts.fork(s)
+			live = append(live, f.drafts.live()...)
+		}
+		return s.Eval(live...)
 	})
 	if err != nil {
 		f.Close()
@@ -210,6 +220,7 @@ func (x *Session) Fork(ctx context.Context) (*Session, error) {
 
 // Close frees the caches.
 func (x *Session) Close() {
+	x.dropDrafts()
 	x.free()
 	x.failed = errors.New("the session is closed")
 }

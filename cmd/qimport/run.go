@@ -28,13 +28,14 @@ func runCommand(s stdio) *cli.Command {
 		&cli.Float64Flag{Name: "min-p", Usage: "draw from those at least this `SHARE` as likely as the likeliest"},
 		&cli.Float64Flag{Name: "repetition-penalty", Usage: "make tokens seen less likely by `FACTOR`"},
 		&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` from which chance follows"},
+		&cli.IntFlag{Name: "draft", Usage: "let the model's prediction head guess `N` tokens ahead, which are then checked together"},
 		&cli.StringSliceFlag{Name: "stop", Usage: "end the answer before `TEXT` (repeatable)"},
 	}, runtimeFlags()...)
 	return command(s, "run", "NAME|DIR [PROMPT]", "ask a model", `
 Without PROMPT: a conversation where stdin is a terminal (/bye or ctrl-D ends it, /help says more), else
 the prompt is what stdin holds. Answers are drawn as the model's generation_config.json says, else the
 likeliest tokens are taken. What a Modelfile laid over the model (SYSTEM, PARAMETER, MESSAGE) holds over that, and
-a flag over both.
+a flag over both. --draft changes no answer, but for rounding, and says how much it gained.
 
 Examples:
   qimport run small:nvfp4 'What is 2+2?'
@@ -53,6 +54,8 @@ type runResult struct {
 	Stop        runtime.StopReason `json:"stop"`
 	Prefill     runtime.Timing     `json:"prefill"`
 	Decode      runtime.Timing     `json:"decode"`
+	Drafts      *runtime.Drafts    `json:"drafts,omitempty"`  // where some were asked for
+	Speedup     float64            `json:"speedup,omitempty"` // by them, where it was measured
 	Environment runEnvironment     `json:"environment"`
 }
 
@@ -92,6 +95,11 @@ func runModel(ctx context.Context, c call) error {
 		return err
 	}
 	defer model.Close()
+	if request.Draft > 0 {
+		if err := model.LoadHead(ctx); err != nil {
+			return fmt.Errorf("--draft: %s: %w", found.Name, err)
+		}
+	}
 	meant := model.Said.Sampling
 	request = overlaid(drawnBy(request, meant, c.IsSet), overlay, c.IsSet)
 	if model.Template == nil && !c.Bool("raw") {
@@ -115,6 +123,7 @@ func runModel(ctx context.Context, c call) error {
 func (c call) generation() (runtime.GenerateOptions, error) {
 	o := runtime.GenerateOptions{
 		MaxTokens: c.Int("max-tokens"),
+		Draft:     c.Int("draft"),
 		Stop:      c.StringSlice("stop"),
 		Sampling: runtime.Sampling{
 			Temperature: c.Float64("temperature"), TopK: c.Int("top-k"), TopP: c.Float64("top-p"), MinP: c.Float64("min-p"),
@@ -129,6 +138,12 @@ func (c call) generation() (runtime.GenerateOptions, error) {
 	}
 	if c.Bool("raw") && c.IsSet("image") {
 		return o, usagef("--raw leaves no place for --image")
+	}
+	if n := c.Int("draft"); c.IsSet("draft") && (n < 1 || n > runtime.MostDrafts) {
+		return o, usagef("--draft %d: there are 1 to %d", n, runtime.MostDrafts)
+	}
+	if c.IsSet("draft") && c.IsSet("image") {
+		return o, usagef("--draft and --image exclude each other: drafts are made for text alone")
 	}
 	if c.Bool("think") || c.Bool("no-think") {
 		thinks := c.Bool("think")
@@ -228,6 +243,7 @@ func (c call) answer(ctx context.Context, model *runtime.Model, o runtime.Genera
 	p, info, memory := a.Precision, model.Info(), model.Memory()
 	return c.print(runResult{
 		Schema: 1, Prompt: prompt, Answer: a.Text, Tokens: append([]int{}, a.Tokens...), Stop: a.Stop, Prefill: a.Prefill, Decode: a.Decode,
+		Drafts: a.Drafts, Speedup: speedup(a.Drafts),
 		Environment: runEnvironment{
 			MLX: info.Version, Backend: info.Backend, Weights: model.Placement.String(), Active: memory.Active, Peak: memory.Peak,
 			Dtypes: map[string]string{
@@ -240,7 +256,32 @@ func (c call) answer(ctx context.Context, model *runtime.Model, o runtime.Genera
 
 // rates says how quickly an answer came.
 func rates(a runtime.Answer) string {
-	return fmt.Sprintf("read %s, wrote %s, ended by %s", rate(a.Prefill), rate(a.Decode), a.Stop)
+	text := fmt.Sprintf("read %s, wrote %s, ended by %s", rate(a.Prefill), rate(a.Decode), a.Stop)
+	if a.Drafts != nil {
+		text += "; " + gained(*a.Drafts)
+	}
+	return text
+}
+
+// gained says what drafts were good for, as single steps of the same answer tell it.
+func gained(d runtime.Drafts) string {
+	faster := d.Speedup()
+	if faster == 0 {
+		return "the answer ended before anything was drafted"
+	}
+	text := fmt.Sprintf("%d of %d drafts accepted in %d steps: %.1f tokens/s, %.1f/s in %d single steps", d.Accepted, d.Drafted, d.Steps,
+		float64(d.With.Tokens)/d.With.Seconds, float64(d.Plain.Tokens)/d.Plain.Seconds, d.Plain.Tokens)
+	if faster <= 1 {
+		return text + fmt.Sprintf(", so nothing was gained (%.2f times as fast)", faster)
+	}
+	return text + fmt.Sprintf(", %.2f times as fast", faster)
+}
+
+func speedup(d *runtime.Drafts) float64 {
+	if d == nil {
+		return 0
+	}
+	return d.Speedup()
 }
 
 func rate(t runtime.Timing) string {

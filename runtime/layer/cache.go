@@ -63,6 +63,7 @@ type DeltaCache struct {
 	state *mlx.Array // [B, nv, dv, dk]
 	decay *mlx.Array // [B, .., nv]: the decays of the last step, kept to show their dtype
 	read  int        // positions so far
+	trail []deltaState
 }
 
 // Cache is the memory of one layer: one of its parts is used.
@@ -74,6 +75,8 @@ type Cache struct {
 	// positions than places. Turns, unless nil, are the positions of the tokens that come next.
 	Shift int
 	Turns *Turns
+	// Trail keeps what the cache is after each of the tokens that come next, for Rewind.
+	Trail bool
 }
 
 // arrays lists what the cache owns.
@@ -88,6 +91,9 @@ func (c *Cache) Live() []*mlx.Array {
 		if *a != nil {
 			live = append(live, *a)
 		}
+	}
+	for _, was := range c.Delta.trail {
+		live = append(live, was.conv, was.state, was.decay)
 	}
 	return live
 }

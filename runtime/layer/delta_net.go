@@ -96,18 +96,26 @@ func (d *DeltaNet) Params() []*Param {
 // Forward runs x [B, T, H] through the layer, from the cache's states to the ones T tokens on. Padding
 // leaves the states zero.
 func (d *DeltaNet) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
-	mix := d.mix
-	switch {
-	case d.fuses():
-		mix = d.fused
-	case d.steps(x.Shape()[1]):
-		mix = d.step
-	case d.mixesOnHost(x.Shape()[1]):
-		mix = d.mixOnHost
+	mix := d.mixer(x.Shape()[1])
+	if cache.Trail {
+		mix = d.singly
 	}
 	in := cache.Padding.blank(s, d.in.Apply(s, x), cache.Delta.read)
 	cache.Delta.read += x.Shape()[1]
 	return d.out.Apply(s, mix(s, in, &cache.Delta))
+}
+
+// mixer is mix, or what stands in for it with so many tokens.
+func (d *DeltaNet) mixer(tokens int) func(*mlx.Scope, *mlx.Array, *DeltaCache) *mlx.Array {
+	switch {
+	case d.fuses():
+		return d.fused
+	case d.steps(tokens):
+		return d.step
+	case d.mixesOnHost(tokens):
+		return d.mixOnHost
+	}
+	return d.mix
 }
 
 // mix is all that lies between the projections: x [B, T, Cd + nv*dv + 2*nv] to [B, T, nv*dv].
