@@ -1,5 +1,7 @@
 package arch
 
+import "strings"
+
 // Role is the part a tensor plays in a model. It decides which formats are open to it.
 type Role uint8
 
@@ -24,6 +26,17 @@ var roleNames = [...]string{
 }
 
 func (r Role) String() string { return roleNames[r] }
+
+// PackedTower says whether a tensor of a vision tower, by its body name, may be quantized: a matrix of its linear
+// maps. Runtimes take patches, positions and norms as plain arrays.
+func PackedTower(body string) bool {
+	for _, end := range []string{".qkv.weight", ".attn.proj.weight", ".linear_fc1.weight", ".linear_fc2.weight"} {
+		if strings.HasSuffix(body, end) {
+			return true
+		}
+	}
+	return false
+}
 
 // Fixed says why a tensor of this role is never quantized, or "" if it may be.
 func (r Role) Fixed() string {

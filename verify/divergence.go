@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"qimport/arch"
 	"qimport/verify/cost"
 	"qimport/verify/language"
 	"qimport/verify/report"
@@ -87,7 +88,7 @@ const roundingKL = 1e-10
 // changed says whether any text tensor has another format than in the reference, as far as known.
 func (r *run) changed() bool {
 	for _, t := range r.report.Tensors {
-		if t.Quantized {
+		if body := arch.Body(t.Name); t.Quantized && arch.RoleOf(body) != arch.Vision && !arch.IsMTP(body) {
 			return true
 		}
 	}

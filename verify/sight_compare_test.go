@@ -3,8 +3,11 @@ package verify
 import (
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
+	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/quant/recipe"
 	"qimport/verify/report"
@@ -37,6 +40,53 @@ func TestSightOfAnImport(t *testing.T) {
 				t.Errorf("the report has %+v", r.Tower)
 			}
 		})
+	}
+}
+
+// packTower quantizes tensors of a tower whose names end so, in MLX's form.
+func packTower(ends ...string) func(checkpointCopy) {
+	return func(c checkpointCopy) {
+		c.editTensors(func(arrays map[string]raw) {
+			for name, a := range arrays {
+				if !strings.Contains(name, "visual.") || !slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) }) {
+					continue
+				}
+				a.editBF16(func(v []float32) {
+					weight, scales, _ := quant.FormatMXFP8.PartSizes(len(v), quant.NoDtype)
+					p := quant.Packed{Weight: make([]byte, weight), Scales: make([]byte, scales)}
+					c.must(quant.Encode(quant.FormatMXFP8, p, quant.Float32s(v), quant.Options{}))
+					rows := a.shape[0]
+					arrays[name] = raw{quant.U32, []int{rows, weight / rows / 4}, p.Weight}
+					arrays[strings.TrimSuffix(name, "weight")+"scales"] = raw{quant.U8, []int{rows, scales / rows}, p.Scales}
+				})
+			}
+		})
+		c.editJSON("config.json", func(v map[string]any) {
+			v["quantization"] = map[string]any{"group_size": 32, "bits": 8, "mode": "mxfp8"}
+		})
+	}
+}
+
+// TestPackedTower: a tower whose linear maps are quantized runs, as in Ollama, and is held to what that costs;
+// one with a packed table of positions is refused.
+func TestPackedTower(t *testing.T) {
+	dir := filepath.Join(fixtures(t), seeing)
+	needMLX(t)
+	c := copyCheckpoint(t, dir)
+	packTower(".qkv.weight", ".attn.proj.weight", ".linear_fc1.weight", ".linear_fc2.weight")(c)
+	r := judge(t, against(t, Directory("packed", c.dir), dir), Options{Level: report.Quality, Lengths: []int{1}, Cases: seeingCases(), TextTokens: 64})
+	if !r.Passed {
+		t.Errorf("failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
+	}
+	if f, _ := r.Check("quality.features"); f.Value == nil || !(*f.Value > 1e-3 && *f.Value < 0.2) {
+		t.Errorf("features differ by %v: %s", f.Value, f.Detail)
+	} else {
+		t.Logf("features differ by %.3g, at most %.3g", *f.Value, *f.Limit)
+	}
+	c = copyCheckpoint(t, dir)
+	packTower("pos_embed.weight")(c)
+	if _, err := source.OpenDir(c.dir); err == nil || !strings.Contains(err.Error(), "pos_embed.weight: it is quantized (mxfp8), and no runtime takes") {
+		t.Errorf("a packed table of positions: %v", err)
 	}
 }
 

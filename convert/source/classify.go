@@ -29,6 +29,9 @@ func (c *classifier) classify(b *bundle) (Tensor, error) {
 	if err == nil && t.Format.IsQuantized() && (t.Role == arch.State || t.Role == arch.Norm) {
 		err = fmt.Errorf("it is quantized (%s), which no producer should do to a %s: take another conversion", t.Format, t.Role.Fixed())
 	}
+	if err == nil && t.Format.IsQuantized() && t.Role == arch.Vision && !arch.PackedTower(t.Body) {
+		err = fmt.Errorf("it is quantized (%s), and no runtime takes patches, positions or norms of a vision tower so: take another conversion", t.Format)
+	}
 	if err != nil {
 		return Tensor{}, fmt.Errorf("%s: tensor %s: %w%s", c.shards[b.any().Shard].Name, b.main, err, c.config.Doubt(t.Body))
 	}
