@@ -72,7 +72,7 @@ func (f Format) IntLayout(shape []int, scale Dtype) (weight, scales, zeros Part,
 	if err := errors.Join(checkDimensions(shape), f.checkInts(shape)); err != nil {
 		return weight, scales, zeros, err
 	}
-	rows, cols, groups := shape[0], shape[1], f.groups(shape[1])
+	rows, cols, groups := shape[0], shape[1], f.Groups(shape[1])
 	scales = Part{scale, []int{rows, groups}}
 	if f.BlockRows == 0 {
 		scales.Shape = []int{1, 1}
@@ -92,8 +92,8 @@ func (f Format) IntLayout(shape []int, scale Dtype) (weight, scales, zeros Part,
 	return weight, scales, zeros, nil
 }
 
-// groups is how many scales a row has.
-func (f Format) groups(cols int) int {
+// Groups is how many scales a row of integers, GPTQ or AWQ has.
+func (f Format) Groups(cols int) int {
 	if f.GroupSize == 0 {
 		return 1
 	}

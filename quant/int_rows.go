@@ -35,7 +35,7 @@ func (t Tensor) intRowsSize(n int) int {
 // affine is what a copy is: affine where a format holds these numbers and nothing is to be done to them.
 func (t Tensor) affine() (Format, Dtype, bool) {
 	f, dtype, ok := t.Format.AffineOf(Columns(t.Shape), t.ScaleDtype)
-	return f, dtype, ok && len(t.Inputs) == 0
+	return f, dtype, ok && len(t.Inputs) == 0 && len(t.Order) == 0
 }
 
 // copyInts fills out, a tensor of as many rows as its shape says, from row from on: affine where a format
@@ -68,8 +68,11 @@ func (t Tensor) copyInts(out *Tensor, dst []byte, from int) {
 
 // groupOf is the group, of the integers' own, that a column is in.
 func (t Tensor) groupOf(col int) int {
-	if t.Format.GroupSize == 0 {
+	switch {
+	case t.Format.GroupSize == 0:
 		return 0
+	case len(t.Order) > 0:
+		return int(binary.LittleEndian.Uint32(t.Order[4*col:]))
 	}
 	return col / t.Format.GroupSize
 }
@@ -179,7 +182,7 @@ type intScales struct {
 }
 
 func (t Tensor) intScales() *intScales {
-	n := t.Format.groups(Columns(t.Shape))
+	n := t.Format.Groups(Columns(t.Shape))
 	return &intScales{of: t, raw: make([]byte, n*t.ScaleDtype.Size()), scales: make([]float32, n), zeros: make([]float32, n)}
 }
 
@@ -206,7 +209,7 @@ func (r *intScales) read(row int) {
 
 // zeroInWords is the code of zero of one group of a row: codes run down the rows.
 func (t Tensor) zeroInWords(row, group int) int {
-	n, at := t.Format.groups(Columns(t.Shape)), row*t.Format.Bits
+	n, at := t.Format.Groups(Columns(t.Shape)), row*t.Format.Bits
 	word := func(w int) uint64 {
 		if i := 4 * (w*n + group); i < len(t.Zeros) {
 			return uint64(binary.LittleEndian.Uint32(t.Zeros[i:]))

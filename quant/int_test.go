@@ -1,6 +1,7 @@
 package quant
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -140,6 +141,56 @@ func setBits(b []byte, at, bits, code int, place func(word int) int) {
 		bit := at + i
 		if code>>i&1 == 1 {
 			b[4*place(bit/32)+bit%32/8] |= 1 << (bit % 8)
+		}
+	}
+}
+
+// TestIntsOutOfOrder: columns that change places with their groups keep their numbers, and no affine format
+// holds them.
+func TestIntsOutOfOrder(t *testing.T) {
+	for i, c := range []intCase{
+		{IntFormat(4, 32, Words, true), 7, 96, F16},
+		{IntFormat(3, 32, Words, false), 5, 128, BF16},
+		{IntFormat(8, 48, Words, false), 3, 112, BF16}, // the last group is cut
+		{IntFormat(4, 32, Bytes, true), 6, 64, BF16},
+	} {
+		rng := rand.New(rand.NewPCG(uint64(i), 2))
+		sorted, values := c.build(t, rng)
+		from := rng.Perm(c.cols) // of each column, which it was
+		x, want := sorted, make([]float32, len(values))
+		x.Data, x.Order = make([]byte, len(sorted.Data)), nil
+		for _, col := range from {
+			x.Order = binary.LittleEndian.AppendUint32(x.Order, uint32(col/c.format.GroupSize))
+		}
+		codes, words := make([]byte, c.cols), len(x.Data)/c.rows/4
+		for row := range c.rows {
+			sorted.codes(codes, row)
+			for to, col := range from {
+				want[row*c.cols+to] = values[row*c.cols+col]
+				if c.format.Packing == Bytes {
+					x.Data[row*c.cols+to] = sorted.Data[row*c.cols+col]
+				} else {
+					setBits(x.Data, to*c.format.Bits, c.format.Bits, int(codes[col]), func(word int) int { return row*words + word })
+				}
+			}
+		}
+		if err := x.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float32, len(want))
+		if err := x.Decode(got, 0); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: other numbers, %v", c.format, err)
+		}
+		part := x.CopyRows(make([]byte, x.RowsSize(2)), 1, 3)
+		got = got[:2*c.cols]
+		if err := part.Decode(got, 0); err != nil || part.Format != FormatF32 || !slices.Equal(got, want[c.cols:3*c.cols]) {
+			t.Errorf("%s: a copy of rows is %s, of other numbers, %v", c.format, part.Format, err)
+		}
+		short, row := x, x
+		short.Order = x.Order[4:]
+		row.Format.GroupSize = 0
+		if short.Validate() == nil || row.Validate() == nil {
+			t.Errorf("%s: an order of %d inputs, or of a scale a row", c.format, c.cols-1)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func (t Tensor) rows() int { return Elements(t.Shape) / max(Columns(t.Shape), 1)
 // CopyRows copies rows [from, to), counted over all leading dimensions, with their scales, into dst,
 // which has RowsSize bytes. The copy is a tensor [to-from, columns] of the same values; scales that
 // blocks of rows shared are there once for each row. Integers (Int, GPTQ, AWQ) are affine (see AffineOf
-// and Format.Affine), or float32 where no affine format holds them. Only Go code reads t: borrowed bytes
+// and Format.Affine), or float32 where no affine format holds them, or their inputs are out of order. Only Go code reads t: borrowed bytes
 // that may become unreadable are copied so before a kernel works on them.
 func (t Tensor) CopyRows(dst []byte, from, to int) Tensor {
 	n, rows := to-from, t.rows()

@@ -25,8 +25,8 @@ type Tensor struct {
 	Scales     []byte
 	Biases     []byte
 	Zeros      []byte // Int, GPTQ and AWQ: the codes of zero, one a scale; of Int packed as its Packing has it
-	// Order is GPTQ's g_idx where it is not the order of the inputs: the group of each input, int32
-	// [.., in]. Whoever made the Tensor has held it to the number of groups.
+	// Order is g_idx where it is not the order of the inputs: the group of each input, int32 [.., in], of
+	// GPTQ, and of Int in groups. Whoever made the Tensor has held it to the number of groups.
 	Order []byte
 	// Global multiplies every decoded NVFP4 value (ModelOpt's weight_scale_2 convention): empty
 	// for none, one value for the tensor, or Shape[0] values, one an expert.

@@ -101,10 +101,13 @@ func (t Tensor) inputsSize() int {
 	return 4 * Columns(t.Shape)
 }
 
-// zeroSizes is how many bytes of zero points there must be, and of GPTQ's order, if there is one.
+// zeroSizes is how many bytes of zero points there must be, and of the inputs' order, if there is one.
 func (t Tensor) zeroSizes() (zeros, order int) {
 	if !t.Format.IsColumns() {
-		return t.zerosSize(), 0
+		if len(t.Order) > 0 && t.Format.Mode == Int && t.Format.GroupSize > 0 {
+			order = 4 * Columns(t.Shape)
+		}
+		return t.zerosSize(), order
 	}
 	c := t.columns()
 	matrices := Elements(t.Shape) / max(c.rows*c.cols, 1)

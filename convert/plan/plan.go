@@ -146,7 +146,7 @@ func subjects(tensors []source.Tensor, facts Facts) []recipe.Subject {
 // GPTQ and AWQ are affine where that has their groups, else of their scales' dtype, as their own tools
 // decode them. FP8 with powers of two as block scales is mxfp8. With any others its numbers need bf16,
 // and so do those of nvfp4 experts whose global scale cannot be folded into the block scales, integers
-// that no affine format holds, and whatever scales its layer's input.
+// that no affine format holds or whose groups lie apart, and whatever scales its layer's input.
 func keptAs(t source.Tensor, exact bool) quant.Format {
 	if t.Format.IsColumns() {
 		if affine, ok := repacked(t); ok {
@@ -172,6 +172,9 @@ func keptAs(t source.Tensor, exact bool) quant.Format {
 
 // affineOf is the affine format that holds integers exactly, if there is one.
 func affineOf(t source.Tensor) (quant.Format, quant.Dtype, bool) {
+	if t.OutOfOrder() {
+		return quant.Format{}, quant.NoDtype, false
+	}
 	return t.Format.AffineOf(quant.Columns(t.Shape), t.ScaleDtype)
 }
 

@@ -29,7 +29,7 @@ var schemeExamples = map[string][]example{
 	"compressed-tensors pack-quantized, symmetric":                                             {{dir: "ct-w4"}, {dir: "ct-w3-row"}, {dir: "ct-w7"}, {dir: "ct-w8-row"}, {dir: "ct-w4-moe"}},
 	"compressed-tensors pack-quantized, with zero points":                                      {{dir: "ct-w4-asym"}, {dir: "ct-w2-g64-asym"}, {dir: "ct-w5-asym"}, {dir: "ct-w6-row-asym"}},
 	"compressed-tensors pack-quantized, groups that 32 does not divide":                        {{dir: "ct-w4-g16"}},
-	"compressed-tensors pack-quantized, with activation order":                                 {{"ct-w4", "weight_shape", "weight_g_idx"}},
+	"compressed-tensors pack-quantized, with activation order (weight_g_idx)":                  {{dir: "ct-w4-act-order"}},
 	"compressed-tensors int-quantized (W8A8, W4A8)":                                            {{dir: "ct-w8a8"}, {dir: "ct-w4a8-asym"}},
 	"compressed-tensors nvfp4-pack-quantized":                                                  {{dir: "ct-nvfp4"}},
 	"compressed-tensors mxfp4-pack-quantized":                                                  {{dir: "ct-mxfp4"}},
@@ -166,5 +166,24 @@ func write(t *testing.T, path string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, b, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOrderWarned: what activation order costs is said, and not that its groups have a wrong size.
+func TestOrderWarned(t *testing.T) {
+	for _, dir := range []string{"ct-w4-act-order", "gptq-4bit-act-order"} {
+		src, err := source.OpenDir(example{dir: dir}.folder(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		p, err := Make(context.Background(), src, recipe.Recipe{}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := strings.Join(p.Warnings, "\n")
+		if !strings.Contains(said, "7 tensors are decoded to 16 bits") || !strings.Contains(said, "lie apart (act order)") || strings.Contains(said, "multiples of 32") {
+			t.Errorf("%s: it says %q", dir, said)
+		}
 	}
 }

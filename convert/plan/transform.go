@@ -76,7 +76,7 @@ func chooseTransform(t source.Tensor, target quant.Format, patches source.Patche
 // repacked is the affine format that a tensor of GPTQ or AWQ has the numbers of, if it is one whose
 // inputs lie in the order of their groups.
 func repacked(t source.Tensor) (quant.Format, bool) {
-	if t.Pieces[0].Order.Exists() || len(t.Shape) == 0 || t.Fused() {
+	if t.OutOfOrder() || len(t.Shape) == 0 || t.Fused() {
 		return quant.Format{}, false
 	}
 	return t.Format.Affine(quant.Columns(t.Shape))

@@ -156,6 +156,8 @@ func warnTransforms(tensors []Tensor) []string {
 			wide++
 		case t.Source.IsColumns() && t.Transform == Decode && strings.HasPrefix(t.Rule, "source"):
 			ungrouped++
+		case t.Source.Mode == quant.Int && kept && t.From.OutOfOrder():
+			ungrouped++
 		case t.Source.Mode == quant.Int && kept:
 			ints++
 		case t.Source.Mode == quant.FP8 && kept:

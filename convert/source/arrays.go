@@ -68,7 +68,7 @@ type bundle struct {
 	dims    Part // .weight_shape: compressed-tensors
 	inputs  Part // .pre_quant_scale: ModelOpt
 	qweight Part // .qweight: GPTQ and AWQ, with .scales
-	order   Part // .g_idx: GPTQ
+	order   Part // .g_idx: GPTQ; .weight_g_idx: compressed-tensors
 }
 
 // any is one of the bundle's arrays, the weight if there is one.
@@ -102,6 +102,7 @@ var suffixes = []struct {
 	{"_scale", false, func(b *bundle) *Part { return &b.scale }},
 	{"_zero_point", false, func(b *bundle) *Part { return &b.zeros }},
 	{"_shape", false, func(b *bundle) *Part { return &b.dims }},
+	{"_g_idx", false, func(b *bundle) *Part { return &b.order }},
 }
 
 // activations are suffixes of arrays that only quantized arithmetic needs: scales, zero points and offsets

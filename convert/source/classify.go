@@ -26,6 +26,9 @@ func (c *classifier) classify(b *bundle) (Tensor, error) {
 	if err == nil {
 		err = setInputs(b, &t)
 	}
+	if err == nil && !t.OutOfOrder() {
+		err = refuse(b.order)
+	}
 	if err == nil && t.Format.IsQuantized() && (t.Role == arch.State || t.Role == arch.Norm) {
 		err = fmt.Errorf("it is quantized (%s), which no producer should do to a %s: take another conversion", t.Format, t.Role.Fixed())
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // compressedPacked is compressed-tensors' pack-quantized: weight_packed I32, weight_scale, weight_shape and
-// perhaps weight_zero_point.
+// perhaps weight_zero_point and, as older releases (0.9 and 0.13 do, 0.19 does not) left it of GPTQ's activation order, weight_g_idx.
 func (c *classifier) compressedPacked(b *bundle, t *Tensor, g compressedGroup) error {
 	if len(b.packed.Shape) != 2 {
 		return fmt.Errorf("group %s of the config says %s, but its weight is %s", g.name, g.format, b.packed)
@@ -63,7 +63,10 @@ func (c *classifier) setInts(b *bundle, t *Tensor, g compressedGroup, weight Par
 	if err := setInts(t, g.format, shape, weight, b.scale, b.zeros); err != nil {
 		return fmt.Errorf("group %s of the config says %s, but %w", g.name, g.format, err)
 	}
-	t.Pieces[0].Dims = b.dims
+	if b.order.Exists() && (g.format.GroupSize == 0 || !b.order.is(quant.I32, shape[1:])) {
+		return fmt.Errorf("%s is %s, which is no order of the %d inputs of %s", b.order.Name, b.order, shape[1], g.format)
+	}
+	t.Pieces[0].Dims, t.Pieces[0].Order = b.dims, b.order
 	return nil
 }
 

@@ -3,24 +3,22 @@ package source
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"qimport/quant"
 )
 
-// What the headers do not tell of GPTQ's tensors is read here, once: whether their inputs lie in the
-// order of their groups, and how zero points are stored where no config says it.
+// What the headers do not tell of tensors in groups is read here, once: whether their inputs lie in the
+// order of their groups, and how GPTQ's zero points are stored where no config says it.
 
 // settleColumns reads g_idx of every tensor that has one, and the zero points of one tensor.
 func (s *Source) settleColumns(says columnScheme) error {
 	first := -1
 	for i, t := range s.inv.Tensors {
-		if !t.Format.IsColumns() {
-			continue
-		}
 		if err := s.settleOrder(&s.inv.Tensors[i]); err != nil {
 			return err
 		}
-		if t.Format.Mode != quant.AWQ && first < 0 {
+		if t.Format.IsColumns() && t.Format.Mode != quant.AWQ && first < 0 {
 			first = i
 		}
 	}
@@ -33,7 +31,7 @@ func (s *Source) settleColumns(says columnScheme) error {
 // settleOrder forgets the order of inputs that lie group after group. Of a stack of experts, all keep
 // theirs or none.
 func (s *Source) settleOrder(t *Tensor) error {
-	if !t.Pieces[0].Order.Exists() {
+	if !t.OutOfOrder() {
 		return nil
 	}
 	group := t.Format.GroupSize
@@ -54,16 +52,23 @@ func (s *Source) settleOrder(t *Tensor) error {
 	return nil
 }
 
-// checkOrder refuses a g_idx that names a group which is not there.
-func checkOrder(order []byte, p Piece) error {
-	if !p.Order.Exists() {
+// checkOrder refuses a g_idx that names a group which is not there. Of integers it refuses one that leaves a
+// group out as well: compressed-tensors counts the groups that are named, so that its next scales would be others.
+func checkOrder(q quant.Tensor) error {
+	if len(q.Order) == 0 {
 		return nil
 	}
-	groups := p.Scales.Shape[0]
-	for k := range len(order) / 4 {
-		if g := int32(binary.LittleEndian.Uint32(order[4*k:])); g < 0 || int(g) >= groups {
+	groups := q.Format.Groups(quant.Columns(q.Shape))
+	named := make([]bool, groups)
+	for k := range len(q.Order) / 4 {
+		g := int32(binary.LittleEndian.Uint32(q.Order[4*k:]))
+		if g < 0 || int(g) >= groups {
 			return fmt.Errorf("input %d is of group %d, where there are %d", k, g, groups)
 		}
+		named[g] = true
+	}
+	if g := slices.Index(named, false); g >= 0 && q.Format.Mode == quant.Int {
+		return fmt.Errorf("no input is of group %d, of %d", g, groups)
 	}
 	return nil
 }

@@ -42,8 +42,10 @@ func (b *build) unpackName(suffix string) (path string, shape []int) {
 	return strings.TrimSuffix(name, ".weight"), shape
 }
 
-func (b *build) setGroup(path string, input, group int) {
-	binary.LittleEndian.PutUint32(b.arrays[path+".g_idx"].data[4*input:], uint32(group))
+func (b *build) setGroup(path string, input, group int) { b.putGroup(path+".g_idx", input, group) }
+
+func (b *build) putGroup(name string, input, group int) {
+	binary.LittleEndian.PutUint32(b.arrays[name].data[4*input:], uint32(group))
 }
 
 func fillBytes(a arrayData, v byte) {

@@ -38,7 +38,6 @@ var foreign = map[string]string{
 	"codebooks": "AQLM", "centroids": "VPTQ", "res_centroids": "VPTQ", "Qidxs": "QuIP#",
 	"trellis": "ExLlama", "q_invperm": "ExLlama", "q_scale_max": "ExLlama",
 	"lora_A": adapter, "lora_B": adapter, "lora_a": adapter, "lora_b": adapter, "lora_magnitude_vector": adapter,
-	"weight_g_idx": "compressed-tensors with activation order",
 }
 
 // checkForeign refuses a checkpoint of a scheme that qimport cannot read, by the name of an array.

@@ -86,7 +86,7 @@ const (
 type Piece struct {
 	Weight, Scales, Biases, Global Part
 	Zeros                          Part // of integers
-	Order                          Part // GPTQ: g_idx, where it is not the order of the inputs
+	Order                          Part // of GPTQ and integers: g_idx, where it is not the order of the inputs
 	Inputs                         Part // what the layer's input is multiplied by, a number a column
 	Dims                           Part // the shape before packing, as the file says it
 }
@@ -143,6 +143,10 @@ func (p Piece) Bytes() int64 {
 // ScalesInputs says whether the layer's input is to be multiplied by numbers of its own, which only a
 // decoded weight can take up.
 func (t Tensor) ScalesInputs() bool { return len(t.Pieces) > 0 && t.Pieces[0].Inputs.Exists() }
+
+// OutOfOrder says whether the groups of the tensor's inputs lie apart, as activation order leaves them, so that
+// no format of MLX holds them.
+func (t Tensor) OutOfOrder() bool { return len(t.Pieces) > 0 && t.Pieces[0].Order.Exists() }
 
 // Tensor finds a logical tensor by name.
 func (inv Inventory) Tensor(name string) (Tensor, bool) {

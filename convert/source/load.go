@@ -186,7 +186,7 @@ func (s *Source) lend(t Tensor, i int) (quant.Tensor, error) {
 	if q.Inputs, err = s.readInputs(p.Inputs, inputs); err != nil {
 		return quant.Tensor{}, s.refusedPart(p.Inputs, err)
 	}
-	if err := checkOrder(q.Order, p); err != nil {
+	if err := checkOrder(q); err != nil {
 		return quant.Tensor{}, s.refusedPart(p.Order, err)
 	}
 	if err := s.Guard(func() error { return checkDims(dims, q.Shape) }); err != nil {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -90,7 +91,23 @@ func TestSchemesRefused(t *testing.T) {
 		{"scales missing", withInts(words4, "pack-quantized", ints(4), func(b *build) { delete(b.arrays, up0+".weight_scale") }), "weight_scale is missing"},
 		{"integers as scales", withInts(words4, "pack-quantized", ints(4), func(b *build) { b.arrays[up0+".weight_scale"] = newArray(quant.I32, 256, 1) }), "scales I32 [256 1]"},
 		{"weight_shape no shape", withInts(words4, "pack-quantized", ints(4), func(b *build) { b.arrays[up0+".weight_shape"] = newArray(quant.F32, 2) }), "weight_shape is F32 [2]"},
-		{"activation order", withInts(words4, "pack-quantized", ints(4), func(b *build) { b.arrays[up0+".weight_g_idx"] = newArray(quant.I32, 128) }), "weight_g_idx*activation order"},
+		{"order of another length", ordered(func(b *build) { b.arrays[up0+".weight_g_idx"] = newArray(quant.I32, 127) }), up0 + ".weight_g_idx is I32 [127]*128 inputs of int:4:32"},
+		{"order of floats", ordered(func(b *build) { b.arrays[up0+".weight_g_idx"] = newArray(quant.F32, 128) }), up0 + ".weight_g_idx is F32 [128]"},
+		{"order in two dimensions", ordered(func(b *build) { b.arrays[up0+".weight_g_idx"] = newArray(quant.I32, 1, 128) }), up0 + ".weight_g_idx is I32 [1 128]"},
+		{"group out of range", ordered(func(b *build) { b.putGroup(up0+".weight_g_idx", 9, 4) }), up0 + ".weight_g_idx*input 9 is of group 4, where there are 4"},
+		{"group negative", ordered(func(b *build) { b.putGroup(up0+".weight_g_idx", 127, -1) }), up0 + ".weight_g_idx*input 127 is of group -1"},
+		{"group without inputs", ordered(func(b *build) { b.arrays[up0+".weight_g_idx"] = newArray(quant.I32, 128) }), up0 + ".weight_g_idx*no input is of group 1, of 4"},
+		{"order of a scale a row", withInts(quant.IntFormat(4, 0, quant.Words, false), "pack-quantized", ints(4, "strategy", "channel"), func(b *build) {
+			b.arrays[up0+".weight_g_idx"] = newArray(quant.I32, 128)
+		}), up0 + ".weight_g_idx*int:4:row"},
+		{"order of a plain weight", withInts(words4, "pack-quantized", ints(4), func(b *build) {
+			b.arrays["model.layers.1.mlp.up_proj.weight_g_idx"] = newArray(quant.I32, 128)
+		}), "layers.1.mlp.up_proj*BF16*takes no*weight_g_idx"},
+		{"order without a weight", withInts(words4, "pack-quantized", ints(4), func(b *build) {
+			delete(b.arrays, "model.layers.1.mlp.up_proj.weight")
+			b.arrays["model.layers.1.mlp.up_proj.weight_g_idx"] = newArray(quant.I32, 128)
+		}), "layers.1.mlp.up_proj.weight*missing"},
+		{"order of ModelOpt's integers", modelOptInts4(func(b *build) { b.arrays[up0+".weight_g_idx"] = newArray(quant.I32, 128) }), up0 + "*weight_g_idx is there*no use"},
 		{"ignored", withInts(words4, "pack-quantized", ints(4), func(b *build) { block(b)["ignore"] = []string{"lm_head", "re:.*up_proj"} }), "ignores module " + up0 + "*re:.*up_proj"},
 		{"ignore no list", withInts(words4, "pack-quantized", ints(4), func(b *build) { block(b)["ignore"] = 7 }), "ignore: it is no list"},
 		{"too many expressions", withInts(words4, "pack-quantized", ints(4), func(b *build) {
@@ -143,6 +160,66 @@ func TestSchemesRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ordered is a dense model of which one projection is integers in four groups, with a weight_g_idx that has
+// them in order.
+func ordered(change func(b *build)) func(*testing.T) *build {
+	return withInts(quant.IntFormat(4, 32, quant.Words, false), "pack-quantized", ints(4, "group_size", 32), func(b *build) {
+		b.order(up0 + ".weight_g_idx")
+		if change != nil {
+			change(b)
+		}
+	})
+}
+
+// order is a g_idx of 128 inputs in groups of 32.
+func (b *build) order(name string) {
+	b.arrays[name] = newArray(quant.I32, 128)
+	for k := range 128 {
+		b.putGroup(name, k, k/32)
+	}
+}
+
+// TestIntsOrder: a weight_g_idx that has the groups in order is forgotten, and any other one kept.
+func TestIntsOrder(t *testing.T) {
+	swap := func(b *build) {
+		b.putGroup(up0+".weight_g_idx", 5, 3)
+		b.putGroup(up0+".weight_g_idx", 127, 0)
+	}
+	for name, c := range map[string]struct {
+		change func(b *build)
+		loaded quant.Format
+	}{
+		"in order":     {nil, quant.AffineFormat(4, 32)},
+		"out of order": {swap, quant.FormatBF16},
+	} {
+		src, err := OpenDir(ordered(c.change)(t).write(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		x, ok := src.Inventory().Tensor(up0 + ".weight")
+		if !ok || x.Format != quant.IntFormat(4, 32, quant.Words, false) || x.OutOfOrder() != (c.change != nil) {
+			t.Errorf("%s: it is %s, out of order %t", name, x.Format, x.OutOfOrder())
+		}
+		q, err := src.Load(x.Name)
+		if err != nil || q.Validate() != nil || q.Format != c.loaded {
+			t.Errorf("%s: loaded as %s, %v, %v", name, q.Format, err, q.Validate())
+		}
+	}
+}
+
+// TestOrderOfExperts: of a stack, all experts have an order or none.
+func TestOrderOfExperts(t *testing.T) {
+	b := newBuild(t, arch.Qwen35MoE, release)
+	b.single()
+	for e := range 4 {
+		b.packed(fmt.Sprintf("layers.0.mlp.experts.%d.up_proj.weight", e), quant.IntFormat(4, 32, quant.Words, false))
+	}
+	b.order("model.language_model.layers.0.mlp.experts.2.up_proj.weight_g_idx")
+	b.config["quantization_config"] = groups("pack-quantized", ints(4, "group_size", 32), "Linear")
+	mustRefuse(t, b.write(t), []string{"layers.0.mlp.experts.2.up_proj", "has a g_idx"})
 }
 
 func rotated(location string) func(b *build) {

@@ -32,7 +32,7 @@ func Schemes() []Scheme {
 		{ct, "pack-quantized, symmetric", FateKept, "affine of 2 to 8 bits; 7 bits as 8; a scale a row is repeated for each group"},
 		{ct, "pack-quantized, with zero points", FateKept, "affine; scales and biases in float32, since a bias in bf16 would be rounded"},
 		{ct, "pack-quantized, groups that 32 does not divide", FateDecoded, "bf16"},
-		{ct, "pack-quantized, with activation order", FateRefused, "weight_g_idx"},
+		{ct, "pack-quantized, with activation order (weight_g_idx)", FateDecoded, "bf16; affine where the groups lie in order all the same"},
 		{ct, "int-quantized (W8A8, W4A8)", FateKept, "affine"},
 		{ct, "nvfp4-pack-quantized", FateKept, "nvfp4 with its global scale, beside experts where block scales take it up; else bf16"},
 		{ct, "mxfp4-pack-quantized", FateKept, "mxfp4"},

@@ -57,6 +57,8 @@ func stack(name string, singles map[int]Tensor, experts int) (Tensor, error) {
 		case !slices.Equal(one.Shape, present.Shape) || one.Format != present.Format || one.ScaleDtype != present.ScaleDtype || one.Global != present.Global || one.Shared != present.Shared || one.ScalesInputs() != present.ScalesInputs():
 			return Tensor{}, fmt.Errorf("tensor %s is %s %v, but %s is %s %v: the experts of a layer must be alike",
 				one.Name, one.Format, one.Shape, present.Name, present.Format, present.Shape)
+		case one.OutOfOrder() != present.OutOfOrder():
+			return Tensor{}, fmt.Errorf("of tensors %s and %s one has a g_idx: the experts of a layer must be alike", present.Name, one.Name)
 		case one.Global != NoGlobal && quant.Elements(one.Pieces[0].Global.Shape) != 1:
 			return Tensor{}, fmt.Errorf("tensor %s has %s, where one number is due", one.Name, one.Pieces[0].Global)
 		}
