@@ -65,8 +65,7 @@ def main(folder, *only):
     for name in only or CASES:
         out = Path(folder) / name
         model_of(out, lambda: make(name, out))
-        if not name.endswith("planes"):  # which qimport refuses
-            write_kept(out, decode(name, out), model_config(name), DECODED)
+        write_kept(out, decode(name, out), model_config(name), DECODED)
 
 
 if __name__ == "__main__":

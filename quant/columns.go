@@ -11,7 +11,9 @@ import (
 // codes, the same scale and a bias of -zero point * scale.
 
 // IsColumns says whether a tensor's arrays lie input by input: GPTQ and AWQ.
-func (f Format) IsColumns() bool { return f.Mode == GPTQ || f.Mode == GPTQ2 || f.Mode == AWQ }
+func (f Format) IsColumns() bool {
+	return f.Mode == GPTQ || f.Mode == GPTQ2 || f.Mode == GPTQP || f.Mode == AWQ
+}
 
 // inputs is how many inputs share a scale, of cols in all.
 func (f Format) inputs(cols int) int {
@@ -105,6 +107,8 @@ func (t Tensor) copyRun(out Tensor, c columnLayout, m, row, at, run int) {
 	size := c.cols * out.Format.Bits / 8
 	codes := out.Data[at*size : (at+run)*size]
 	switch {
+	case t.Format.Mode == GPTQP:
+		planesToRows(codes, data, t.Format.Bits, out.Format.Bits, c, row, run)
 	case t.Format.Mode != AWQ && t.Format.Bits == out.Format.Bits:
 		wordsToRows(codes, data, c.rows, row, run)
 	case t.Format.Bits == 4 && row%8 == 0 && run%8 == 0:
@@ -166,10 +170,14 @@ var awqPlace = [8]int{0, 4, 1, 5, 2, 6, 3, 7}
 
 // columnCode is the code of input k and row r: the definition of the packings. Both are streams of
 // bits, least significant first. GPTQ has one for each row along the inputs, whose words lie c.rows
-// apart; AWQ one for each input along the rows, in which eight rows at a time change places.
+// apart; AWQ one for each input along the rows, in which eight rows at a time change places. GPTQP is as
+// GPTQ, with planes of bits for streams.
 func columnCode(f Format, data []byte, c columnLayout, k, r int) uint32 {
 	if f.Mode == AWQ {
 		return streamCode(data[4*k*c.zeroWords:], 1, f.Bits, r&^7+awqPlace[r%8])
+	}
+	if f.Mode == GPTQP {
+		return planeCode(data[4*r:], c.rows, f.Bits, k)
 	}
 	return streamCode(data[4*r:], c.rows, f.Bits, k)
 }
@@ -192,6 +200,8 @@ func zeroPoint(f Format, zeros []byte, r int) uint32 {
 	switch {
 	case f.Mode == AWQ:
 		return streamCode(zeros, 1, f.Bits, r&^7+awqPlace[r%8])
+	case f.Mode == GPTQP:
+		return planeCode(zeros, 1, f.Bits, r)
 	case f.Mode == GPTQ && 32%f.Bits == 0:
 		ones := ^uint32(0) / mask
 		word := binary.LittleEndian.Uint32(zeros[r*f.Bits/32*4:]) + ones

@@ -24,6 +24,20 @@ func putBits(data []byte, apart, bits, i int, v uint32) {
 	}
 }
 
+// putPlanes sets bits of codes in planes: of 32 codes, first all low bits, then the next ones, then the top.
+func putPlanes(data []byte, apart, bits, i int, v uint32) {
+	widths := map[int][]int{3: {2, 1}, 5: {4, 1}, 6: {4, 2}, 7: {4, 2, 1}}[bits]
+	first := i / 32 * bits
+	for _, w := range widths {
+		for b := range w {
+			bit := i%32*w + b
+			data[4*(first+bit/32)*apart+bit%32/8] |= byte(v>>b&1) << (bit % 8)
+		}
+		v >>= w
+		first += w
+	}
+}
+
 // newColumns packs random codes, bit by bit, as the makers of the formats do.
 func newColumns(f Format, dtype Dtype, ordered bool, shape ...int) columnsCase {
 	r := rand.New(rand.NewPCG(uint64(f.Bits), uint64(Elements(shape))))
@@ -49,12 +63,16 @@ func newColumns(f Format, dtype Dtype, ordered bool, shape ...int) columnsCase {
 		}
 		return row
 	}
+	put := putBits
+	if f.Mode == GPTQP {
+		put = putPlanes
+	}
 	for i, z := range zeros {
 		of := x.Zeros[4*(i/c.rows)*c.zeroWords:]
 		if f.Mode == GPTQ && 32%f.Bits != 0 {
 			z = (z - 1) & (1<<f.Bits - 1)
 		}
-		putBits(of, 1, f.Bits, place(i%c.rows), z)
+		put(of, 1, f.Bits, place(i%c.rows), z)
 	}
 	if f.Mode == GPTQ && 32%f.Bits == 0 { // GPTQModel takes one from every field of a word, with borrows
 		ones := ^uint32(0) / (1<<f.Bits - 1)
@@ -76,7 +94,7 @@ func newColumns(f Format, dtype Dtype, ordered bool, shape ...int) columnsCase {
 				if f.Mode == AWQ {
 					putBits(data[4*k*c.zeroWords:], 1, f.Bits, place(row), q)
 				} else {
-					putBits(data[4*row:], c.rows, f.Bits, k, q)
+					put(data[4*row:], c.rows, f.Bits, k, q)
 				}
 				i := (m*c.groups+g)*c.rows + row
 				values[(m*c.rows+row)*c.cols+k] = (float32(q) - float32(zeros[i])) * scales[i]
@@ -96,6 +114,10 @@ func columnsCases() map[string]columnsCase {
 			add(Format{Mode: mode, Bits: bits, GroupSize: 128}, F16, false, 32, 256)
 			add(Format{Mode: mode, Bits: bits, GroupSize: 32}, BF16, true, 32, 128)
 		}
+	}
+	for _, bits := range []int{3, 5, 6, 7} {
+		add(Format{Mode: GPTQP, Bits: bits, GroupSize: 128}, F16, false, 64, 256)
+		add(Format{Mode: GPTQP, Bits: bits, GroupSize: 32}, BF16, true, 2, 32, 128)
 	}
 	for bits := 4; bits <= 7; bits++ {
 		add(Format{Mode: AWQ, Bits: bits, GroupSize: 64}, F16, false, 64, 192)
@@ -149,16 +171,20 @@ func TestColumnsCopyRows(t *testing.T) {
 
 // The fast ways give the bytes of the definition.
 func TestColumnsToRows(t *testing.T) {
-	for _, f := range []Format{{Mode: GPTQ, Bits: 3}, {Mode: GPTQ, Bits: 4}, {Mode: GPTQ, Bits: 8}, {Mode: AWQ, Bits: 4}} {
+	for _, f := range []Format{{Mode: GPTQ, Bits: 3}, {Mode: GPTQ, Bits: 4}, {Mode: GPTQ, Bits: 8}, {Mode: AWQ, Bits: 4},
+		{Mode: GPTQP, Bits: 3}, {Mode: GPTQP, Bits: 5}, {Mode: GPTQP, Bits: 6}} {
 		x := newColumns(f, F16, false, 64, 96).tensor
 		c := x.columns()
 		for _, run := range [][2]int{{0, 64}, {8, 16}, {16, 48}} {
 			want := make([]byte, run[1]*c.cols*f.Bits/8)
 			got := bytes.Clone(want)
 			codesToRows(want, x.Data, f, f.Bits, c, run[0], run[1])
-			if f.Mode == AWQ {
+			switch f.Mode {
+			case AWQ:
 				nibblesToRows(got, x.Data, c.rows, c.cols, run[0], run[1])
-			} else {
+			case GPTQP:
+				planesToRows(got, x.Data, f.Bits, f.Bits, c, run[0], run[1])
+			default:
 				wordsToRows(got, x.Data, c.rows, run[0], run[1])
 			}
 			if !bytes.Equal(got, want) {
@@ -189,7 +215,7 @@ func TestColumnsValidate(t *testing.T) {
 }
 
 func BenchmarkColumnsCopyRows(b *testing.B) {
-	for _, f := range []Format{{Mode: GPTQ, Bits: 4, GroupSize: 128}, {Mode: AWQ, Bits: 4, GroupSize: 128}, {Mode: GPTQ, Bits: 3, GroupSize: 128}, {Mode: AWQ, Bits: 5, GroupSize: 128}} {
+	for _, f := range []Format{{Mode: GPTQ, Bits: 4, GroupSize: 128}, {Mode: AWQ, Bits: 4, GroupSize: 128}, {Mode: GPTQ, Bits: 3, GroupSize: 128}, {Mode: AWQ, Bits: 5, GroupSize: 128}, {Mode: GPTQP, Bits: 5, GroupSize: 128}} {
 		b.Run(f.String(), func(b *testing.B) {
 			x := Tensor{Shape: []int{1024, 4096}, Format: f, ScaleDtype: F16}
 			c := x.columns()

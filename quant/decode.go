@@ -37,7 +37,7 @@ func (t Tensor) decode(dst []float32, row int) error {
 		return t.decodeFP8(dst, row)
 	case Int:
 		return t.decodeInts(dst, row)
-	case GPTQ, GPTQ2, AWQ:
+	case GPTQ, GPTQ2, GPTQP, AWQ:
 		n := len(dst) / cols
 		return t.CopyRows(make([]byte, t.RowsSize(n)), row, row+n).Decode(dst, 0)
 	case Keep:

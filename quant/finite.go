@@ -59,7 +59,7 @@ func scaleKind(t Tensor) nonFinite {
 		return nonFinite{1, 0x7F} // e4m3
 	case MXFP4, MXFP8:
 		return nonFinite{1, 0xFF} // e8m0
-	case Affine, FP8, Int, GPTQ, GPTQ2, AWQ:
+	case Affine, FP8, Int, GPTQ, GPTQ2, GPTQP, AWQ:
 		return floatKind(t.ScaleDtype)
 	}
 	return nonFinite{}

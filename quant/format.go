@@ -14,8 +14,8 @@ type Mode uint8
 
 // The modes. Plain is unquantized. NVFP4, MXFP4, MXFP8 and Affine are those of MLX, and what
 // qimport writes. The others are read only. FP8: e4m3 elements with float scales over blocks of rows and
-// columns. Int: integers less a zero point with float scales over groups of a row. GPTQ, GPTQ2 and AWQ:
-// the same, packed input by input.
+// columns. Int: integers less a zero point with float scales over groups of a row. GPTQ, GPTQ2, GPTQP and AWQ:
+// the same, packed input by input; GPTQP in planes of bits.
 const (
 	Keep Mode = iota // no format: whatever the source has
 	Plain
@@ -27,12 +27,13 @@ const (
 	Int
 	GPTQ  // zero points are stored less one
 	GPTQ2 // zero points are stored as they are
+	GPTQP // so too, and the bits of a code lie apart
 	AWQ
 )
 
 var modeNames = [...]string{
 	Keep: "keep", Plain: "plain", NVFP4: "nvfp4", MXFP4: "mxfp4", MXFP8: "mxfp8", Affine: "affine", FP8: "fp8", Int: "int",
-	GPTQ: "gptq", GPTQ2: "gptq_v2", AWQ: "awq",
+	GPTQ: "gptq", GPTQ2: "gptq_v2", GPTQP: "gptq_p", AWQ: "awq",
 }
 
 func (m Mode) String() string { return modeNames[m] }
@@ -162,6 +163,8 @@ func (f Format) Validate() error {
 		ok = f.validInt()
 	case GPTQ, GPTQ2:
 		ok = f.Bits >= 2 && f.Bits <= 8 && f.GroupSize >= 0
+	case GPTQP:
+		ok = planesOf(f.Bits) != nil && f.GroupSize >= 0
 	case AWQ:
 		ok = f.Bits >= 4 && f.Bits <= 7 && f.GroupSize >= 0
 	}

@@ -19,6 +19,9 @@ const (
 	// RowPairs: 4-bit integers in two's complement, the even row of two in the low half of a byte, which
 	// makes [rows/2, in] bytes; no zero points. This is ModelOpt's int4.
 	RowPairs
+	// WholeWords: as Words, but no word's end cuts a code: each has 32/bits of them, and what is left is empty. For
+	// 2, 4 and 8 bits that is Words. This is pack-quantized of compressed-tensors before 0.18.
+	WholeWords
 )
 
 // IntFormat is integers of that many bits with a scale a group of a row; group 0 is a scale a row.
@@ -49,7 +52,33 @@ func (f Format) validInt() bool {
 	case f.Packing == RowPairs:
 		return f.Bits == 4 && !f.Zeros
 	}
-	return f.Packing <= RowPairs
+	return f.Packing <= RowPairs || f.Packing == WholeWords && 32%f.Bits != 0
+}
+
+// InWholeWords is the format with codes in whole words, if that is another one.
+func (f Format) InWholeWords() (Format, bool) {
+	if f.Mode != Int || f.Packing != Words {
+		return f, false
+	}
+	f.Packing = WholeWords
+	return f, f.validInt()
+}
+
+// words is how many words n codes fill.
+func (f Format) words(n int) int {
+	if f.Packing == WholeWords {
+		return ceilDiv(n, 32/f.Bits)
+	}
+	return ceilDiv(n*f.Bits, 32)
+}
+
+// bitOf is the bit at which a code lies, counted over its line's words.
+func (f Format) bitOf(i int) int {
+	if f.Packing == WholeWords {
+		inWord := 32 / f.Bits
+		return i/inWord*32 + i%inWord*f.Bits
+	}
+	return i * f.Bits
 }
 
 // checkInts says why integers of format f cannot be a tensor of that shape, or nil.
@@ -78,9 +107,9 @@ func (f Format) IntLayout(shape []int, scale Dtype) (weight, scales, zeros Part,
 		scales.Shape = []int{1, 1}
 	}
 	switch f.Packing {
-	case Words:
-		weight = Part{I32, []int{rows, ceilDiv(cols*f.Bits, 32)}}
-		zeros = Part{I32, []int{ceilDiv(scales.Shape[0]*f.Bits, 32), scales.Shape[1]}}
+	case Words, WholeWords:
+		weight = Part{I32, []int{rows, f.words(cols)}}
+		zeros = Part{I32, []int{f.words(scales.Shape[0]), scales.Shape[1]}}
 	case Bytes:
 		weight, zeros = Part{I8, shape}, Part{I8, scales.Shape}
 	case RowPairs:

@@ -131,8 +131,11 @@ func (t Tensor) codes(dst []byte, row int) {
 	half := byte(1) << (bits - 1)
 	switch t.Format.Packing {
 	case Words:
-		size := 4 * ceilDiv(cols*bits, 32)
+		size := 4 * t.Format.words(cols)
 		unpackCodes(dst, t.Data[row*size:][:size], bits)
+	case WholeWords:
+		size := 4 * t.Format.words(cols)
+		unpackWholeWords(dst, t.Data[row*size:][:size], bits)
 	case Bytes:
 		for i, b := range t.Data[row*cols:][:cols] {
 			dst[i] = b + half
@@ -155,6 +158,19 @@ func unpackCodes(dst, src []byte, bits int) {
 			two |= uint16(src[at/8+1]) << 8
 		}
 		dst[i] = byte(two >> (at % 8) & mask)
+	}
+}
+
+// unpackWholeWords reads codes of so many bits, least significant first, none of which a word's end cuts.
+func unpackWholeWords(dst, src []byte, bits int) {
+	mask := uint32(1)<<bits - 1
+	for ; len(dst) > 0; src = src[4:] {
+		word, n := binary.LittleEndian.Uint32(src), min(32/bits, len(dst))
+		for i := range n {
+			dst[i] = byte(word & mask)
+			word >>= bits
+		}
+		dst = dst[n:]
 	}
 }
 
@@ -199,7 +215,7 @@ func (r *intScales) read(row int) {
 		switch {
 		case !f.Zeros:
 			r.zeros[i] = float32(half)
-		case f.Packing == Words:
+		case f.Packing == Words || f.Packing == WholeWords:
 			r.zeros[i] = float32(r.of.zeroInWords(row, i))
 		default:
 			r.zeros[i] = float32(int(int8(r.of.Zeros[row*n+i])) + half)
@@ -209,7 +225,7 @@ func (r *intScales) read(row int) {
 
 // zeroInWords is the code of zero of one group of a row: codes run down the rows.
 func (t Tensor) zeroInWords(row, group int) int {
-	n, at := t.Format.Groups(Columns(t.Shape)), row*t.Format.Bits
+	n, at := t.Format.Groups(Columns(t.Shape)), t.Format.bitOf(row)
 	word := func(w int) uint64 {
 		if i := 4 * (w*n + group); i < len(t.Zeros) {
 			return uint64(binary.LittleEndian.Uint32(t.Zeros[i:]))

@@ -25,6 +25,9 @@ func intCases() []intCase {
 			}
 			all = append(all, intCase{IntFormat(bits, 0, Words, zeros), 5, 37, F16}) // rows with padding
 			all = append(all, intCase{IntFormat(bits, 64, Bytes, zeros), 6, 192, F32})
+			if 32%bits != 0 {
+				all = append(all, intCase{IntFormat(bits, 32, WholeWords, zeros), 23, 128, BF16}, intCase{IntFormat(bits, 0, WholeWords, zeros), 5, 37, F16})
+			}
 		}
 		whole := IntFormat(bits, 0, Bytes, false)
 		whole.BlockRows = 0
@@ -107,9 +110,13 @@ func (c intCase) build(t *testing.T, rng *rand.Rand) (Tensor, []float32) {
 	for i := range z {
 		if f.Zeros {
 			z[i] = rng.IntN(2*half) - half
-			if f.Packing == Words {
-				setBits(x.Zeros, i/groups*f.Bits, f.Bits, z[i]+half, func(word int) int { return word*groups + i%groups })
-			} else {
+			place := func(word int) int { return word*groups + i%groups }
+			switch f.Packing {
+			case Words:
+				setBits(x.Zeros, i/groups*f.Bits, f.Bits, z[i]+half, place)
+			case WholeWords:
+				setWhole(x.Zeros, i/groups, f.Bits, z[i]+half, place)
+			default:
 				x.Zeros[i] = byte(z[i])
 			}
 		}
@@ -121,6 +128,8 @@ func (c intCase) build(t *testing.T, rng *rand.Rand) (Tensor, []float32) {
 		switch f.Packing {
 		case Words:
 			setBits(x.Data, col*f.Bits, f.Bits, v+half, func(word int) int { return row*weight.Shape[1] + word })
+		case WholeWords:
+			setWhole(x.Data, col, f.Bits, v+half, func(word int) int { return row*weight.Shape[1] + word })
 		case Bytes:
 			x.Data[i] = byte(v)
 		case RowPairs:
@@ -143,6 +152,12 @@ func setBits(b []byte, at, bits, code int, place func(word int) int) {
 			b[4*place(bit/32)+bit%32/8] |= 1 << (bit % 8)
 		}
 	}
+}
+
+// setWhole writes a code to one of words that each have as many whole codes as they can.
+func setWhole(b []byte, i, bits, code int, place func(word int) int) {
+	each := 32 / bits
+	setBits(b, i%each*bits, bits, code, func(int) int { return place(i / each) })
 }
 
 // TestIntsOutOfOrder: columns that change places with their groups keep their numbers, and no affine format
@@ -208,6 +223,7 @@ func TestAffineOf(t *testing.T) {
 		{IntFormat(8, 0, Bytes, false), 256, AffineFormat(8, 128), BF16},
 		{IntFormat(8, 0, Bytes, false), 96, AffineFormat(8, 32), BF16},
 		{IntFormat(7, 256, Words, false), 256, AffineFormat(8, 128), BF16},
+		{IntFormat(5, 64, WholeWords, true), 256, AffineFormat(5, 64), F32},
 		{IntFormat(3, 96, Words, false), 192, AffineFormat(3, 32), BF16},
 		{IntFormat(4, 16, Words, false), 256, Format{}, NoDtype},
 		{IntFormat(4, 0, Words, false), 40, Format{}, NoDtype},
@@ -224,6 +240,7 @@ func TestIntsRefused(t *testing.T) {
 	for _, f := range []Format{
 		IntFormat(1, 0, Words, false), IntFormat(9, 0, Words, false), IntFormat(4, -1, Words, false),
 		IntFormat(8, 0, RowPairs, false), IntFormat(4, 0, RowPairs, true), IntFormat(4, 0, Packing(9), false),
+		IntFormat(4, 0, WholeWords, false), IntFormat(9, 0, WholeWords, false), IntFormat(0, 0, WholeWords, false),
 	} {
 		if _, _, _, err := f.IntLayout([]int{4, 64}, BF16); err == nil {
 			t.Errorf("%s: there is no such format", f)

@@ -16,6 +16,7 @@ import "fmt"
 //	Int     Data as its Packing has it, Scales of ScaleDtype [rows, ceil(in/group)], or one; perhaps Zeros
 //	GPTQ    Data words [.., in*bits/32, rows], Scales of ScaleDtype [.., ceil(in/group), rows], Zeros
 //	        words [.., ceil(in/group), rows*bits/32]
+//	GPTQP   as GPTQ, the bits of 32 codes in planes
 //	AWQ     Data words [.., in, rows*bits/32], Scales and Zeros as GPTQ
 type Tensor struct {
 	Shape      []int // before packing; [] is a scalar

@@ -64,8 +64,8 @@ func (t Tensor) partSizes() (data, scales, biases int, err error) {
 		if err := t.Format.checkInts(t.Shape); err != nil {
 			return 0, 0, 0, err
 		}
-	case GPTQ, GPTQ2, AWQ:
-		if err := t.Format.checkColumns(t.Shape); err != nil {
+	case GPTQ, GPTQ2, GPTQP, AWQ:
+		if err := t.Format.CheckColumns(t.Shape); err != nil {
 			return 0, 0, 0, err
 		}
 	default:
@@ -117,10 +117,13 @@ func (t Tensor) zeroSizes() (zeros, order int) {
 	return 4 * matrices * c.groups * c.zeroWords, order
 }
 
-// checkColumns refuses shapes whose rows and columns do not fill words.
-func (f Format) checkColumns(shape []int) error {
+// CheckColumns says why a tensor of GPTQ or AWQ cannot have that shape: its rows and columns must fill words.
+func (f Format) CheckColumns(shape []int) error {
 	if len(shape) < 2 || shape[len(shape)-2]*f.Bits%32 != 0 || Columns(shape)*f.Bits%32 != 0 {
 		return fmt.Errorf("%s needs a matrix of whole 32-bit words both ways, the shape is %v", f, shape)
+	}
+	if f.Mode == GPTQP && (shape[len(shape)-2]%32 != 0 || Columns(shape)%32 != 0) {
+		return fmt.Errorf("%s needs a matrix of whole runs of 32 both ways, the shape is %v", f, shape)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ var schemeExamples = map[string][]example{
 	"GPTQ, AutoRound 2 to 8 bits, v1 and v2, without activation order": {{dir: "gptq-3bit-asym"}, {dir: "gptq-4bit-g32"}, {dir: "gptq-4bit-asym"}, {dir: "gptq-4bit-v2-asym"}, {dir: "gptq-2bit-g64"}, {dir: "gptq-4bit-moe"},
 		{dir: "autoround-2bit"}, {dir: "autoround-3bit-gptq"}, {dir: "autoround-4bit"}, {dir: "autoround-4bit-own"}, {dir: "autoround-4bit-moe"}, {dir: "autoround-5bit"}, {dir: "autoround-7bit"}, {dir: "autoround-8bit"}},
 	"GPTQ a scale a column of the layer's output (group_size -1)": {{dir: "gptq-8bit-column"}},
-	"GPTQ 5 to 7 bits in planes (gptq_p)":                         {{"gptq-5bit-planes", `"gptq_p"`, `"gptq_p"`}},
+	"GPTQ 3 and 5 to 7 bits in planes (gptq_p)":                   {{dir: "gptq-5bit-planes"}},
 	"AWQ gemv, gemv_fast, marlin":                                 {{"awq-4bit", `"gemm"`, `"gemv"`}},
 	"AWQ, AutoRound gemm, 4 bits (AutoRound: 6 too)":              {{dir: "awq-4bit"}, {dir: "awq-4bit-g64"}, {dir: "awq-4bit-moe"}, {dir: "autoround-4bit-awq"}, {dir: "autoround-6bit-awq"}},
 	"GPTQ, AutoRound with activation order":                       {{dir: "gptq-4bit-act-order"}},

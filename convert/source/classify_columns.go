@@ -28,6 +28,9 @@ func (c *classifier) columns(b *bundle, t *Tensor) error {
 	if err := c.scheme.columns.hold(f); err != nil {
 		return err
 	}
+	if err := f.CheckColumns(shape); err != nil {
+		return err
+	}
 	groups, rows := b.scales.Shape[0], shape[0]
 	if !b.zeros.is(quant.I32, []int{groups, rows * f.Bits / 32}) {
 		return fmt.Errorf("its zero points are %s, where I32 %v is due", b.zeros, []int{groups, rows * f.Bits / 32})

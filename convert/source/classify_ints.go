@@ -15,7 +15,9 @@ func (c *classifier) compressedPacked(b *bundle, t *Tensor, g compressedGroup) e
 	if len(b.packed.Shape) != 2 {
 		return fmt.Errorf("group %s of the config says %s, but its weight is %s", g.name, g.format, b.packed)
 	}
-	return c.setInts(b, t, g, b.packed, c.packedShape(b, t, g.format))
+	shape, format := c.packedShape(b, t, g.format)
+	g.format = format
+	return c.setInts(b, t, g, b.packed, shape)
 }
 
 // compressedBytes is compressed-tensors' integers as int8.
@@ -33,15 +35,22 @@ func (c *classifier) compressedBytes(b *bundle, t *Tensor) error {
 	return c.setInts(b, t, g, b.weight, b.weight.Shape)
 }
 
-// packedShape is the shape before packing: the config's, if codes of such a tensor fill these words, else
-// that of words without padding.
-func (c *classifier) packedShape(b *bundle, t *Tensor, f quant.Format) []int {
-	for _, shape := range c.shapes(t.Body) {
-		if weight, _, _, err := f.IntLayout(shape, quant.BF16); err == nil && slices.Equal(weight.Shape, b.packed.Shape) {
-			return shape
+// packedShape is the shape before packing, and how codes lie: the config's shape, if codes of such a tensor fill
+// these words, run on or each in one word, as older releases have it, which takes more of them; else that of
+// words without padding.
+func (c *classifier) packedShape(b *bundle, t *Tensor, f quant.Format) ([]int, quant.Format) {
+	formats := []quant.Format{f}
+	if whole, ok := f.InWholeWords(); ok {
+		formats = append(formats, whole)
+	}
+	for _, f := range formats {
+		for _, shape := range c.shapes(t.Body) {
+			if weight, _, _, err := f.IntLayout(shape, quant.BF16); err == nil && slices.Equal(weight.Shape, b.packed.Shape) {
+				return shape, f
+			}
 		}
 	}
-	return unpacked(b.packed.Shape, 32, f.Bits)
+	return unpacked(b.packed.Shape, 32, f.Bits), f
 }
 
 // setInts fills in a tensor of integers, if its arrays are those of the group's format.
@@ -76,7 +85,11 @@ func setInts(t *Tensor, f quant.Format, shape []int, weight, scale, zeros Part) 
 	fits := err == nil && scale.Dtype.IsFloat() && weight.is(w.Dtype, w.Shape) && zeros.is(z.Dtype, z.Shape) &&
 		(slices.Equal(scale.Shape, s.Shape) || s.Shape[1] == 1 && slices.Equal(squeezed(scale.Shape), squeezed(s.Shape)))
 	if !fits {
-		return fmt.Errorf("its weight is %s with scales %s", weight, scale)
+		arrays := fmt.Sprintf("its weight is %s with scales %s", weight, scale)
+		if zeros.Exists() {
+			arrays += fmt.Sprintf(" and %s %s", zeros.Name, zeros)
+		}
+		return errors.New(arrays)
 	}
 	t.Shape, t.Format, t.ScaleDtype = shape, f, scale.Dtype
 	t.Pieces = []Piece{{Weight: weight, Scales: scale, Zeros: zeros}}

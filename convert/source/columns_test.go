@@ -86,17 +86,20 @@ func TestColumnsClassified(t *testing.T) {
 		want    quant.Format
 		ordered bool
 	}{
-		"gptq":              {gptq(4, "quant_method", "gptq", "bits", 4, "sym", true), quant.Format{Mode: quant.GPTQ, Bits: 4, GroupSize: 32}, false},
-		"gptq v2":           {gptq(4, "quant_method", "gptq", "checkpoint_format", "gptq_v2"), quant.Format{Mode: quant.GPTQ2, Bits: 4, GroupSize: 32}, false},
-		"gptq, 3 bits":      {gptq(3, "quant_method", "gptq", "bits", 3), quant.Format{Mode: quant.GPTQ, Bits: 3, GroupSize: 32}, false},
-		"gptq, mixed":       {gptq(8, "quant_method", "gptq", "bits", 4, "dynamic", map[string]any{}), quant.Format{Mode: quant.GPTQ, Bits: 8, GroupSize: 32}, false},
-		"gptq by content":   {gptq(4), quant.Format{Mode: quant.GPTQ, Bits: 4, GroupSize: 32}, false},
-		"awq":               {awq("quant_method", "awq", "bits", 4, "zero_point", true, "version", "gemm"), quant.Format{Mode: quant.AWQ, Bits: 4, GroupSize: 64}, false},
-		"awq by content":    {awq(), quant.Format{Mode: quant.AWQ, Bits: 4, GroupSize: 64}, false},
-		"auto-round":        {gptq(4, "quant_method", "auto-round", "packing_format", "auto_round:auto_gptq"), quant.Format{Mode: quant.GPTQ, Bits: 4, GroupSize: 32}, false},
-		"auto-round, older": {gptq(4, "quant_method", "intel/auto-round", "backend", "auto_round:gptq:exllamav2"), quant.Format{Mode: quant.GPTQ, Bits: 4, GroupSize: 32}, false},
-		"auto-round, own":   {gptq(7, "quant_method", "auto-round", "packing_format", "auto_round"), quant.Format{Mode: quant.GPTQ2, Bits: 7, GroupSize: 32}, false},
-		"auto-round as awq": {awq("quant_method", "auto-round", "packing_format", "auto_round:auto_awq"), quant.Format{Mode: quant.AWQ, Bits: 4, GroupSize: 64}, false},
+		"gptq":                   {gptq(4, "quant_method", "gptq", "bits", 4, "sym", true), quant.Format{Mode: quant.GPTQ, Bits: 4, GroupSize: 32}, false},
+		"gptq v2":                {gptq(4, "quant_method", "gptq", "checkpoint_format", "gptq_v2"), quant.Format{Mode: quant.GPTQ2, Bits: 4, GroupSize: 32}, false},
+		"gptq, 3 bits":           {gptq(3, "quant_method", "gptq", "bits", 3), quant.Format{Mode: quant.GPTQ, Bits: 3, GroupSize: 32}, false},
+		"gptq in planes":         {gptq(5, "quant_method", "gptq", "bits", 5, "checkpoint_format", "gptq_p"), quant.Format{Mode: quant.GPTQP, Bits: 5, GroupSize: 32}, false},
+		"gptq in planes, 3 bits": {gptq(3, "quant_method", "gptq", "format", "gptq_p"), quant.Format{Mode: quant.GPTQP, Bits: 3, GroupSize: 32}, false},
+		"gptq in one plane":      {gptq(4, "quant_method", "gptq", "bits", 4, "format", "gptq_p"), quant.Format{Mode: quant.GPTQ2, Bits: 4, GroupSize: 32}, false},
+		"gptq, mixed":            {gptq(8, "quant_method", "gptq", "bits", 4, "dynamic", map[string]any{}), quant.Format{Mode: quant.GPTQ, Bits: 8, GroupSize: 32}, false},
+		"gptq by content":        {gptq(4), quant.Format{Mode: quant.GPTQ, Bits: 4, GroupSize: 32}, false},
+		"awq":                    {awq("quant_method", "awq", "bits", 4, "zero_point", true, "version", "gemm"), quant.Format{Mode: quant.AWQ, Bits: 4, GroupSize: 64}, false},
+		"awq by content":         {awq(), quant.Format{Mode: quant.AWQ, Bits: 4, GroupSize: 64}, false},
+		"auto-round":             {gptq(4, "quant_method", "auto-round", "packing_format", "auto_round:auto_gptq"), quant.Format{Mode: quant.GPTQ, Bits: 4, GroupSize: 32}, false},
+		"auto-round, older":      {gptq(4, "quant_method", "intel/auto-round", "backend", "auto_round:gptq:exllamav2"), quant.Format{Mode: quant.GPTQ, Bits: 4, GroupSize: 32}, false},
+		"auto-round, own":        {gptq(7, "quant_method", "auto-round", "packing_format", "auto_round"), quant.Format{Mode: quant.GPTQ2, Bits: 7, GroupSize: 32}, false},
+		"auto-round as awq":      {awq("quant_method", "auto-round", "packing_format", "auto_round:auto_awq"), quant.Format{Mode: quant.AWQ, Bits: 4, GroupSize: 64}, false},
 		"gptq v2 by content": {func(b *build) {
 			fillBytes(b.arrays[b.gptq(layer0+"q_proj.weight", 4)+".qzeros"], 0x88)
 		}, quant.Format{Mode: quant.GPTQ2, Bits: 4, GroupSize: 32}, false},

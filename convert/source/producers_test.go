@@ -33,9 +33,8 @@ func TestProducers(t *testing.T) {
 
 // refusedProducers are what real tools made and qimport does not read, with the words that say so.
 var refusedProducers = map[string]string{
-	"gptq-5bit-planes": `unsupported GPTQ format "gptq_p"`,
-	"mo-nvfp4-svd":     `unsupported quant_algo "NVFP4_SVD"`,
-	"mo-w4a8-awq":      `unsupported quant_algo "W4A8_AWQ"`,
+	"mo-nvfp4-svd": `unsupported quant_algo "NVFP4_SVD"`,
+	"mo-w4a8-awq":  `unsupported quant_algo "W4A8_AWQ"`,
 }
 
 // TestProducersRefused: what has no oracle is refused by name, and what has one is not among them.

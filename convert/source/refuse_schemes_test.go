@@ -3,6 +3,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func (b *build) packed(suffix string, f quant.Format) {
 		panic(err)
 	}
 	key := name
-	if f.Packing == quant.Words {
+	if f.Packing == quant.Words || f.Packing == quant.WholeWords {
 		key += "_packed"
 		b.arrays[name+"_shape"] = int64s(b.arrays[name].shape...)
 		delete(b.arrays, name)
@@ -220,6 +221,31 @@ func TestOrderOfExperts(t *testing.T) {
 	b.order("model.language_model.layers.0.mlp.experts.2.up_proj.weight_g_idx")
 	b.config["quantization_config"] = groups("pack-quantized", ints(4, "group_size", 32), "Linear")
 	mustRefuse(t, b.write(t), []string{"layers.0.mlp.experts.2.up_proj", "has a g_idx"})
+}
+
+// TestWholeWords: older releases of compressed-tensors let no word's end cut a code. The config's shape tells, by
+// the number of words.
+func TestWholeWords(t *testing.T) {
+	for _, bits := range []int{3, 5, 6, 7} {
+		whole, _ := quant.IntFormat(bits, 32, quant.Words, true).InWholeWords()
+		said := ints(bits, "group_size", 32, "symmetric", false)
+		src, err := OpenDir(withInts(whole, "pack-quantized", said, nil)(t).write(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		x, _ := src.Inventory().Tensor(up0 + ".weight")
+		if x.Format != whole || !slices.Equal(x.Shape, []int{256, 128}) {
+			t.Errorf("%d bits: it is %s %v, of packing %d", bits, x.Format, x.Shape, x.Format.Packing)
+		}
+		if q, err := src.Load(x.Name); err != nil || q.Validate() != nil || q.Format.Mode != quant.Affine {
+			t.Errorf("%d bits: loaded as %s, %v, %v", bits, q.Format, err, q.Validate())
+		}
+		mustRefuse(t, withInts(whole, "pack-quantized", said, func(b *build) {
+			_, _, zeros, _ := quant.IntFormat(bits, 32, quant.Words, true).IntLayout([]int{256, 128}, quant.BF16)
+			b.arrays[up0+".weight_zero_point"] = newArray(zeros.Dtype, zeros.Shape...)
+		})(t).write(t), []string{up0, "weight_zero_point I32"})
+	}
 }
 
 func rotated(location string) func(b *build) {

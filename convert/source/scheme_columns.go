@@ -52,8 +52,10 @@ func (s *columnScheme) readGPTQ(block object) error {
 	case "", "gptq":
 	case "gptq_v2":
 		s.mode = quant.GPTQ2
+	case "gptq_p":
+		s.mode = quant.GPTQP
 	default:
-		return fmt.Errorf("unsupported GPTQ format %q; supported: gptq, gptq_v2", layout)
+		return fmt.Errorf("unsupported GPTQ format %q; supported: gptq, gptq_v2, gptq_p", layout)
 	}
 	s.symmetric = isTrue(block, "sym")
 	return nil
@@ -115,7 +117,10 @@ func (s columnScheme) settle(f quant.Format) (quant.Format, error) {
 	default:
 		f.Mode = s.mode
 	}
-	if f.Bits >= 5 && f.Bits <= 7 && !s.stream {
+	if f.Mode == quant.GPTQP && f.Validate() != nil { // of 2, 4 and 8 bits there is one plane
+		f.Mode = quant.GPTQ2
+	}
+	if f.Bits >= 5 && f.Bits <= 7 && !s.stream && f.Mode != quant.GPTQP {
 		return f, fmt.Errorf("unsupported packing of %d bits, which differs from maker to maker; known is AutoRound's", f.Bits)
 	}
 	return f, nil

@@ -29,7 +29,7 @@ func Schemes() []Scheme {
 	return []Scheme{
 		{"MLX", "affine, nvfp4, mxfp4, mxfp8", FateKept, "the same"},
 		{"FP8", "blocks of 128x128, or one scale", FateDecoded, "bf16; mxfp8, the same numbers, where all scales are powers of two"},
-		{ct, "pack-quantized, symmetric", FateKept, "affine of 2 to 8 bits; 7 bits as 8; a scale a row is repeated for each group"},
+		{ct, "pack-quantized, symmetric", FateKept, "affine of 2 to 8 bits; 7 bits as 8; a scale a row is repeated for each group; codes run on from word to word or, before 0.18, lie whole in one"},
 		{ct, "pack-quantized, with zero points", FateKept, "affine; scales and biases in float32, since a bias in bf16 would be rounded"},
 		{ct, "pack-quantized, groups that 32 does not divide", FateDecoded, "bf16"},
 		{ct, "pack-quantized, with activation order (weight_g_idx)", FateDecoded, "bf16; affine where the groups lie in order all the same"},
@@ -55,7 +55,7 @@ func Schemes() []Scheme {
 		{"GPTQ, AutoRound", "2 to 8 bits, v1 and v2, without activation order", FateKept, "affine, scales in float32 where a zero point times a scale needs it"},
 		{"GPTQ, AutoRound", "with activation order", FateDecoded, "the scales' dtype"},
 		{"GPTQ", "a scale a column of the layer's output (group_size -1)", FateKept, "affine, the scale repeated for each group"},
-		{"GPTQ", "5 to 7 bits in planes (gptq_p)", FateRefused, "codes whose bits lie apart"},
+		{"GPTQ", "3 and 5 to 7 bits in planes (gptq_p)", FateKept, "affine; 7 bits as 8; decoded with activation order"},
 		{"AWQ", "gemv, gemv_fast, marlin", FateRefused, "codes in the order of one kernel"},
 		{"AWQ, AutoRound", "gemm, 4 bits (AutoRound: 6 too)", FateKept, "affine; scales and biases in float32, since a zero point times a scale needs it"},
 	}
