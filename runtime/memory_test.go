@@ -125,3 +125,50 @@ func TestOptionsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestCaches: what is said of caches beforehand is what they take, the small conv states and the last decays
+// aside.
+func TestCaches(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		compute runtime.Compute
+	}{{"qwen3.5-moe-4bit", runtime.Quantized}, {"qwen3.5-bf16", runtime.F32}, {"qwen3.5-bf16", runtime.BF16}} {
+		m := load(t, openDir(t, "../testdata/"+tt.name), runtime.Options{Device: mlx.CPU, Compute: tt.compute})
+		x := m.NewSession()
+		before := mlx.ReadMemory().Active
+		for _, n := range []int{5, 200, 600} {
+			if _, err := x.Feed(t.Context(), someTokens(n)); err != nil {
+				t.Fatal(err)
+			}
+			took, said := mlx.ReadMemory().Active-before, runtime.CacheBytes(m, 1, x.Len())
+			if took < said || took > said+said/4 {
+				t.Errorf("%s in %s: the caches of %d tokens take %d bytes, said were %d", tt.name, tt.compute, x.Len(), took, said)
+			}
+		}
+		x.Close()
+	}
+}
+
+// TestNoRoom: a text whose caches would take more than arrays may is refused before any of it is read; a
+// shorter one is read.
+func TestNoRoom(t *testing.T) {
+	w := openDir(t, "../testdata/qwen3.5-moe-4bit")
+	p := load(t, w, runtime.Options{Device: mlx.CPU}).Placement
+	share := float64(mlx.ReadMemory().Active+runtime.CacheBytes(load(t, w, runtime.Options{Device: mlx.CPU}), 1, 512)) / float64(p.TotalBytes)
+	m := load(t, w, runtime.Options{Device: mlx.CPU, Memory: 1.5 * share})
+	x := m.NewSession()
+	defer x.Close()
+	_, err := x.Feed(t.Context(), someTokens(4000))
+	if !errors.Is(err, runtime.ErrTooLarge) || !strings.Contains(err.Error(), "read 4000 tokens after 0") || !strings.Contains(err.Error(), "--memory") {
+		t.Errorf("4000 tokens: %v", err)
+	}
+	if _, err := x.Feed(t.Context(), someTokens(20)); err != nil {
+		t.Errorf("20 tokens after that: %v", err)
+	}
+	long := runtime.GenerateOptions{Tokens: someTokens(3000), MaxTokens: 1}
+	for _, answer := range m.GenerateBatch(t.Context(), []runtime.GenerateOptions{long, long}) {
+		if !errors.Is(answer.Err, runtime.ErrTooLarge) {
+			t.Errorf("two of 3000 tokens: %v", answer.Err)
+		}
+	}
+}

@@ -109,7 +109,10 @@ func (x *Session) check(ids []int) error {
 	if x.failed != nil {
 		return fmt.Errorf("this session cannot go on after: %w", x.failed)
 	}
-	return x.model.check(len(x.tokens), ids)
+	if err := x.model.check(len(x.tokens), ids); err != nil {
+		return err
+	}
+	return x.model.fits(1, len(x.tokens), len(ids))
 }
 
 // check refuses tokens that cannot follow those already read.

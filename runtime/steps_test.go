@@ -35,3 +35,31 @@ func StepsApart(ctx context.Context, m *Model, o GenerateOptions) (float64, erro
 	}
 	return worst, nil
 }
+
+// CacheBytes is what the caches of so many sequences of that length are said to take.
+func CacheBytes(m *Model, sequences, length int) int64 { return m.cacheBytes(sequences, length) }
+
+// ChainsApart is how far the logits of single tokens, read by blocks that are few operations, lie from those
+// of the operations one by one.
+func ChainsApart(ctx context.Context, m *Model, ids []int) (worst float64, err error) {
+	chained, single := m.NewSession(), m.NewSession()
+	defer chained.Close()
+	defer single.Close()
+	for _, id := range ids {
+		for i := range single.caches {
+			single.caches[i].Trail = true // what is kept after every token takes the way of operations
+		}
+		want, err := single.Step(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		got, err := chained.Step(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		for i := range want {
+			worst = max(worst, math.Abs(float64(want[i])-float64(got[i])))
+		}
+	}
+	return worst, nil
+}

@@ -18,6 +18,15 @@ type KVCache struct {
 // Len is the number of positions held.
 func (c *KVCache) Len() int { return c.length }
 
+// KVBytes is what KV caches of so many sequences take that hold length positions, of elements of that many
+// bytes.
+func KVBytes(sequences, heads, dim, length, elementBytes int) int64 {
+	return 2 * int64(sequences) * int64(heads) * int64(dim) * int64(roomFor(length)) * int64(elementBytes)
+}
+
+// roomFor is how many positions a cache has room for that holds n.
+func roomFor(n int) int { return (n + kvStep - 1) / kvStep * kvStep }
+
 // Append adds T positions and returns keys and values of all of them, [B, nkv, Len, D].
 func (c *KVCache) Append(s *mlx.Scope, k, v *mlx.Array) (keys, values *mlx.Array) {
 	t := k.Shape()[2]
@@ -35,8 +44,7 @@ func appendPositions(s *mlx.Scope, buffer **mlx.Array, x *mlx.Array, at int) *ml
 	b, heads, end, d := shape[0], shape[1], at+shape[2], shape[3]
 	old := *buffer
 	if old == nil || old.Shape()[2] < end {
-		room := (end + kvStep - 1) / kvStep * kvStep
-		grown := s.Zeros(x.Dtype(), b, heads, room, d)
+		grown := s.Zeros(x.Dtype(), b, heads, roomFor(end), d)
 		if old != nil {
 			used := s.SliceAxis(old, 2, 0, at)
 			grown = s.SliceUpdate(grown, used, []int{0, 0, 0, 0}, []int{b, heads, at, d}, nil)
