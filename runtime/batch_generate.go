@@ -130,20 +130,74 @@ func (x *answering) prefill(ctx context.Context) error {
 	for i := range x.caches {
 		x.caches[i].Padding = padding
 	}
+	if err := x.model.fits(len(filled), 0, length); err != nil {
+		return err
+	}
+	var all [][][]int
 	width := SliceTokens / len(x.rows)
 	for from := 0; from < length; from += width {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		slice := make([][]int, len(filled))
 		for i := range filled {
 			slice[i] = filled[i][from:min(from+width, length)]
 		}
-		if err := x.read(slice, from+width >= length); err != nil {
+		all = append(all, slice)
+	}
+	return x.readAll(ctx, all)
+}
+
+// readAll reads the slices of the prompts, through one layer after the other where that spares reading
+// weights again, and chooses what follows the last.
+func (x *answering) readAll(ctx context.Context, all [][][]int) error {
+	if x.model.byLayer(len(all)) {
+		pass := max(x.model.pass()/SliceTokens, 1)
+		for len(all) > 0 {
+			n := min(pass, len(all))
+			if err := x.readPass(ctx, all[:n], n == len(all)); err != nil {
+				return err
+			}
+			all = all[n:]
+		}
+		return nil
+	}
+	for i, slice := range all {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := x.read(slice, i == len(all)-1); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// readPass reads slices in one pass over the layers, and may choose what follows the last.
+func (x *answering) readPass(ctx context.Context, all [][][]int, choose bool) error {
+	r := &reading{batch: &x.batch, slices: all}
+	if err := x.model.readLayers(ctx, r); err != nil {
+		return err
+	}
+	defer r.free()
+	if !choose {
+		return nil
+	}
+	return x.model.do(ctx, func(s *mlx.Scope) error {
+		chosen := x.likeliest(s, r.states[len(all)-1], x.model.Tokenizer.Size())
+		if err := s.Eval(chosen); err != nil {
+			return err
+		}
+		if err := x.model.sound(); err != nil {
+			return err
+		}
+		x.choose(s, chosen)
+		return nil
+	})
+}
+
+// choose gives every row the token that was chosen for it.
+func (x *answering) choose(s *mlx.Scope, chosen *mlx.Array) {
+	for i, id := range s.Int32s(chosen) {
+		x.rows[i].next = int(id)
+	}
 }
 
 // read reads a slice of every row, and may choose the token that follows.
@@ -155,9 +209,7 @@ func (x *answering) read(slice [][]int, choose bool) error {
 		return x.likeliest(s, hidden, x.model.Tokenizer.Size())
 	}
 	return x.run(slice, likeliest, func(s *mlx.Scope, chosen *mlx.Array) error {
-		for i, id := range s.Int32s(chosen) {
-			x.rows[i].next = int(id)
-		}
+		x.choose(s, chosen)
 		return nil
 	})
 }
