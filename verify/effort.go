@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"qimport/convert/source"
 	"qimport/runtime"
 	"qimport/runtime/mlx"
-	"qimport/verify/language"
 	"qimport/verify/report"
 )
 
@@ -173,7 +171,7 @@ func (r *run) effort() effort {
 	}
 	e.lengths, e.note = prefillLengths(asked, context)
 	if r.headed() {
-		e.head = max(len(r.Texts), 1) * cmp.Or(r.TextTokens, language.DefaultTokens)
+		e.head = r.textTokens()
 	}
 	if len(e.lengths) > 0 {
 		e.segments = segmentsOf(e.lengths[len(e.lengths)-1], e.size.steps())

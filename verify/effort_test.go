@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -110,4 +111,28 @@ func TestAnnouncement(t *testing.T) {
 			t.Errorf("%g seconds: %q, want %q", seconds, got, want)
 		}
 	}
+}
+
+// TestQualitySeconds: scores that are kept spare reading the source, and a larger source takes longer.
+func TestQualitySeconds(t *testing.T) {
+	small, large := opened(t, "qwen3.5-moe-4bit"), opened(t, "qwen3.5-bf16")
+	r := &run{subject: subject{source: small}}
+	kept := r.qualitySeconds(1000)
+	r.Against = small
+	same := r.qualitySeconds(1000)
+	r.Against = large
+	other := r.qualitySeconds(1000)
+	if least := (tensorBytes(small.Inventory()) + tensorBytes(large.Inventory())) / compareBytes; kept <= 0 || same <= 2*kept || other <= same || other <= least {
+		t.Errorf("with kept scores %g s, against itself %g, against a larger one %g, of which reading takes %g", kept, same, other, least)
+	}
+}
+
+func opened(t *testing.T, name string) *source.Source {
+	t.Helper()
+	w, err := source.OpenDir(filepath.Join("../testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w
 }

@@ -85,6 +85,7 @@ func (r *run) checkLoad(ctx context.Context) report.Check {
 	if said := announcement(r.report.Effort); said != "" && r.Announce != nil {
 		r.Announce(said)
 	}
+	r.announceQuality()
 	r.announceNeedle()
 	r.report.Environment.Backend = info.Backend
 	r.report.Environment.Versions["mlx"] = info.Version
