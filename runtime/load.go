@@ -192,9 +192,7 @@ func (m *Model) Close() {
 	m.head.close()
 	if m.decoder != nil {
 		m.freeParams()
-		for _, p := range m.decoder.Mapped() {
-			p.Close()
-		}
+		m.decoder.Close()
 	}
 	if m.thread != nil {
 		m.thread.Close()

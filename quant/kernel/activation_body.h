@@ -1,4 +1,4 @@
-// Pieces of rows of the norm and of SwiGLU: see layer_body.h.
+// Pieces of rows of the norm, of SwiGLU and of the gate: see layer_body.h.
 
 TARGET static void FN(norm)(const void *argument, int64_t piece) {
 	const struct activation *a = argument;
@@ -21,4 +21,13 @@ TARGET static void FN(swiglu)(const void *argument, int64_t piece) {
 		for (int64_t i = 0; i < n; i++)
 			y[i] = FN(silu)(gate[i]) * up[i];
 	}
+}
+
+TARGET static void FN(gate)(const void *argument, int64_t piece) {
+	const struct activation *a = argument;
+	const int64_t from = piece * a->each * a->width, all = a->rows * a->width, end = from + a->each * a->width;
+	const float *restrict x = a->x, *restrict gate = a->weight;
+	float *restrict y = a->y;
+	for (int64_t i = from; i < (end < all ? end : all); i++)
+		y[i] = x[i] / (1 + FN(exp32)(-gate[i]));
 }

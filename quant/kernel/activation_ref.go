@@ -25,3 +25,10 @@ func SwiGLU(y, x []float32, width int) {
 		}
 	}
 }
+
+// Gate writes x * sigmoid(gate).
+func Gate(y, x, gate []float32) {
+	for i, v := range x {
+		y[i] = float32(float64(v) / (1 + math.Exp(-float64(gate[i]))))
+	}
+}

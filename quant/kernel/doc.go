@@ -35,4 +35,10 @@
 // not begun; while another call has the threads, it works alone. A page of a mapped file that is gone reads
 // as zeros during a product and is counted (fault.c): whoever multiplies by mapped memory asks Faults
 // before and after.
+//
+// # Parts of layers
+//
+// Norm, SwiGLU, the middle of a Gated DeltaNet layer for one token, a router's choice and the sum over experts
+// (layer.c, experts.c; activation_ref.go, delta_ref.go and experts_ref.go define them) are here, though they
+// are no number formats, because a Chain makes one call of them and of products.
 package kernel

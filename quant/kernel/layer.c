@@ -90,6 +90,22 @@ void qk_call_swiglu(const void *argument, const void *const *inputs, const int64
 	run(CHOOSE(n[2], swiglu), &a);
 }
 
+void qk_call_gate(const void *argument, const void *const *inputs, const int64_t *sizes, void *output) {
+	const int32_t *n = inputs[2];
+	(void)argument;
+	struct activation a = prepare(n, sizes[0]);
+	a.x = inputs[0], a.weight = inputs[1], a.y = output;
+	run(CHOOSE(n[2], gate), &a);
+}
+
+void qk_call_add(const void *argument, const void *const *inputs, const int64_t *sizes, void *output) {
+	const float *x = inputs[0], *y = inputs[1];
+	float *sum = output;
+	(void)argument;
+	for (int64_t i = 0; i < sizes[0]; i++)
+		sum[i] = x[i] + y[i];
+}
+
 void qk_call_delta(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs) {
 	const int32_t *n = inputs[7];
 	float *const *out = outputs;

@@ -9,6 +9,17 @@
 void qk_call_norm(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
 void qk_call_swiglu(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
 
+// Inputs of the gate: x [n, width], gate [n, width], settings as above. Inputs of the sum: x and y of one size.
+void qk_call_gate(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
+void qk_call_add(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
+
+// qk_call_route is Route: logits [n, experts], RouteSizes; outputs ids and weights [n, k]. qk_call_combine is
+// Combine: y [n, k, width] and weights [n, k]; qk_call_combine_all takes a shared expert's gate [n] and outputs
+// [n, width] besides.
+void qk_call_route(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs);
+void qk_call_combine(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
+void qk_call_combine_all(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
+
 // qk_call_delta is DeltaStep, with several outputs. Its settings are DeltaStep.Sizes.
 void qk_call_delta(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs);
 

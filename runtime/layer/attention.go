@@ -83,7 +83,12 @@ type heads struct {
 
 // heads projects x [B, T, H]; rotate turns queries and keys to their positions.
 func (a *Attention) heads(s *mlx.Scope, x *mlx.Array, rotate func(*mlx.Array) *mlx.Array) heads {
-	q, k, v, gate := a.project(s, x)
+	return a.parts(s, a.in.Apply(s, x), rotate)
+}
+
+// parts is heads of x [B, T, H] whose projection is y.
+func (a *Attention) parts(s *mlx.Scope, y *mlx.Array, rotate func(*mlx.Array) *mlx.Array) heads {
+	q, k, v, gate := a.cut(s, y)
 	return heads{q: rotate(a.qNorm.Apply(s, q)), k: rotate(a.kNorm.Apply(s, k)), v: v, gate: gate}
 }
 
@@ -113,11 +118,11 @@ func (a *Attention) rotate(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array 
 	return a.rope.Apply(s, x, cache.KV.Len()-cache.Shift, cache.Padding)
 }
 
-// project makes queries [B, nq, T, D], keys and values [B, nkv, T, D], and the gate [B, T, nq*D].
-func (a *Attention) project(s *mlx.Scope, x *mlx.Array) (q, k, v, gate *mlx.Array) {
+// cut makes queries [B, nq, T, D], keys and values [B, nkv, T, D], and the gate [B, T, nq*D] of a projection.
+func (a *Attention) cut(s *mlx.Scope, x *mlx.Array) (q, k, v, gate *mlx.Array) {
 	z := a.sizes
 	wide, narrow := z.Heads*z.HeadDim, z.KVHeads*z.HeadDim
-	parts := split(s, a.in.Apply(s, x), wide, narrow, narrow)
+	parts := split(s, x, wide, narrow, narrow)
 	if a.gated {
 		gate = parts[3]
 	}

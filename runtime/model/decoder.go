@@ -30,6 +30,7 @@ type Block struct {
 	Mixer                      Mixer
 	FeedForward                FeedForward
 	replayed                   *layer.Replayed // on a GPU, for single tokens; else nil
+	chained                    *layer.Chained  // on a CPU, likewise
 }
 
 // residual is the block around its mixer.
@@ -103,6 +104,18 @@ func (d *Decoder) Mapped() []*layer.Mapped {
 	return all
 }
 
+// Close lets go of what is mapped, and of what was made of it.
+func (d *Decoder) Close() {
+	for _, b := range d.Blocks {
+		if b.chained != nil {
+			b.chained.Close()
+		}
+	}
+	for _, m := range d.Mapped() {
+		m.Close()
+	}
+}
+
 // Products lists all products with packed rows.
 func (d *Decoder) Products() []layer.Product {
 	var all []layer.Product
@@ -147,6 +160,9 @@ func (d *Decoder) Block(s *mlx.Scope, i int, x *mlx.Array, cache *layer.Cache, s
 	sight.prepare(cache)
 	if b.replayed != nil && len(sight.Spans) == 0 && b.replayed.Reads(x, cache) {
 		return b.replayed.Forward(s, x, cache)
+	}
+	if b.chained != nil && len(sight.Spans) == 0 && b.chained.Reads(x, cache) {
+		return b.chained.Forward(s, x, cache)
 	}
 	x = b.mix(s, x, cache)
 	return s.Only(func(s *mlx.Scope) *mlx.Array { return sight.deepen(s, i, b.feed(s, x)) })

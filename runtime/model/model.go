@@ -77,9 +77,12 @@ func (ck *Checkpoint) Decoder(compute layer.Compute) (*Decoder, error) {
 		return nil, err
 	}
 	for i := range d.Blocks {
-		if block := &d.Blocks[i]; compute.GPU {
+		block := &d.Blocks[i]
+		if compute.GPU {
 			block.replayed = block.Mixer.Replay(block.residual())
+			continue
 		}
+		block.chained = layer.NewChained(block.MixerNorm, block.Mixer, block.FeedForwardNorm, block.FeedForward)
 	}
 	return d, nil
 }
