@@ -20,13 +20,14 @@
 //   - One column: a row is multiplied as it is unpacked, each group's sum times its scale (and, if affine,
 //     the biases times the sums of x over each group). x is put into the order in which nibbles are
 //     cheapest to unpack, once a product.
-//   - Up to 8 columns: four rows at a time are decoded, 256 elements each, and multiplied along the row.
+//   - Up to 8 columns: four rows at a time are decoded, 256 elements each, and multiplied along the row; or,
+//     with AVX2 and up to 4 columns, codes of four bits are unpacked and multiplied as whole numbers.
 //   - More: tiles of 48 rows and 256 elements are decoded once and multiplied with panels of columns.
 //     Columns of experts are gathered by expert first, so that an expert is decoded once for all of them.
 //
 // What holds of results: the error is within the bound of Row.Times. Each output is computed by one
 // thread in an order that the number of threads and other calls do not change, so that it has the same bits
-// on any number of threads. It depends on the instruction set, and on which of the three classes its
+// on any number of threads. It depends on the instruction set, and on which of these classes its
 // columns fall into: the same column alone and among others may differ, within the bound. An output whose
 // row or column holds NaN, or an infinity, is NaN or infinite; which of the two may differ from the
 // definition. A number too small for float32 on the way counts as 0.

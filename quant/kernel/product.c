@@ -86,7 +86,7 @@ static void pack_piece(const void *argument, int64_t i) {
 	const struct call *c = argument;
 	struct segment *s = which(c, i, offsetof(struct segment, pack));
 	const struct kernels *k = kernels_of(c->p);
-	k->pack(c, s, (i - s->pack) * (s->n <= FEW ? 1 : k->panel));
+	k->pack(c, s, (i - s->pack) * (s->n <= FEW ? 1 : k->panel)); // of up to DIGITS columns one piece
 }
 
 // Columns are packed from the border of a cache line on.
@@ -95,14 +95,14 @@ enum { LINE = 64 };
 // Bytes of packed rows that a thread takes at a time where it reads them once.
 enum { BITE = 64 << 10 };
 
-// orders are those that the rows of an expert need, as bits, and whether one column needs its sums.
+// orders are those that the rows of an expert need, as bits, and whether columns need their sums.
 static int orders(const struct call *c, const struct segment *s, int *sums) {
 	const struct qk_product *p = c->p;
 	int need = 0;
 	for (const struct qk_rows *r = p->runs + p->first[s->expert]; r < p->runs + p->first[s->expert + 1]; r++) {
 		int affine4 = r->layout == AFFINE && r->bits == 4;
 		need |= r->layout == NVFP4 || r->layout == MXFP4 || affine4 ? 1 << NIBBLES : 1 << NATURAL;
-		*sums |= r->layout == AFFINE && s->n == 1;
+		*sums |= r->layout == AFFINE && s->n <= DIGITS;
 	}
 	return need;
 }
@@ -117,7 +117,7 @@ static int64_t cut(struct call *c, struct segment *s, float *to) {
 	s->pack = c->packs;
 	s->rows = s->n > FEW ? TILE : (BITE / (bytes + 1) + 16) / 16 * 16;
 	c->pieces += (p->out + s->rows - 1) / s->rows;
-	c->packs += panels;
+	c->packs += s->n <= DIGITS ? 1 : panels;
 	for (int order = 0; order < 2; order++)
 		if (need & 1 << order) {
 			s->packed[order] = to + size;
@@ -125,7 +125,7 @@ static int64_t cut(struct call *c, struct segment *s, float *to) {
 		}
 	if (sums) {
 		s->sums = to + size;
-		size += SUMS(c->padded);
+		size += s->n * SUMS(c->padded);
 	}
 	return (size + LINE - 1) / LINE * LINE;
 }
@@ -134,7 +134,7 @@ static void run(struct call *c) {
 	int64_t most = 0, at = 0, panel = kernels_of(c->p)->panel;
 	c->padded = (c->p->in + PAD - 1) / PAD * PAD;
 	for (int64_t i = 0; i < c->count; i++)
-		most += 2 * (c->segments[i].n + panel) * c->padded + SUMS(c->padded) + LINE;
+		most += 2 * (c->segments[i].n + panel) * c->padded + DIGITS * SUMS(c->padded) + LINE;
 	void *memory = need(most * sizeof(float) + LINE);
 	float *packed = (float *)(((uintptr_t)memory + LINE - 1) / LINE * LINE);
 	for (int64_t i = 0; i < c->count; i++)

@@ -109,7 +109,7 @@ INLINE void v_scales(vf *a, vf *b, const float *s, int64_t block, int group) {
 	}
 }
 
-// One column as whole numbers: see product_digits.h.
+// Few columns as whole numbers: see product_digits.h.
 #define HAS_DIGITS
 #include "product_digits.h"
 
@@ -155,14 +155,26 @@ static void v_pack_digits(struct digits *to, const float *x, float per_unit) {
 	_mm256_storeu_si256((__m256i *)to->zero, _mm256_sub_epi32(_mm256_setzero_si256(), digit_sums(to, zero, zero)));
 }
 
-INLINE vf v_dot_digits(const struct digits *x, const u8 *p, int e2m1) {
+// digit_codes are a block's codes as bytes: of elements 0, 2, 4... and of 1, 3, 5...
+typedef struct {
+	__m256i even, odd;
+} digit_codes;
+
+INLINE digit_codes v_digit_codes(const u8 *p, int e2m1) {
 	__m256i v = _mm256_loadu_si256((const __m256i *)p), low = _mm256_set1_epi8(15);
-	__m256i even = _mm256_and_si256(v, low), odd = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
+	digit_codes c = {_mm256_and_si256(v, low), _mm256_and_si256(_mm256_srli_epi16(v, 4), low)};
 	if (!e2m1)
-		return _mm256_cvtepi32_ps(digit_sums(x, even, odd));
+		return c;
 	__m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)e2m1_codes));
-	__m256i sums = digit_sums(x, _mm256_shuffle_epi8(table, even), _mm256_shuffle_epi8(table, odd));
-	return _mm256_cvtepi32_ps(_mm256_add_epi32(sums, _mm256_loadu_si256((const __m256i *)x->zero)));
+	return (digit_codes){_mm256_shuffle_epi8(table, c.even), _mm256_shuffle_epi8(table, c.odd)};
+}
+
+// v_dot_digits are, for each eight elements of a block, their products.
+INLINE vf v_dot_digits(const struct digits *x, digit_codes c, int e2m1) {
+	__m256i sums = digit_sums(x, c.even, c.odd);
+	if (e2m1)
+		sums = _mm256_add_epi32(sums, _mm256_loadu_si256((const __m256i *)x->zero));
+	return _mm256_cvtepi32_ps(sums);
 }
 
 INLINE vf v_digit_scales(const float *s, int64_t block, int group) {

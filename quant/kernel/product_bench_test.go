@@ -71,7 +71,7 @@ func BenchmarkPanels(b *testing.B) {
 	for _, f := range forms()[:7] {
 		rng := rand.New(rand.NewPCG(1, 1))
 		m := NewMatrix(in, [][]Rows{{f.make(rng, out, in)}})
-		for _, n := range []int{2, 8, 16, 64, 512} {
+		for _, n := range []int{2, 4, 8, 16, 64, 512} {
 			x, y := normal(rng, n*in), make([]float32, n*out)
 			b.Run(fmt.Sprintf("%s/%d", f.name, n), func(b *testing.B) {
 				b.SetBytes(2 * in * out * int64(n))

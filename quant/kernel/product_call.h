@@ -11,7 +11,7 @@ struct segment {
 	int64_t expert, from, n, rows, piece, pack;
 	float *packed[2]; // for each order that the expert's rows need, else NULL
 	int digits;       // packed[NIBBLES] is struct digits of product_digits.h: pack says so
-	float *sums;      // one column: the sums of x over each 32, 64 and 128 elements
+	float *sums;      // up to DIGITS columns: the sums of each one's x over each 32, 64 and 128 elements
 };
 
 struct call {
@@ -27,6 +27,9 @@ struct call {
 
 // Columns of W are padded with zeros to whole blocks of every instruction set.
 #define PAD 128
+
+// Up to DIGITS columns may be multiplied as whole numbers: see product_digits.h. With more, floats are faster.
+#define DIGITS 4
 
 // SUMS floats hold the sums of one column over each 32, 64 and 128 of its padded elements, and zeros up
 // to where the last of them is the first of a vector of 16.

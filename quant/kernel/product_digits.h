@@ -1,4 +1,4 @@
-// One column as whole numbers, for an instruction set that multiplies bytes faster than floats.
+// Few columns as whole numbers, for an instruction set that multiplies bytes faster than floats.
 //
 // The x of a block of 64 elements are whole multiples of one power of two, its unit, under 2^23 in size:
 // x is rounded by at most half a unit, about as much as adding the largest x of the block rounds a sum in

@@ -38,12 +38,12 @@ INLINE float digits_dot(const u8 *data, int64_t size, const float *scales, const
 	int64_t whole = size / (DIGIT_BLOCK / 2), k = 0;
 	for (; k + 2 <= whole; k += 2, data += DIGIT_BLOCK, x += 2) {
 		ahead(data);
-		sum = v_fma(v_mul(v_dot_digits(x, data, e2m1), v_load(x->unit)), v_digit_scales(scales, k, group), sum);
-		sum2 = v_fma(v_mul(v_dot_digits(x + 1, data + DIGIT_BLOCK / 2, e2m1), v_load(x[1].unit)), v_digit_scales(scales, k + 1, group), sum2);
+		sum = v_fma(v_mul(v_dot_digits(x, v_digit_codes(data, e2m1), e2m1), v_load(x->unit)), v_digit_scales(scales, k, group), sum);
+		sum2 = v_fma(v_mul(v_dot_digits(x + 1, v_digit_codes(data + DIGIT_BLOCK / 2, e2m1), e2m1), v_load(x[1].unit)), v_digit_scales(scales, k + 1, group), sum2);
 	}
 	for (size -= k * DIGIT_BLOCK / 2; size > 0; size -= DIGIT_BLOCK / 2, k++, x++, data += DIGIT_BLOCK / 2) {
 		memcpy(last, data, size < DIGIT_BLOCK / 2 ? size : DIGIT_BLOCK / 2);
-		sum = v_fma(v_mul(v_dot_digits(x, last, e2m1), v_load(x->unit)), v_digit_scales(scales, k, group), sum);
+		sum = v_fma(v_mul(v_dot_digits(x, v_digit_codes(last, e2m1), e2m1), v_load(x->unit)), v_digit_scales(scales, k, group), sum);
 	}
 	return v_sum(v_add(sum, sum2));
 }
@@ -142,10 +142,9 @@ INLINE const struct digits *digits_at(const struct segment *s, int64_t k) {
 }
 #endif
 
-// bias_dot is what the biases of groups [g, g+n) add.
-static float bias_dot(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t g, int64_t n) {
+// bias_dot is what the biases of groups [g, g+n) add to a column of those sums.
+static float bias_dot(const struct call *c, const float *sums, const struct qk_rows *r, int64_t i, int64_t g, int64_t n) {
 	float bias[SPAN / 32 + BLOCK / 16];
-	const float *sums = s->sums;
 	for (int64_t group = 32; group < r->group; group *= 2)
 		sums += c->padded / group;
 	biases_of(bias, r, i, g, n);
@@ -162,7 +161,7 @@ INLINE float affine_dot(const struct call *c, const struct segment *s, const str
 #ifdef HAS_DIGITS
 	scales[n / group] = 0; // of the half of a block that may be missing
 	if (r->bits == 4 && s->digits)
-		return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), group, 0) + bias_dot(c, s, r, i, from / group, n / group);
+		return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), group, 0) + bias_dot(c, s->sums, r, i, from / group, n / group);
 #endif
 	if (r->bits == 4)
 		d = nibbles_dot(data + from / 2, n / 2, scales, x + from, group, v_table(int_high, int_low));
@@ -170,7 +169,7 @@ INLINE float affine_dot(const struct call *c, const struct segment *s, const str
 		d = codes_dot(data + from, n, scales, x + from, group, WHOLE, 8);
 	else
 		d = codes_dot(data + from * r->bits / 8, n, scales, x + from, group, FEW_BITS, r->bits);
-	return d + bias_dot(c, s, r, i, from / group, n / group);
+	return d + bias_dot(c, s->sums, r, i, from / group, n / group);
 }
 
 // row_dot multiplies elements [from, to) of row i.
@@ -229,3 +228,78 @@ static void dot_rows(const struct call *c, const struct segment *s, int64_t from
 		memcpy(y + from, sum, n * sizeof *sum);
 	}
 }
+
+#ifdef HAS_DIGITS
+// digits_dots is digits_dot of cols columns, stride blocks apart, whose products it adds to y: a block is
+// unpacked once for all of them.
+INLINE void digits_dots(float *y, const u8 *data, int64_t size, const float *scales, const struct digits *x, int64_t stride, int group, int e2m1, float factor, int cols) {
+	u8 last[DIGIT_BLOCK / 2] = {0};
+	vf sum[DIGITS];
+	for (int j = 0; j < cols; j++)
+		sum[j] = v_zero();
+	for (int64_t k = 0; size > 0; size -= DIGIT_BLOCK / 2, k++, x++, data += DIGIT_BLOCK / 2) {
+		const u8 *p = data;
+		if (size < DIGIT_BLOCK / 2)
+			p = memcpy(last, data, size);
+		else
+			ahead(data);
+		digit_codes codes = v_digit_codes(p, e2m1);
+		vf scale = v_digit_scales(scales, k, group);
+#pragma GCC unroll 4
+		for (int j = 0; j < cols; j++)
+			sum[j] = v_fma(v_mul(v_dot_digits(x + j * stride, codes, e2m1), v_load(x[j * stride].unit)), scale, sum[j]);
+	}
+	for (int j = 0; j < cols; j++)
+		y[j] += v_sum(sum[j]) * factor;
+}
+
+// row_digits adds the products of elements [from, to) of row i with cols columns to y.
+INLINE void row_digits(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int cols) {
+	float scales[SPAN / 16 + BLOCK / 16];
+	const u8 *data = r->data + i * r->data_size + from / 2;
+	const struct digits *x = digits_at(s, from);
+	int64_t size = (to - from) / 2, stride = c->padded / DIGIT_BLOCK, group = group_of(r), n = (to - from) / group;
+	if (r->layout == NVFP4) {
+		float factor = r->global * 128;
+		if (!few_e4m3(scales, r->scales + i * r->scale_size + from / 16, n))
+			factor = __builtin_nanf("");
+		digits_dots(y, data, size, scales, x, stride, 16, 1, factor, cols);
+		return;
+	}
+	scales_of(scales, r, i, from / group, n);
+	scales[n] = 0; // of the half of a block that may be missing
+	if (r->layout == MXFP4) {
+		digits_dots(y, data, size, scales, x, stride, 32, 1, 0.5f, cols);
+		return;
+	}
+	group == 32 ? digits_dots(y, data, size, scales, x, stride, 32, 0, 1, cols)
+	: group == 64 ? digits_dots(y, data, size, scales, x, stride, 64, 0, 1, cols)
+				  : digits_dots(y, data, size, scales, x, stride, 128, 0, 1, cols);
+	for (int j = 0; j < cols; j++)
+		y[j] += bias_dot(c, s->sums + j * SUMS(c->padded), r, i, from / group, n);
+}
+
+static __attribute__((noinline)) void row_digits2(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
+	row_digits(y, c, s, r, i, from, to, 2);
+}
+
+static __attribute__((noinline)) void row_digits3(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
+	row_digits(y, c, s, r, i, from, to, 3);
+}
+
+static __attribute__((noinline)) void row_digits4(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
+	row_digits(y, c, s, r, i, from, to, 4);
+}
+
+// digit_rows writes the products of n rows with the two to four columns to y [n, FEW].
+static void digit_rows(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n) {
+	int64_t in = c->p->in;
+	for (int64_t k = 0; k < in; k += SPAN)
+		for (int64_t o = 0; o < n; o++)
+			(s->n == 2 ? row_digits2 : s->n == 3 ? row_digits3 : row_digits4)(y + o * FEW, c, s, r, i + o, k, k + SPAN < in ? k + SPAN : in);
+}
+#else
+static void digit_rows(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n) {
+	(void)y, (void)c, (void)s, (void)r, (void)i, (void)n;
+}
+#endif

@@ -39,7 +39,7 @@ static void sum_groups(float *dst, const float *x, const struct call *c) {
 }
 
 #ifdef HAS_DIGITS
-// pack_digits packs one column as whole numbers, or says that it cannot be.
+// pack_digits packs a column as whole numbers, or says that it cannot be.
 static int pack_digits(float *to, const float *x, int64_t in) {
 	struct digits *d = (struct digits *)to;
 	for (int64_t k = 0; k < in; k += DIGIT_BLOCK, d++) {
@@ -67,13 +67,11 @@ static int pack_digits(float *to, const float *x, int64_t in) {
 }
 #endif
 
-// pack: up to FEW columns lie one after the other, [n, padded]. More are panels [ceil(n/PANEL), padded,
+// pack_floats: up to FEW columns lie one after the other, [n, padded]. More are panels [ceil(n/PANEL), padded,
 // PANEL], of which it packs the one that column i begins.
-static void pack(const struct call *c, struct segment *s, int64_t i) {
+static void pack_floats(const struct call *c, struct segment *s, int64_t i) {
 	int at[BLOCK];
 	int64_t in = c->p->in, n = s->n <= FEW ? 1 : PANEL, stride = n;
-	if (s->n == 1 && s->packed[NIBBLES])
-		s->digits = pack_digits(s->packed[NIBBLES], column(c, s, 0), in);
 	for (int order = NATURAL; order <= NIBBLES; order++) {
 		if (!s->packed[order] || (order == NIBBLES && s->digits))
 			continue;
@@ -87,6 +85,20 @@ static void pack(const struct call *c, struct segment *s, int64_t i) {
 					for (int p = 0; p < BLOCK; p++)
 						to[(b + p) * stride + k] = 0;
 	}
-	if (s->sums)
-		sum_groups(s->sums, column(c, s, 0), c);
+}
+
+// pack packs up to DIGITS columns at once: they are whole numbers where all of them can be.
+static void pack(const struct call *c, struct segment *s, int64_t i) {
+	if (s->n > DIGITS) {
+		pack_floats(c, s, i);
+		return;
+	}
+	s->digits = s->packed[NIBBLES] != NULL;
+	for (int64_t k = 0; k < s->n && s->digits; k++)
+		s->digits = pack_digits(s->packed[NIBBLES] + k * c->padded, column(c, s, k), c->p->in);
+	for (int64_t k = 0; k < s->n; k++) {
+		pack_floats(c, s, k);
+		if (s->sums)
+			sum_groups(s->sums + k * SUMS(c->padded), column(c, s, k), c);
+	}
 }

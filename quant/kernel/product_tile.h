@@ -116,28 +116,35 @@ INLINE void dots(float *y, const float *w, const float *x, int64_t stride, int64
 			y[i * FEW + j] += v_sum(sum[i][j]);
 }
 
+// float_rows writes the products of up to 4 rows with the columns to y [n, FEW].
+static void float_rows(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n) {
+	float w[4 * DEPTH];
+	int64_t in = c->p->in;
+	const float *x = s->packed[is_nibbles(r) ? NIBBLES : NATURAL];
+	memset(w, 0, sizeof w);
+	for (int64_t k = 0; k < in; k += DEPTH) {
+		int64_t end = k + DEPTH < in ? k + DEPTH : in, padded = (end - k + PAD - 1) / PAD * PAD;
+		for (int64_t o = 0; o < n; o++)
+			decode(w + o * DEPTH, r, i + o, k, end, padded);
+		int64_t j = 0;
+		for (; j + 3 <= s->n; j += 3)
+			dots(y + j, w, x + j * c->padded + k, c->padded, padded, 3);
+		if (s->n - j == 2)
+			dots(y + j, w, x + j * c->padded + k, c->padded, padded, 2);
+		else if (s->n - j == 1)
+			dots(y + j, w, x + j * c->padded + k, c->padded, padded, 1);
+	}
+}
+
 // few_columns computes rows for 2 to FEW columns, four at a time.
 static void few_columns(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
 	for (int64_t n; from < to; from += n) {
-		float w[4 * DEPTH], y[4 * FEW] = {0};
-		int64_t i = from, in = c->p->in;
+		float y[4 * FEW] = {0};
+		int64_t i = from;
 		const struct qk_rows *r = qk_find(c->p, s->expert, &i);
-		const float *x = s->packed[is_nibbles(r) ? NIBBLES : NATURAL];
 		n = to - from < 4 ? to - from : 4;
 		n = r->count - i < n ? r->count - i : n;
-		memset(w, 0, sizeof w);
-		for (int64_t k = 0; k < in; k += DEPTH) {
-			int64_t end = k + DEPTH < in ? k + DEPTH : in, padded = (end - k + PAD - 1) / PAD * PAD;
-			for (int64_t o = 0; o < n; o++)
-				decode(w + o * DEPTH, r, i + o, k, end, padded);
-			int64_t j = 0;
-			for (; j + 3 <= s->n; j += 3)
-				dots(y + j, w, x + j * c->padded + k, c->padded, padded, 3);
-			if (s->n - j == 2)
-				dots(y + j, w, x + j * c->padded + k, c->padded, padded, 2);
-			else if (s->n - j == 1)
-				dots(y + j, w, x + j * c->padded + k, c->padded, padded, 1);
-		}
+		(s->digits && is_nibbles(r) ? digit_rows : float_rows)(y, c, s, r, i, n);
 		for (int64_t j = 0; j < s->n; j++) {
 			int64_t at = c->columns ? c->columns[s->from + j] : s->from + j;
 			for (int64_t o = 0; o < n; o++)
