@@ -16,6 +16,10 @@ type BatchAnswer struct {
 	Err error
 }
 
+// sparePrompt is by how many tokens a prompt may be shorter than another that it is answered beside: to read
+// so many is less than to answer alone.
+const sparePrompt = 64
+
 // GenerateBatch answers requests, each from its own beginning and by the likeliest tokens: what Generate
 // answers, but for rounding. Several are read and answered side by side; which, changes nothing in what is
 // answered. One with pictures is answered alone. A request that cannot be answered has an error of its own,
@@ -37,7 +41,7 @@ func (m *Model) GenerateBatch(ctx context.Context, requests []GenerateOptions) [
 		r.index = i
 		rows, prompts = append(rows, r), append(prompts, r.answer.Prompt)
 	}
-	for _, members := range sideBySide(prompts) {
+	for _, members := range sideBySide(prompts, sparePrompt) {
 		group := make([]*row, len(members))
 		for at, member := range members {
 			group[at] = rows[member]

@@ -23,7 +23,7 @@ func (m *Model) ScoreBatch(ctx context.Context, sequences [][]int, each func(seq
 	if err := m.checkAll(sequences); err != nil {
 		return p, err
 	}
-	groups := sideBySide(sequences)
+	groups := sideBySide(sequences, 0)
 	if m.byLayer(len(groups) + len(sequences[groups[0][0]])/SliceTokens) {
 		return m.scoreByLayer(ctx, sequences, groups, each)
 	}
@@ -55,9 +55,9 @@ func (m *Model) checkAll(sequences [][]int) error {
 	return nil
 }
 
-// sideBySide says which sequences are read together: as many as a batch has, the longest first, and
-// none with one more than twice as long, so that padding is never half of the work.
-func sideBySide(sequences [][]int) [][]int {
+// sideBySide says which sequences are read together: as many as a batch has, the longest first, and none with
+// one more than twice as long, so that padding is never half of the work, unless it is spare tokens at most.
+func sideBySide(sequences [][]int, spare int) [][]int {
 	order := make([]int, len(sequences))
 	for i := range order {
 		order[i] = i
@@ -67,7 +67,8 @@ func sideBySide(sequences [][]int) [][]int {
 	longest := 0
 	for _, i := range order {
 		last := len(batches) - 1
-		if last < 0 || len(batches[last]) == BatchSequences || 2*len(sequences[i]) < longest {
+		short := 2*len(sequences[i]) < longest && longest-len(sequences[i]) > spare
+		if last < 0 || len(batches[last]) == BatchSequences || short {
 			batches, longest = append(batches, []int{i}), len(sequences[i])
 			continue
 		}

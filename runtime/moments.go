@@ -50,7 +50,7 @@ func (m *Model) Moments(ctx context.Context, sequences [][]int, read func(tokens
 // alike are the sequences that are read side by side: those of one length, as many as a batch has.
 func alike(sequences [][]int) [][]int {
 	var groups [][]int
-	for _, members := range sideBySide(sequences) {
+	for _, members := range sideBySide(sequences, 0) {
 		for i, at := range members {
 			if last := len(groups) - 1; i > 0 && len(sequences[members[i-1]]) == len(sequences[at]) {
 				groups[last] = append(groups[last], at)
