@@ -37,6 +37,7 @@ func rooms() []room {
 		{folder: "verify/peer"},
 		{folder: "verify/drawn"},
 		{folder: "verify/score", may: []string{"verify/report", "convert/safetensors", "manifest", "quant"}},
+		{folder: "verify/attest", may: []string{"verify/report", "manifest"}},
 		{folder: "verify/cost", may: []string{"verify/report", "convert/source", "arch", "quant"}},
 		{folder: "verify/language", may: []string{"arch/files", "runtime/chat", "runtime/tokenizer"}},
 		{folder: "verify", may: []string{"convert/source", "convert/safetensors", "convert/ollama", "runtime", "arch", "manifest", "quant"}, tests: []string{"convert"}},

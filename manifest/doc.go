@@ -6,10 +6,11 @@
 //	manifests/<host>/<namespace>/<model>/<tag>         one manifest a name
 //	qimport-staging/<fingerprint>/                     blobs of an import that is not yet published
 //	qimport-reports/sha256-<manifest digest>.json      what was found out about a stored model
+//	qimport-attestations/sha256-<manifest digest>.intoto.jsonl   signed statements on a stored model
 //	qimport-index                                      a cache of the importer (ReadIndex)
 //	qimport-hashed                                     in which state each blob's file was when it was last known
 //
-// The last four are ours; Ollama looks at the first two only. The store and its top folders may be
+// The last five are ours; Ollama looks at the first two only. The store and its top folders may be
 // links; below them none is followed (within.go).
 //
 // One order holds for every change: blobs are written and hashed in the staging folder, flushed to

@@ -20,7 +20,7 @@ type GCOptions struct {
 	Interrupted bool          // also what interrupted imports have finished, and would go on from
 }
 
-// Garbage is one thing that no name needs: a blob, a report, a file left by a crash, or the staging
+// Garbage is one thing that no name needs: a blob, a report, signed statements, a file left by a crash, or the staging
 // folder of an interrupted import.
 type Garbage struct {
 	Path  string
@@ -87,7 +87,7 @@ func (s *Store) planGC(o GCOptions) (GCResult, error) {
 	if err := s.planBlobs(&r, o, namedBlobs(entries), staged); err != nil {
 		return GCResult{}, err
 	}
-	return r, s.planReports(&r, o, entries)
+	return r, s.planBeside(&r, o, entries)
 }
 
 // planBlobs looks for blobs that are neither named nor staged. What has a blob's name and is none is
@@ -176,13 +176,13 @@ func (s *Store) running(dir string) bool {
 	return lock.Close() != nil
 }
 
-// planReports looks for reports on manifests that no name points at.
-func (s *Store) planReports(r *GCResult, o GCOptions, entries []Entry) error {
+// planBeside looks for reports and signed statements on manifests that no name points at.
+func (s *Store) planBeside(r *GCResult, o GCOptions, entries []Entry) error {
 	named := map[string]bool{}
 	for _, e := range entries {
-		named[s.reportPath(e.Digest)] = true
+		named[s.reportPath(e.Digest)], named[s.AttestationsPath(e.Digest)] = true, true
 	}
-	return s.eachFile(s.reportsDir(), func(path string, info os.FileInfo) error {
+	unnamed := func(path string, info os.FileInfo) error {
 		switch {
 		case info.IsDir():
 			r.add(Garbage{path, info.Size(), "it is a folder, which is none of qimport's"})
@@ -190,7 +190,8 @@ func (s *Store) planReports(r *GCResult, o GCOptions, entries []Entry) error {
 			r.add(Garbage{path, info.Size(), tooYoung(info, o)})
 		}
 		return nil
-	})
+	}
+	return errors.Join(s.eachFile(s.reportsDir(), unnamed), s.eachFile(s.attestationsDir(), unnamed))
 }
 
 // collect removes a file or a link, or the staging folder of an interrupted import.

@@ -50,8 +50,9 @@ func (s *Store) Remove(ctx context.Context, n Name) (Removed, error) {
 	return r, err
 }
 
-// removeUnneeded removes the blobs and the report of a removed entry that no other entry needs. A report
-// goes by the manifest's digest: it stays while a copy of the name points at the same.
+// removeUnneeded removes the blobs, the report and the statements of a removed entry that no other entry
+// needs. Report and statements go by the manifest's digest: they stay while a copy of the name points at
+// the same.
 func (s *Store) removeUnneeded(r *Removed, removed Entry, others []Entry) error {
 	needed := namedBlobs(others)
 	for _, l := range removed.Manifest.Blobs() {
@@ -69,7 +70,7 @@ func (s *Store) removeUnneeded(r *Removed, removed Entry, others []Entry) error 
 			return nil
 		}
 	}
-	return s.files.remove(s.reportPath(removed.Digest))
+	return errors.Join(s.files.remove(s.reportPath(removed.Digest)), s.files.remove(s.AttestationsPath(removed.Digest)))
 }
 
 // unpoint removes a name, and the folders that are empty without it.

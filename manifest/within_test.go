@@ -105,6 +105,7 @@ func everything(t *testing.T, s *Store, step func(what string)) {
 			s.Copy(ctx, Name{DefaultHost, DefaultNamespace, "good", "latest"}, Name{DefaultHost, "evil", "m", "new"})
 		}},
 		{"report", func() { s.PutReport(DigestOf([]byte("x")), []byte("{}")); s.Report(DigestOf([]byte("x"))) }},
+		{"attest", func() { attach(s, DigestOf([]byte("x")), "new"); s.Attestations(DigestOf([]byte("x"))) }},
 		{"index", func() { s.ReadIndex(); s.UpdateIndex(func([]byte) []byte { return []byte("new") }) }},
 		{"rm", func() { s.Remove(ctx, Name{DefaultHost, "evil", "m", "latest"}) }},
 		{"preflight", func() { s.Preflight(0) }},
@@ -120,7 +121,7 @@ func TestLinksLeadNowhere(t *testing.T) {
 	digest := DigestOf([]byte("x"))
 	for _, at := range []string{
 		"qimport-staging/x", "qimport-staging/y", "qimport-staging/.lock", "qimport-staging/x/journal", "qimport-staging/x/" + digest.FileName(),
-		"qimport-reports/x", "qimport-reports/" + digest.FileName() + ".json", "blobs/" + digest.FileName(),
+		"qimport-reports/x", "qimport-reports/" + digest.FileName() + ".json", "qimport-attestations/" + digest.FileName() + ".intoto.jsonl", "blobs/" + digest.FileName(),
 		"blobs/" + DigestOf([]byte("also of two")).FileName(), "manifests/registry.ollama.ai/evil", "manifests/registry.ollama.ai/evil/m",
 		"manifests/registry.ollama.ai/evil/m/latest", "manifests/evil", "qimport-index", "qimport-index.lock", "qimport-hashed",
 	} {
@@ -192,7 +193,7 @@ func TestWhatIsNoFileIsNamed(t *testing.T) {
 	for kind, make := range kinds {
 		for _, at := range []string{
 			"blobs/" + DigestOf([]byte("stays the same")).FileName(), "blobs/" + unnamed, "manifests/registry.ollama.ai/library/m/other",
-			"qimport-reports/" + unnamed + ".json", "qimport-staging/x/journal", "qimport-staging/x/lock", "qimport-staging/.lock",
+			"qimport-reports/" + unnamed + ".json", "qimport-attestations/" + unnamed + ".intoto.jsonl", "qimport-staging/x/journal", "qimport-staging/x/lock", "qimport-staging/.lock",
 			"qimport-index", "qimport-index.lock", "qimport-hashed", "qimport-hashed.lock", "qimport-staging/x/" + unnamed,
 		} {
 			t.Run(kind+" at "+at, func(t *testing.T) {
