@@ -11,6 +11,7 @@ require (
 	github.com/gofrs/flock v0.13.2 // one import a staging folder, one fetch a blob
 	github.com/google/go-cmp v0.7.0 // differences in tests
 	github.com/google/renameio/v2 v2.0.2 // small files, replaced whole
+	github.com/in-toto/attestation v1.2.0 // statements, SLSA provenance, test results
 	github.com/json-iterator/go v1.1.12 // a tokenizer.json of 250,000 entries, streamed
 	github.com/mattn/go-runewidth v0.0.31 // columns that a text takes in a window
 	github.com/nikolalohinski/gonja/v2 v2.9.1 // chat templates
@@ -18,12 +19,14 @@ require (
 	github.com/peterh/liner v1.2.3 // lines of a conversation
 	github.com/rogpeppe/go-internal v1.16.0 // scripts that run the program
 	github.com/schollz/progressbar/v3 v3.19.1 // the bar
+	github.com/secure-systems-lab/go-securesystemslib v0.11.1 // DSSE envelopes, keys, cosign's encrypted ones
 	github.com/urfave/cli/v2 v2.27.7 // commands and flags
 	golang.org/x/image v0.47.0 // WebP
 	golang.org/x/sync v0.24.0 // workers that stop together
 	golang.org/x/sys v0.49.0 // free space, syncfs, madvise, CPU features
 	golang.org/x/term v0.47.0 // is this a terminal
 	golang.org/x/text v0.43.0 // NFC
+	google.golang.org/protobuf v1.36.11 // JSON of statements
 )
 
 require golang.org/x/mod v0.43.0
@@ -39,6 +42,7 @@ require (
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
 	github.com/sirupsen/logrus v1.9.3 // indirect
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
+	golang.org/x/crypto v0.55.0 // indirect
 	golang.org/x/exp v0.0.0-20240719175910-8a7402abbf56 // indirect
 	golang.org/x/tools v0.52.0 // indirect
 )

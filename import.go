@@ -2,11 +2,13 @@ package qimport
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"qimport/convert/modelfile"
 	"qimport/manifest"
 	"qimport/verify"
+	"qimport/verify/attest"
 )
 
 // ImportOptions say what to import, and how.
@@ -23,6 +25,7 @@ type ImportOptions struct {
 	// Values makes Plan read the weights too, and say what is wrong with them. Import always does.
 	Values bool
 	For    Audience
+	Attest *attest.Key     // signs what was verified; nil is no one
 	Lay    modelfile.Model // what is laid over the model
 	Watch  Watcher         // nil is no one
 }
@@ -75,12 +78,15 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 	result.Laid = over.list()
 	result.Ollama = answer
 	if o.KeepUnchanged && unchanged(ctx, store, s, &result, o) {
-		return result, s.Discard()
+		return result, errors.Join(s.Discard(), signImported(ctx, store, s.manifest, o.Attest, &result))
 	}
 	if err := judgeStage(ctx, src, p, s, o, reports, &result); err != nil { // the model runs, and answers
 		return result, err
 	}
 	err = publish(ctx, store, s, &result) // one rename: from here on the model can be seen
+	if err == nil {
+		err = signImported(ctx, store, s.manifest, o.Attest, &result)
+	}
 	result.Seconds = time.Since(start).Seconds()
 	return result, err
 }
@@ -94,6 +100,8 @@ func (o ImportOptions) check() error {
 		return optionsf("--jobs %d: it is a number of workers, or 0 for one a core", o.Jobs)
 	case o.Checks.Level == verifyNone && len(o.Reports) > 0:
 		return optionsf("--report %s: --verify none leaves nothing to report", o.Reports[0])
+	case o.Checks.Level == verifyNone && o.Attest != nil:
+		return optionsf("--attest: --verify none leaves nothing to sign")
 	}
 	return CheckReports(o.Reports)
 }

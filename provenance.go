@@ -11,19 +11,22 @@ import (
 	"qimport/verify/report"
 )
 
-// provenanceOf is what a report says of where a model came from and how it was made. Shards are not
-// hashed, which would double the work of an import: of those in the Hugging Face cache the digest is
-// known, and of all others there is that of the header.
-func provenanceOf(ctx context.Context, src Source, plan plan.Plan, o PlanOptions) (report.Provenance, error) {
+// provenanceOf is what a report says of where a model came from and how it was made. Shards are hashed
+// only if that is asked for, since it reads all of them once more: of those in the Hugging Face cache the
+// digest is known, and of all others there is that of the header.
+func provenanceOf(ctx context.Context, src Source, plan plan.Plan, o PlanOptions, hash bool) (report.Provenance, error) {
 	p := report.Provenance{
 		Source: src.Label(), Revision: src.Found.Commit, Plan: manifest.DigestOf([]byte(plan.Text(true, 0))).String(), MTPFrom: o.MTPFrom,
 		Parser: plan.Config.Parser, Renderer: plan.Config.Renderer, Requires: plan.Config.Requires,
 	}
 	var err error
-	if p.Files, err = verify.SourceFiles(ctx, src.Source, false); err != nil {
+	if p.Files, err = verify.SourceFiles(ctx, src.Source, hash); err != nil {
 		return p, err
 	}
 	for i, shard := range plan.Shards {
+		if p.Files[i].SHA256 != "" { // hashed just now
+			continue
+		}
 		if p.Files[i].SHA256, _ = hub.Digest(shard.Path); shard.SHA256 != "" {
 			p.Files[i].SHA256 = shard.SHA256
 		}

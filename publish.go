@@ -19,7 +19,10 @@ func judgeStage(ctx context.Context, src Source, p plan.Plan, s staged, o Import
 	if o.Checks.Level == verifyNone {
 		return nil
 	}
-	provenance, err := provenanceOf(ctx, src, p, o.Plan)
+	if o.Attest != nil {
+		notef(o.Watch, "the source's files are hashed, to be signed for")
+	}
+	provenance, err := provenanceOf(ctx, src, p, o.Plan, o.Attest != nil)
 	if err != nil {
 		return err
 	}

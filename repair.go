@@ -33,11 +33,18 @@ type RepairResult struct {
 // Err joins what is damaged still, each a manifest.ErrDamaged.
 func (r RepairResult) Err() error { return manifest.CheckResult{Damage: r.Left}.Err() }
 
-// Check reads the whole store, and compares every blob with its digest.
+// Check reads the whole store, and compares every blob with its digest, and signed statements with the
+// manifests that they lie beside.
 func Check(ctx context.Context, store *manifest.Store, w Watcher) (manifest.CheckResult, error) {
 	progress := begin(w, "check")
 	defer progress.End()
-	return store.Check(ctx, progress.Bytes)
+	r, err := store.Check(ctx, progress.Bytes)
+	if err != nil {
+		return r, err
+	}
+	statements, damage := checkStatements(store)
+	r.Statements, r.Damage = statements, append(r.Damage, damage...)
+	return r, nil
 }
 
 // Repair reads the whole store, and makes damaged and missing blobs again from the source that they were

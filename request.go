@@ -9,6 +9,7 @@ import (
 	"qimport/convert/plan"
 	"qimport/quant"
 	"qimport/quant/recipe"
+	"qimport/verify/attest"
 )
 
 // Request is an import in words, as flags and batch files have them. A word left out is that of the
@@ -28,7 +29,10 @@ type Request struct {
 	MTP             string   `yaml:"mtp"`
 	MTPFrom         string   `yaml:"mtp_from"` // SOURCE
 	Jobs            int      `yaml:"jobs"`
-	For             string   `yaml:"for"` // ollama or ollama@VERSION
+	For             string   `yaml:"for"`    // ollama or ollama@VERSION
+	Attest          string   `yaml:"attest"` // file of the key that signs
+	// Password opens that key if it is encrypted; nil knows none.
+	Password attest.Password `yaml:"-"`
 
 	Laid `yaml:",inline"`
 
@@ -59,6 +63,11 @@ func (r Request) Options(dir string) (ImportOptions, error) {
 	}
 	if o.Checks, err = r.Checks.Options(r.Verify, dir); err != nil {
 		return o, err
+	}
+	if r.Attest != "" {
+		if o.Attest, err = attest.ReadPrivate(within(dir, r.Attest), r.Password); err != nil {
+			return o, optionsf("--attest %w", err)
+		}
 	}
 	return o, o.check()
 }

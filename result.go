@@ -24,5 +24,6 @@ type ImportResult struct {
 	Ollama       ollama.Answer   `json:"ollama"`
 	Laid         []plan.LaidOver `json:"laid"`
 	Verification *report.Report  `json:"verification"` // null where none was asked for
-	Unchanged    bool            `json:"-"`            // the name had it all before
+	Attestation  *Attested       `json:"attestation,omitempty"`
+	Unchanged    bool            `json:"-"` // the name had it all before
 }

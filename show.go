@@ -23,6 +23,8 @@ type Shown struct {
 	Notes        []string        `json:"notes"` // what is not as one would expect
 	Verification *report.Report  `json:"verification"`
 	Stale        string          `json:"verification_stale,omitempty"` // why the verdict does not answer for this model
+	// Statements are those beside the manifest, signed or said to be.
+	Statements []ShownStatement `json:"attestations,omitempty"`
 }
 
 // ShownTensor is one tensor of a stored model.
@@ -55,6 +57,9 @@ func Show(store *manifest.Store, name manifest.Name) (Shown, error) {
 	}
 	var note string
 	if s.Verification, note = readVerdict(store, e.Digest); note != "" {
+		s.Notes = append(s.Notes, note)
+	}
+	if s.Statements, note = shownStatements(store, e.Digest); note != "" {
 		s.Notes = append(s.Notes, note)
 	}
 	if r := s.Verification; r != nil {

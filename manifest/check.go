@@ -49,7 +49,9 @@ type CheckResult struct {
 	Blobs     int   // read whole, those without a name included
 	Bytes     int64 // of these
 	Unnamed   int   // blobs that no manifest names
-	Damage    []Damage
+	// Statements counts the signed ones beside the manifests, which are for who knows their form to check.
+	Statements int
+	Damage     []Damage
 }
 
 // Err joins all damage, each an ErrDamaged; nil where there is none.

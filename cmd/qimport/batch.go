@@ -32,7 +32,7 @@ not repeated: after an interruption the same command goes on.
     verify: quality
     report: [small.html, small.xml]
 
-Other keys are the flags of import: allow_requantize, scale_search, mtp, mtp_from, for, jobs, prompt, expect, cases,
+Other keys are the flags of import: allow_requantize, scale_search, mtp, mtp_from, for, attest, jobs, prompt, expect, cases,
 length, tokens, needle, min_needle, text, text_tokens, scores, save_scores, max_kl, min_top1,
 max_ppl_increase, ablate, device, compute, memory, state_dtype. Flags of batch hold for every entry that does not say otherwise.
 
@@ -45,7 +45,7 @@ Exit status: 0 all done and verified; 1 one failed; 3 none failed, but a verific
 }
 
 func batch(ctx context.Context, c call) error {
-	imports, err := qimport.ReadBatch(c.Args().First(), qimport.Request{Jobs: c.Int("jobs"), Checks: c.checks()})
+	imports, err := qimport.ReadBatch(c.Args().First(), qimport.Request{Jobs: c.Int("jobs"), Checks: c.checks(), Password: c.password(ctx)})
 	if err != nil {
 		return err
 	}

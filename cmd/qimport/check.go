@@ -12,7 +12,8 @@ import (
 
 func checkCommand(s stdio) *cli.Command {
 	return command(s, "check", "", "read the whole store and compare every blob with its digest", `
-Names all damage, and the models that cannot be relied upon for it. Nothing is changed, unless
+Names all damage, and the models that cannot be relied upon for it; signed statements are held to the
+manifests that they lie beside, signatures are for check-attestation. Nothing is changed, unless
 --repair names the source that damaged models were imported from: then their blobs are made anew,
 to the very digest, in whatever format it takes. What else the models were made from, adapters, another's
 head, a calibration and a Modelfile, is named as for import.
@@ -63,9 +64,10 @@ func check(ctx context.Context, c call) error {
 		Blobs     int       `json:"blobs"`
 		Bytes     int64     `json:"bytes"`
 		Unnamed   int       `json:"unnamed"`
-		Damage    []damaged `json:"damage"`   // that is there still
-		Repaired  []damaged `json:"repaired"` // that was there
-	}{1, r.Found.Manifests, r.Found.Blobs, r.Found.Bytes, r.Found.Unnamed, damagedOf(r.Left), damagedOf(r.Repaired)}
+		Attested  int       `json:"attestations"` // signed statements that were read
+		Damage    []damaged `json:"damage"`       // that is there still
+		Repaired  []damaged `json:"repaired"`     // that was there
+	}{1, r.Found.Manifests, r.Found.Blobs, r.Found.Bytes, r.Found.Unnamed, r.Found.Statements, damagedOf(r.Left), damagedOf(r.Repaired)}
 	err = c.print(document, func(w io.Writer) error {
 		fprintln(w, "%s, %s, %s read; %s without a name; %d found damaged", plural(r.Found.Manifests, "model"), plural(r.Found.Blobs, "blob"),
 			size(r.Found.Bytes), plural(r.Found.Unnamed, "blob"), len(r.Found.Damage))

@@ -15,6 +15,7 @@ func importCommand(s stdio) *cli.Command {
 		&cli.StringFlag{Name: "name", Usage: "`NAME[:TAG]` of the model in the store", DefaultText: "the source's name, with the type as tag"},
 		&cli.StringFlag{Name: "verify", Usage: "`LEVEL` to verify before the name moves: none, blobs, smoke or quality", Value: string(report.Smoke)},
 		reportFlag(),
+		&cli.StringFlag{Name: "attest", Usage: "sign what was verified with the private key in `FILE`, as qimport attest does; the source's files are hashed for it"},
 		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and stop"},
 		&cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"},
 	}, append(recipeFlags(), layFlags()...)...)
@@ -37,7 +38,9 @@ verification said no and the name was not moved; 130 interrupted.`,
 }
 
 func runImport(ctx context.Context, c call) error {
-	o, err := c.request().Options("")
+	request := c.request()
+	request.Attest, request.Password = c.String("attest"), c.password(ctx)
+	o, err := request.Options("")
 	if err != nil {
 		return err
 	}

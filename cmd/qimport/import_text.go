@@ -29,6 +29,9 @@ func (s stdio) importText(r qimport.ImportResult) func(io.Writer) error {
 		}
 		fprintln(w, "%s  %s  %s: %d tensors, %s read, %s written, %s reused, %.1f s", r.Name, r.Manifest.Short(), state,
 			r.Tensors, size(r.BytesRead), size(r.BytesWritten), size(r.BytesReused), r.Seconds)
+		if r.Attestation != nil && !s.quiet {
+			writeAttested(w, r.Attestation)
+		}
 		return nil
 	}
 }

@@ -59,6 +59,9 @@ func writeShown(w io.Writer, s qimport.Shown, all bool, width int) error {
 	for _, note := range s.Notes {
 		fprintln(w, "note: %s", note)
 	}
+	for _, said := range s.Statements {
+		fprintln(w, "attestation, not checked here: %s, signed as %s", said.Predicate, strings.Join(said.Keys, ", "))
+	}
 	if s.Verification == nil {
 		fprintln(w, "not verified")
 		return nil

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"qimport"
+	"qimport/internal/table"
+	"qimport/verify/attest"
+)
+
+func checkAttestationCommand(s stdio) *cli.Command {
+	return command(s, "check-attestation", "NAME", "say whether a key has signed that a model was verified well enough", `
+Needs no network. One of the keys must have signed a test result on the very manifest that NAME points at,
+with all its blobs; the result must not be FAILED; and what --require demands must hold:
+
+  level=quality           the verification went that far: blobs, smoke or quality
+  max-kl=0.1              also min-top1, max-ppl-increase, min-needle: what was measured
+  check=quality.mtp       that check has passed
+  warnings=no             no check has warned
+  source=ORG/NAME         the signed provenance names that source; also revision=COMMIT
+
+Examples:
+  qimport check-attestation small:nvfp4 --key release.pub
+  qimport check-attestation small:nvfp4 --key release.pub --require level=quality,max-kl=0.1
+  qimport check-attestation small:nvfp4 --key release.pub --from small.intoto.jsonl --read
+
+Exit status: 0 signed, and enough; 1 failed; 2 wrong usage; 3 not signed, or not enough.`,
+		1, 1, []cli.Flag{
+			&cli.StringSliceFlag{Name: "key", Usage: "`FILE` of a public key (PEM; repeatable: one of them must have signed)"},
+			&cli.StringFlag{Name: "require", Usage: "`POLICY`, words with commas between them"},
+			&cli.StringFlag{Name: "from", Usage: "`FILE` with the envelopes", DefaultText: "those beside the manifest"},
+			&cli.BoolFlag{Name: "read", Usage: "also read every blob of the model and compare it with its digest"},
+		}, checkAttestation)
+}
+
+func checkAttestation(ctx context.Context, c call) error {
+	o := qimport.AttestationOptions{From: c.String("from"), Read: c.Bool("read"), Watch: c.stdio}
+	var err error
+	if o.Policy, err = attest.ParsePolicy(c.String("require")); err != nil {
+		return usagef("--require: %w", err)
+	}
+	if len(c.StringSlice("key")) == 0 {
+		return usagef("--key names no public key to check by")
+	}
+	for _, file := range c.StringSlice("key") {
+		key, err := attest.ReadPublic(file)
+		if err != nil {
+			return usagef("--key %w", err)
+		}
+		o.Keys = append(o.Keys, key)
+	}
+	store, names, err := c.storeAndNames()
+	if err != nil {
+		return err
+	}
+	v, err := qimport.CheckAttestation(ctx, store, names[0], o)
+	if err != nil {
+		return err
+	}
+	if err := c.print(v, func(w io.Writer) error { return writeAttestation(w, v, c.width(), c.quiet) }); err != nil {
+		return err
+	}
+	if !v.Passed {
+		return qimport.ErrRefused
+	}
+	return nil
+}
+
+// writeAttestation prints the answer: with quiet only what was not enough, and the last line.
+func writeAttestation(w io.Writer, v qimport.AttestationVerdict, width int, quiet bool) error {
+	var rows [][]string
+	for _, d := range v.Checks {
+		word := "ok"
+		if !d.Passed {
+			word = "NO"
+		}
+		if !d.Passed || !quiet {
+			rows = append(rows, []string{word, d.Name, d.Detail})
+		}
+	}
+	if err := table.Write(w, width, rows); err != nil {
+		return err
+	}
+	for _, note := range v.Notes {
+		fprintln(w, "note: %s", note)
+	}
+	answer := "signed, and enough"
+	if !v.Passed {
+		answer = "not enough"
+	}
+	fprintln(w, "%s  %s  %s", v.Name, v.Manifest.Short(), answer)
+	return nil
+}
