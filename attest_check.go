@@ -89,10 +89,10 @@ type trusted struct {
 
 // ask fills the verdict in.
 func (v *AttestationVerdict) ask(ctx context.Context, store *manifest.Store, e manifest.Entry, envelopes []attest.Envelope, o AttestationOptions) error {
-	signed := signedBy(ctx, envelopes, o.Keys)
+	signed, unread := signedBy(ctx, envelopes, o.Keys)
 	judged, from := lastOf(signed, attest.PredicateTestResult, e.Digest), lastOf(signed, attest.PredicateProvenance, e.Digest)
 	if judged == nil {
-		v.demand("signature", false, unsigned(envelopes, signed))
+		v.demand("signature", false, unsigned(envelopes, signed, unread))
 		return nil
 	}
 	test, err := judged.TestResult()
@@ -164,21 +164,24 @@ func (v *AttestationVerdict) blobs(ctx context.Context, store *manifest.Store, m
 	return nil
 }
 
-// signedBy are the statements that one of the keys has signed. What they signed and is no statement of
-// in-toto is left out.
-func signedBy(ctx context.Context, envelopes []attest.Envelope, keys []*attest.Key) (all []trusted) {
+// signedBy are the statements that one of the keys has signed. What they signed and is no statement that
+// is read is left out; unread says why, of the last.
+func signedBy(ctx context.Context, envelopes []attest.Envelope, keys []*attest.Key) (all []trusted, unread error) {
 	for _, e := range envelopes {
 		for _, k := range keys {
 			if !k.Signed(ctx, e) {
 				continue
 			}
-			if s, err := e.Statement(); err == nil {
+			s, err := e.Statement()
+			if err == nil {
 				all = append(all, trusted{s, k.ID})
+			} else {
+				unread = err
 			}
 			break
 		}
 	}
-	return all
+	return all, unread
 }
 
 // lastOf is the last statement of a predicate on that manifest: they are added at the end.
@@ -192,10 +195,12 @@ func lastOf(all []trusted, predicate string, d manifest.Digest) *trusted {
 }
 
 // unsigned says why no test result counts.
-func unsigned(envelopes []attest.Envelope, signed []trusted) string {
+func unsigned(envelopes []attest.Envelope, signed []trusted, unread error) string {
 	switch {
 	case len(envelopes) == 0:
 		return "the model has no signed statements; qimport attest makes them"
+	case unread != nil:
+		return fmt.Sprintf("what the key has signed is not read: %v", unread)
 	case len(signed) > 0:
 		return "what the key has signed is no test result of this manifest"
 	}

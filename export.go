@@ -50,6 +50,11 @@ func Export(ctx context.Context, stores Stores, named, dir string, o ExportOptio
 		return result, err
 	}
 	result.Notes = append(append([]string{}, src.Inventory().Notes...), notes...)
+	if m.store != nil {
+		if said, _ := shownStatements(m.store, m.Manifest); len(said) > 0 {
+			result.Notes = append(result.Notes, "its attestations are on the manifest and the blobs of the store, not on the files that are written here, and stay there")
+		}
+	}
 	for _, note := range result.Notes {
 		notef(o.Watch, "note: %s", note)
 	}

@@ -62,7 +62,7 @@ func licenceOf(t *testing.T, m module, text string) string {
 	t.Helper()
 	text = strings.Join(strings.Fields(text), " ")
 	switch {
-	case strings.Contains(text, "Apache License Version 2.0"):
+	case strings.Contains(text, "Apache License Version 2.0"), strings.HasPrefix(text, "Copyright 2021 in-toto Developers Licensed under the Apache License, Version 2.0"):
 		return "Apache-2.0"
 	case strings.Contains(text, "Permission is hereby granted, free of charge"):
 		return "MIT"

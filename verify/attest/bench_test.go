@@ -60,7 +60,7 @@ func keys(b *testing.B) map[string]crypto.Signer {
 	return map[string]crypto.Signer{"ed25519": ed(), "P-256": ec(b, elliptic.P256())}
 }
 
-func signedLines(b *testing.B, private *Key, m Model) []byte {
+func signedLines(b testing.TB, private *Key, m Model) []byte {
 	payloads, err := Statements(m)
 	if err != nil {
 		b.Fatal(err)
