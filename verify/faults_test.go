@@ -97,7 +97,7 @@ func TestTowerFaults(t *testing.T) {
 			t.Fatalf("%s is good, yet failed %v, not run %v", good, ended(r, report.Failed), ended(r, report.NotRun))
 		}
 	}
-	for _, f := range towerFaults() {
+	for _, f := range some(towerFaults()) {
 		t.Run(f.name, func(t *testing.T) { f.test(t, filepath.Join(folder, f.good), o) })
 	}
 }
@@ -111,9 +111,18 @@ func TestFaults(t *testing.T) {
 			t.Fatalf("%s is good, yet failed %v", good, ended(r, report.Failed))
 		}
 	}
-	for _, f := range faults() {
+	for _, f := range some(faults()) {
 		t.Run(f.name, func(t *testing.T) { f.test(t, f.good, o) })
 	}
+}
+
+// some is the first few where tests are to be short, as they are under the race detector: all of them take the
+// same ways through the program. The full run has all.
+func some[T any](all []T) []T {
+	if testing.Short() {
+		return all[:min(3, len(all))]
+	}
+	return all
 }
 
 // test damages a copy of the good model and expects it to be found out.

@@ -94,7 +94,11 @@ func headFaults() []fault {
 // experts; the good heads pass.
 func TestHeadFaults(t *testing.T) {
 	needMLX(t)
-	for _, model := range []string{"tiny-qwen3.5-vl", "tiny-qwen3.5-vl-moe"} {
+	models := []string{"tiny-qwen3.5-vl", "tiny-qwen3.5-vl-moe"}
+	if testing.Short() {
+		models = models[:1]
+	}
+	for _, model := range models {
 		good := filepath.Join(fixtures(t), model)
 		t.Run(model, func(t *testing.T) {
 			r := judge(t, against(t, Directory("good", good), good), headOptions())
@@ -102,7 +106,7 @@ func TestHeadFaults(t *testing.T) {
 				h.SourceRight == nil || *h.SourceRight != h.Right || *h.Top1 != 1 {
 				t.Fatalf("the head is good, yet failed %v: %+v", ended(r, report.Failed), h)
 			}
-			for _, f := range headFaults() {
+			for _, f := range some(headFaults()) {
 				t.Run(f.name, func(t *testing.T) {
 					c := copyCheckpoint(t, good)
 					f.damage(c)
@@ -132,7 +136,7 @@ func expectHead(t *testing.T, r report.Report, check, named string) {
 func TestHeadQuantized(t *testing.T) {
 	needMLX(t)
 	good := filepath.Join(fixtures(t), "tiny-qwen3.5-vl")
-	for _, f := range []quant.Format{quant.FormatInt8, quant.FormatNVFP4, quant.AffineFormat(3, 64)} {
+	for _, f := range some([]quant.Format{quant.FormatNVFP4, quant.FormatInt8, quant.AffineFormat(3, 64)}) {
 		t.Run(f.String(), func(t *testing.T) {
 			store, name := importInto(t, good, recipe.Recipe{Policy: recipe.Ollama, Type: f})
 			target, err := Stored(store, name)
