@@ -20,9 +20,10 @@ const (
 	nominalBytes = 10e9
 	nominalFlops = 100e9
 
-	stepSeconds         = 5   // that single steps may take, but for
-	leastSteps          = 64  // which are always made
-	mostSteps           = 600 // more show nothing new
+	graphSeconds        = 3e-3 // that running anything takes besides, however small the model
+	stepSeconds         = 5    // that single steps may take, but for
+	leastSteps          = 64   // which are always made
+	mostSteps           = 600  // more show nothing new
 	stepBytes           = 256 << 20
 	longSeconds         = 10  // that the longest default prompt may take in a smoke verification
 	longSecondsQuality  = 60  // and where a source is run besides
@@ -216,7 +217,7 @@ func (e effort) steps() (n int) {
 // report says it for the report, with the seconds that it should take on a device.
 func (e effort) report(info mlx.Info, cores int) *report.Effort {
 	f := &report.Effort{SingleSteps: e.steps(), Questions: e.cases + len(e.pictured), Needle: e.needle}
-	seconds := float64(e.steps()) * e.size.seconds(1, 1)
+	seconds := float64(e.steps()) * (graphSeconds + e.size.seconds(1, 1))
 	for _, n := range e.lengths {
 		f.Prefilled += n
 		seconds += e.size.seconds(n, min(n, e.steps()))
@@ -227,10 +228,10 @@ func (e effort) report(info mlx.Info, cores int) *report.Effort {
 	}
 	for asked := e.cases; asked > 0; asked -= runtime.BatchSequences {
 		rows := min(asked, runtime.BatchSequences)
-		seconds += e.size.seconds(rows*promptTokens, rows) + answerSteps*e.size.seconds(rows, rows)
+		seconds += e.size.seconds(rows*promptTokens, rows) + answerSteps*(graphSeconds+e.size.seconds(rows, rows))
 	}
 	for _, pictures := range e.pictured { // which are answered one by one
-		seconds += e.size.seen(pictures) + seeingSteps*e.size.seconds(1, 1)
+		seconds += e.size.seen(pictures) + seeingSteps*(graphSeconds+e.size.seconds(1, 1))
 	}
 	if e.tower {
 		seconds += e.size.seen(2) + edgesSteps*e.size.seconds(1, 1) // smoke.tower.prefill

@@ -33,7 +33,7 @@ func TestEffort(t *testing.T) {
 		longest int
 		seconds float64 // at most
 	}{
-		{"of nothing", size{}, report.Smoke, 568, 2049, 1},
+		{"of nothing", size{}, report.Smoke, 568, 2049, 3},
 		{"0.8B", small08, report.Smoke, 64, 513, 30},
 		{"0.8B, quality", small08, report.Quality, 64, 2049, 60},
 		{"4B", dense4, report.Smoke, 64, 513, 120},
