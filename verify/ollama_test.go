@@ -7,10 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"qimport/arch"
 	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/quant/recipe"
@@ -253,35 +256,119 @@ func TestInOurForm(t *testing.T) {
 	}
 }
 
+// inMLXForm puts the text model of a release in mlx's form, norms with their 1 and convolutions turned, and
+// leaves its head as it is.
+func inMLXForm(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		for name, a := range arrays {
+			switch body := arch.Body(name); {
+			case strings.HasSuffix(name, "conv1d.weight"):
+				arrays[name] = raw{a.dtype, []int{a.shape[0], a.shape[2], a.shape[1]}, a.data}
+			case arch.ZeroCentred(body) && !arch.IsMTP(body):
+				a.editBF16(func(v []float32) {
+					for i := range v {
+						v[i]++
+					}
+				})
+			}
+		}
+	})
+}
+
 // TestRealOllama asks the program that QIMPORT_OLLAMA is the path of, which serves a store with a model in
-// each format.
+// each format, and with one whose head lies beside a converted text model: Ollama adds 1 to all norms of a
+// model with a head, so that all are stored without it.
 func TestRealOllama(t *testing.T) {
 	program := os.Getenv("QIMPORT_OLLAMA")
 	if program == "" {
 		t.Skip("QIMPORT_OLLAMA is not the path of an ollama")
 	}
 	needMLX(t)
-	for name, asked := range map[string]quant.Format{"bf16": {}, "nvfp4": quant.FormatNVFP4, "mxfp8": quant.FormatMXFP8, "int4": quant.FormatInt4} {
-		t.Run(name, func(t *testing.T) {
-			store, name := importInto(t, dense, recipe.Recipe{Policy: recipe.Ollama, Type: asked})
-			target, err := Stored(store, name)
+	formats := map[string]quant.Format{"bf16": {}, "nvfp4": quant.FormatNVFP4, "mxfp8": quant.FormatMXFP8, "int4": quant.FormatInt4}
+	for name, asked := range formats {
+		t.Run(name, func(t *testing.T) { asksOllama(t, program, dense, asked, DefaultCases()) })
+	}
+	headed := copyCheckpoint(t, filepath.Join(fixtures(t), "tiny-qwen3.5-vl"))
+	inMLXForm(headed)
+	for name, asked := range formats {
+		t.Run("head beside converted/"+name, func(t *testing.T) {
+			src, err := source.OpenDir(headed.dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := Options{Level: report.Smoke, Lengths: []int{1}, Ollama: startOllama(t, program, store.Root())}
-			r := judge(t, target, o)
-			if !r.Passed || len(r.Ollama.Answers) != len(DefaultCases()) {
-				t.Errorf("failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
+			body, head := src.NormForm(), src.Inventory().HeadForm
+			src.Close()
+			if body != arch.NormsShifted || head != arch.NormsRaw {
+				t.Fatalf("norms of the text model are %s, of the head %s", body, head)
 			}
-			for _, a := range r.Ollama.Answers {
-				t.Logf("%+v", a)
+			target, log := asksOllama(t, program, headed.dir, asked, unexpected(DefaultCases()))
+			holdDrafts(t, log)
+			stored, err := target.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stored.Close()
+			if inv := stored.Inventory(); !inv.HasHead() || inv.NormForm != arch.NormsRaw || inv.HeadForm != arch.NormsRaw {
+				t.Errorf("stored: a head %v, norms %s, of the head %s", inv.HasHead(), inv.NormForm, inv.HeadForm)
 			}
 		})
 	}
 }
 
-// startOllama serves a store until the test ends.
-func startOllama(t *testing.T, program, store string) *peer.Peer {
+// asksOllama imports a checkpoint and holds the program's answers to ours, word for word.
+func asksOllama(t *testing.T, program, dir string, asked quant.Format, cases []Case) (Target, string) {
+	t.Helper()
+	store, name := importInto(t, dir, recipe.Recipe{Policy: recipe.Ollama, Type: asked})
+	target, err := Stored(store, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, log := startOllama(t, program, store.Root())
+	r := judge(t, target, Options{Level: report.Smoke, Lengths: []int{1}, Cases: cases, Ollama: server})
+	if !r.Passed || r.Ollama == nil || len(r.Ollama.Answers) != len(cases) {
+		t.Fatalf("failed %v, not run %v", ended(r, report.Failed), ended(r, report.NotRun))
+	}
+	for _, a := range r.Ollama.Answers {
+		if t.Logf("%+v", a); !a.Same {
+			t.Errorf("%q: other words", a.Prompt)
+		}
+	}
+	return target, log
+}
+
+// unexpected are cases of which any answer will do, if it is the same here and there.
+func unexpected(cases []Case) []Case {
+	for i := range cases {
+		cases[i].Expect = ""
+	}
+	return cases
+}
+
+// holdDrafts demands that of what the head guessed for Ollama at least half was right, as its log counts it. One
+// whose norms it had read in the wrong form would guess at random.
+func holdDrafts(t *testing.T, log string) {
+	t.Helper()
+	b, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drafted, accepted := 0, 0
+	for _, found := range regexp.MustCompile(`drafted=(\d+) accepted=(\d+)`).FindAllStringSubmatch(string(b), -1) {
+		d, err := strconv.Atoi(found[1])
+		a, err2 := strconv.Atoi(found[2])
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		drafted, accepted = drafted+d, accepted+a
+	}
+	t.Logf("the head guessed %d tokens for Ollama, and %d of them were right", drafted, accepted)
+	if drafted == 0 || 2*accepted < drafted {
+		t.Errorf("Ollama's log says %d guessed, %d accepted", drafted, accepted)
+	}
+}
+
+// startOllama serves a store until the test ends, and writes to the file log.
+func startOllama(t *testing.T, program, store string) (p *peer.Peer, logged string) {
 	t.Helper()
 	const address = "127.0.0.1:11599"
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
@@ -302,13 +389,13 @@ func startOllama(t *testing.T, program, store string) *peer.Peer {
 			t.Logf("%s", b)
 		}
 	})
-	p := peerAt(t, address)
+	p = peerAt(t, address)
 	for range 100 {
 		if _, err = p.Version(t.Context()); err == nil {
-			return p
+			return p, log.Name()
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatal(err)
-	return nil
+	return nil, ""
 }
