@@ -64,6 +64,7 @@ func outcomes() []outcome {
 		{safetensors.ErrTruncated, exitFailed, "fetch that file again; what is finished is kept"},
 		{checkpoint.ErrBadCheckpoint, exitFailed, "compare the directory with the published one; a download may have stopped halfway"},
 		{arch.ErrUnsupported, exitFailed, "nothing was written; qimport imports only what its own runtime can run and prove"},
+		{source.ErrScheme, exitFailed, "nothing was published; take the release that it was made from, or a conversion to a scheme that docs/sources.md lists"},
 		{source.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
 		{manifest.ErrDamaged, exitFailed, "qimport check --repair SOURCE makes it anew from what it was imported from; so does importing the models named again"},
 		{qimport.ErrReport, exitFailed, "name another place with --report"},

@@ -16,7 +16,7 @@ func (c *classifier) columns(b *bundle, t *Tensor) error {
 	}
 	shape, f, ok := columnFormat(c.shapes(t.Body), b.qweight.Shape)
 	if !ok {
-		return fmt.Errorf("its codes are %s, which are neither those of GPTQ nor of AWQ for any shape that the config knows of it", b.qweight)
+		return unreadable("its codes are %s, which are neither those of GPTQ nor of AWQ (gemm) for any shape that the config knows of it: others lay them out for one kernel", b.qweight)
 	}
 	f, err := c.scheme.columns.settle(f)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // perhaps weight_zero_point and, as older releases (0.9 and 0.13 do, 0.19 does not) left it of GPTQ's activation order, weight_g_idx.
 func (c *classifier) compressedPacked(b *bundle, t *Tensor, g compressedGroup) error {
 	if len(b.packed.Shape) != 2 {
-		return fmt.Errorf("group %s of the config says %s, but its weight is %s", g.name, g.format, b.packed)
+		return unreadable("unsupported integers in a stack: group %s of the config says %s, and its weight is %s; supported: a matrix each", g.name, g.format, b.packed)
 	}
 	shape, format := c.packedShape(b, t, g.format)
 	g.format = format

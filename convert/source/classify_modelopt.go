@@ -94,7 +94,7 @@ func modelOptFP8(b *bundle, t *Tensor) error {
 // modelOptInts is integers: int8 with a scale a row, or two rows of 4 bits in a byte with a scale a group.
 func modelOptInts(b *bundle, t *Tensor) error {
 	if len(b.weight.Shape) != 2 || len(b.scale.Shape) == 0 {
-		return fmt.Errorf("it is %s with scales %s: integers are read as matrices only", b.weight, b.scale)
+		return unreadable("unsupported integers in a stack: it is %s with scales %s; supported: a matrix each", b.weight, b.scale)
 	}
 	if b.weight.Dtype == quant.I8 {
 		return setInts(t, quant.IntFormat(8, 0, quant.Bytes, false), b.weight.Shape, b.weight, b.scale, Part{})

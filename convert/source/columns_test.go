@@ -220,6 +220,7 @@ func TestBesideRefused(t *testing.T) {
 		down + ".weight._data":                         "quanto",
 		down + ".weight_qdata":                         "torchao",
 		down + ".svdquant_lora_a":                      "SVDQuant",
+		down + ".weight_quantizer._svdquant_lora_a":    "SVDQuant",
 		down + ".wscales":                              "SVDQuant",
 		down + ".lora_A.weight":                        "adapter",
 		down + ".codebooks":                            "AQLM",

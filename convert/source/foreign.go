@@ -17,7 +17,7 @@ const (
 	hqq          = "HQQ"
 	quanto       = "quanto"
 	torchao      = "torchao"
-	svdQuant     = "SVDQuant (nunchaku)"
+	svdQuant     = "SVDQuant"
 	rotation     = "with a rotation that is applied while running"
 	activation   = "with scales of activations, applied while running"
 	adapter      = "with an adapter that was not merged"
@@ -30,7 +30,7 @@ var foreign = map[string]string{
 	"W_q": hqq, "nbits": hqq, "view_as_float": hqq, "unpack_view_dtype": hqq, "quant_zero": hqq,
 	"_data": quanto, "_shift": quanto, "weight._scale": quanto,
 	"qdata": torchao, "weight_qdata": torchao, "_weight_qdata": torchao, "tensor_impl": torchao, "int_data": torchao,
-	"svdquant_lora_a": svdQuant, "svdquant_lora_b": svdQuant, "wscales": svdQuant, "wzeros": svdQuant, "wtscale": svdQuant,
+	"svdquant_lora_a": svdQuant, "svdquant_lora_b": svdQuant, "_svdquant_lora_a": svdQuant, "_svdquant_lora_b": svdQuant, "wscales": svdQuant, "wzeros": svdQuant, "wtscale": svdQuant,
 	"wcscales": svdQuant, "smooth_factor": svdQuant, "smooth_factor_orig": svdQuant, "smooth_orig": svdQuant,
 	"proj_down": svdQuant, "proj_up": svdQuant,
 	"had_K": rotation, "had_matrix": rotation, "hadamard_matrix": rotation,
@@ -57,7 +57,7 @@ func checkForeign(name string) error {
 	if scheme == "" {
 		return nil
 	}
-	return fmt.Errorf("tensor %s: unsupported quantization %s: take the release that it was made from, or another conversion", name, scheme)
+	return unreadable("tensor %s: unsupported quantization %s", name, scheme)
 }
 
 func foreignLast(name string) string {
@@ -90,8 +90,7 @@ func checkBeside(all arrays, inv Inventory) error {
 	}
 	for _, name := range suspects {
 		if matrix, rest, ok := beside(all, name); ok && rest != "bias" && rest != "weight" {
-			return fmt.Errorf("tensor %s: it stands beside the matrix %s, of which it is no part that qimport knows, and without it the model would say something else: take the release that it was made from, or another conversion",
-				name, matrix)
+			return unreadable("tensor %s: it stands beside the matrix %s, of which it is no part that qimport knows, and without it the model would say something else", name, matrix)
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func TestProducersRefused(t *testing.T) {
 		if err == nil {
 			src.Close()
 		}
-		if !known || !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), want) {
+		if !known || !errors.Is(err, ErrSource) || !errors.Is(err, ErrScheme) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want a refusal that says %q", dir, err, want)
 		}
 	}

@@ -123,6 +123,12 @@ func TestSchemesRefused(t *testing.T) {
 		{"a rotation of the cache", withInts(words4, "pack-quantized", ints(4), rotated("k_cache")), "transform_config.R4*k_cache"},
 		{"a rotation nobody knows", withInts(words4, "pack-quantized", ints(4), rotated("sideways")), "transform_config.R4*sideways"},
 		{"sparse", withInts(words4, "pack-quantized", ints(4), func(b *build) { block(b)["sparsity_config"] = map[string]any{"format": "sparse-24-bitmask"} }), "sparsity_config*sparse-24-bitmask"},
+		{"a stack of integers", withInts(words4, "pack-quantized", ints(4), func(b *build) {
+			b.arrays[up0+".weight_packed"] = newArray(quant.I32, 2, 128, 16)
+		}), up0 + "*unsupported integers in a stack*I32 [2 128 16]*a matrix each"},
+		{"a stack of ModelOpt's integers", modelOptInts4(func(b *build) {
+			b.arrays[up0+".weight"] = newArray(quant.U8, 2, 64, 128)
+		}), up0 + "*unsupported integers in a stack*U8 [2 64 128]*a matrix each"},
 		{"int8 that no config names", withInts(quant.IntFormat(8, 0, quant.Bytes, false), "", nil, func(b *build) { delete(b.config, "quantization_config") }), up0 + "*I8*config names no quantization"},
 		{"rows of an odd number", modelOptInts4(func(b *build) { b.arrays[up0+".weight_scale"] = newArray(quant.F32, 255, 1) }), up0 + "*U8 [128 128]*F32 [255 1]"},
 		{"groups that do not divide", modelOptInts4(func(b *build) { b.arrays[up0+".weight_scale"] = newArray(quant.F32, 256, 3) }), up0 + "*no whole groups"},

@@ -92,7 +92,7 @@ func checkTransforms(block object) error {
 		g := config.Groups[name]
 		for _, a := range g.Apply {
 			if a.Location != "weight_input" && a.Location != "weight_output" {
-				return fmt.Errorf("transform_config.%s: unsupported transform: a %s rotation at %q is applied while the model runs; only those that are part of the weights (weight_input, weight_output) can be imported",
+				return unreadable("transform_config.%s: unsupported transform: a %s rotation at %q is applied while the model runs; only those that are part of the weights (weight_input, weight_output) can be imported",
 					name, g.Type, a.Location)
 			}
 		}
@@ -110,7 +110,7 @@ func checkSparsity(block object) error {
 		return fmt.Errorf("sparsity_config: %w", err)
 	}
 	if f := o.str("format"); f != "" && f != "dense" {
-		return fmt.Errorf("sparsity_config: unsupported format %q; supported: dense", f)
+		return unreadable("sparsity_config: unsupported format %q; supported: dense", f)
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func compressedFormat(name string, group object) (quant.Format, error) {
 	case (name == "int-quantized" || naive) && w.Type == "int":
 		return intFormat(w, quant.Bytes)
 	}
-	return quant.Format{}, fmt.Errorf("unsupported format %q (%d bits, type %q); supported: %s", name, w.NumBits, w.Type, compressedFormats)
+	return quant.Format{}, unreadable("unsupported format %q (%d bits, type %q); supported: %s", name, w.NumBits, w.Type, compressedFormats)
 }
 
 func groupFormat(f quant.Format, w compressedWeights) (quant.Format, error) {
@@ -195,7 +195,7 @@ func floatFormat(w compressedWeights) (f quant.Format, err error) {
 			err = fmt.Errorf("block_structure: %w", err)
 		}
 	default:
-		err = fmt.Errorf("unsupported strategy %q; supported: tensor, channel, group, block", w.Strategy)
+		err = unreadable("unsupported strategy %q; supported: tensor, channel, group, block", w.Strategy)
 	}
 	return f, err
 }
@@ -210,10 +210,10 @@ func intFormat(w compressedWeights, p quant.Packing) (f quant.Format, err error)
 	case "group":
 		f.GroupSize, err = w.group()
 	default:
-		err = fmt.Errorf("unsupported strategy %q for integers; supported: tensor, channel, group", w.Strategy)
+		err = unreadable("unsupported strategy %q for integers; supported: tensor, channel, group", w.Strategy)
 	}
 	if err == nil && f.Validate() != nil {
-		err = fmt.Errorf("unsupported number of bits %d; supported: 2 to 8", w.NumBits)
+		err = unreadable("unsupported number of bits %d; supported: 2 to 8", w.NumBits)
 	}
 	return f, err
 }

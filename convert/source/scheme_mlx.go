@@ -77,7 +77,7 @@ func mlxFormat(o object) (quant.Format, error) {
 	case "mxfp8":
 		f = quant.FormatMXFP8
 	default:
-		return f, fmt.Errorf("unsupported mode %q; supported: affine, nvfp4, mxfp4, mxfp8", mode)
+		return f, unreadable("unsupported mode %q; supported: affine, nvfp4, mxfp4, mxfp8", mode)
 	}
 	for key, field := range map[string]*int{"bits": &f.Bits, "group_size": &f.GroupSize} {
 		if o.has(key) && json.Unmarshal(o[key], field) != nil {
@@ -85,7 +85,7 @@ func mlxFormat(o object) (quant.Format, error) {
 		}
 	}
 	if err := f.Validate(); err != nil {
-		return f, fmt.Errorf("unsupported mode %s with %d bits and group_size %d; supported: affine with 2, 3, 4, 5, 6 or 8 bits and 32, 64 or 128, nvfp4 with 4 and 16, mxfp4 with 4 and 32, mxfp8 with 8 and 32",
+		return f, unreadable("unsupported mode %s with %d bits and group_size %d; supported: affine with 2, 3, 4, 5, 6 or 8 bits and 32, 64 or 128, nvfp4 with 4 and 16, mxfp4 with 4 and 32, mxfp8 with 8 and 32",
 			mode, f.Bits, f.GroupSize)
 	}
 	return f, nil

@@ -95,7 +95,7 @@ func parseAlgorithm(o object) (string, error) {
 	name := strings.ToUpper(o.str("quant_algo"))
 	is, known := modelOptAlgorithms[name]
 	if !known {
-		return "", fmt.Errorf("unsupported quant_algo %q; supported: %s, and %s of these", o.str("quant_algo"),
+		return "", unreadable("unsupported quant_algo %q; supported: %s, and %s of these", o.str("quant_algo"),
 			strings.Join(slices.Sorted(maps.Keys(modelOptAlgorithms)), ", "), mixedPrecision)
 	}
 	var group int

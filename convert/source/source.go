@@ -14,6 +14,19 @@ import (
 // qimport does not know. The error's text is one sentence with file and tensor.
 var ErrSource = errors.New("source refused")
 
+// ErrScheme marks a source that is quantized in a way that qimport does not read. It may well be sound.
+var ErrScheme = errors.New("unsupported quantization")
+
+// unreadable is an error that says by its own words that it is ErrScheme.
+func unreadable(format string, args ...any) error {
+	return schemeError{fmt.Sprintf(format, args...)}
+}
+
+type schemeError struct{ text string }
+
+func (e schemeError) Error() string { return e.text }
+func (e schemeError) Unwrap() error { return ErrScheme }
+
 // Source is a model's logical tensors and files, from a checkpoint directory (OpenDir) or from a
 // stored model (OpenStored). It is safe for use by several goroutines; bytes that it lends are
 // mapped memory and stay until Close. They are to be read under Guard, by Go code: the file behind
