@@ -127,11 +127,21 @@ func (f Format) String() string {
 	case Affine:
 		return fmt.Sprintf("affine:%d:%d", f.Bits, f.GroupSize)
 	case FP8:
-		return fmt.Sprintf("fp8:%dx%d", f.BlockRows, f.BlockCols)
+		return f.fp8Name()
 	case Int:
 		return f.intName()
 	}
 	return fmt.Sprintf("%s:%d:%d", f.Mode, f.Bits, f.GroupSize)
+}
+
+func (f Format) fp8Name() string {
+	switch {
+	case f.BlockRows == 0 && f.BlockCols == 0:
+		return "fp8:tensor"
+	case f.BlockRows == 1 && f.BlockCols == 0:
+		return "fp8:row"
+	}
+	return fmt.Sprintf("fp8:%dx%d", f.BlockRows, f.BlockCols)
 }
 
 // IsKeep says whether this is the zero format: leave the tensor as the source has it.

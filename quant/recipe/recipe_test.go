@@ -114,7 +114,7 @@ func TestDecideRefuses(t *testing.T) {
 		{"experts of two types", Recipe{Rules: rules(t, "**.experts.*=mxfp8", "**.experts.3.**=nvfp4")}, quant.FormatBF16, []string{"takes 3 of the 4 experts"}},
 		{"requantizing by rule", Recipe{Rules: rules(t, "layers.0.mlp.up_proj=nvfp4")}, quant.FormatInt4, []string{"int4 would be quantized a second time", "--allow-requantize"}},
 		{"requantizing by type", Recipe{Type: quant.FormatNVFP4}, quant.FormatInt4, []string{"type nvfp4 reaches no tensor", "already quantized (int4)", "--allow-requantize"}},
-		{"requantizing FP8 by type", Recipe{Type: quant.FormatNVFP4}, quant.Format{Mode: quant.FP8, Bits: 8}, []string{"type nvfp4: fp8:0x0 would be quantized a second time", "and 2 more"}},
+		{"requantizing FP8 by type", Recipe{Type: quant.FormatNVFP4}, quant.Format{Mode: quant.FP8, Bits: 8}, []string{"type nvfp4: fp8:tensor would be quantized a second time", "and 2 more"}},
 		{"policy keep with a type", Recipe{Policy: KeepSource, Type: quant.FormatNVFP4}, quant.FormatBF16, []string{"policy keep changes nothing"}},
 		{"two findings", Recipe{Rules: rules(t, "nothing.*=mxfp8", "**.up_proj=int4")}, quant.FormatBF16, []string{"matches no tensor", "divisible by its group of 64"}},
 		{"FP8 as a target", Recipe{Rules: []Rule{{Pattern: "**", Format: quant.Format{Mode: quant.FP8, Bits: 8}}}}, quant.FormatBF16, []string{"cannot give fp8"}},
