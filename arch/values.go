@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"qimport/internal/untrusted"
 )
 
 // ErrConfig marks a config.json that is malformed, incomplete or contradicts itself.
@@ -35,7 +37,7 @@ type section struct {
 
 func newSection(path string, b []byte, findings *[]error) section {
 	s := section{path: path, findings: findings}
-	if err := json.Unmarshal(b, &s.values); err != nil || s.values == nil {
+	if err := untrusted.Unmarshal(b, &s.values); err != nil || s.values == nil {
 		whole := strings.TrimSuffix(path, ".")
 		if whole == "" {
 			whole = "the file"

@@ -66,7 +66,7 @@ func TestReadNamesTheFault(t *testing.T) {
 	}{
 		{TokenizerConfig, `{`, "unexpected end"},
 		{TokenizerConfig, `null`, "null is no object"},
-		{TokenizerConfig, `[]`, "cannot unmarshal array"},
+		{TokenizerConfig, `[]`, "it is a list, where an object is due"},
 		{TokenizerConfig, `{"chat_template": 7}`, "chat_template is 7"},
 		{TokenizerConfig, `{"chat_template": {"default": "d"}}`, "chat_template is {"},
 		{TokenizerConfig, `{"chat_template": [7]}`, "chat_template is [7]"},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+
+	"qimport/internal/untrusted"
 )
 
 // ErrBroken is wrapped by every refusal of what is in a file.
@@ -53,7 +55,7 @@ func (r *reader) object(name string) object {
 	if !there || b == nil {
 		return o
 	}
-	if err := json.Unmarshal(b, &o.keys); err != nil {
+	if err := untrusted.Unmarshal(b, &o.keys); err != nil {
 		r.refuse("%s: %w", name, err)
 	} else if o.keys == nil {
 		r.refuse("%s: null is no object", name)

@@ -96,7 +96,7 @@ func (a *Adapter) open() error {
 // gives them, what the adapter changes.
 func (a *Adapter) read(raw []byte, open func(name string) (safetensors.Header, error)) error {
 	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &keys); err != nil {
+	if err := untrusted.Unmarshal(raw, &keys); err != nil {
 		return fmt.Errorf("%s: %w", configName, err)
 	}
 	_, peft := keys["peft_type"]

@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -10,6 +9,7 @@ import (
 
 	"qimport/arch"
 	"qimport/convert/safetensors"
+	"qimport/internal/untrusted"
 )
 
 // mlxConfig is what of mlx-lm's adapter_config.json says how arrays are to be read (0.32,
@@ -25,7 +25,7 @@ type mlxConfig struct {
 // newMLX reads adapter_config.json.
 func newMLX(raw []byte) (maker, error) {
 	c := mlxConfig{Type: "lora"}
-	if err := json.Unmarshal(raw, &c); err != nil {
+	if err := untrusted.Unmarshal(raw, &c); err != nil {
 		return nil, err
 	}
 	return c, c.check()

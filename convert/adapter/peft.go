@@ -10,6 +10,7 @@ import (
 
 	"qimport/arch"
 	"qimport/convert/safetensors"
+	"qimport/internal/untrusted"
 )
 
 // peftConfig is what of PEFT's adapter_config.json says how arrays are to be read (0.21, LoraConfig).
@@ -41,7 +42,7 @@ var rebased = []string{"pissa", "olora", "corda", "loftq", "lora_ga"}
 // newPEFT reads adapter_config.json.
 func newPEFT(raw []byte, keys map[string]json.RawMessage) (maker, error) {
 	var c peftConfig
-	if err := json.Unmarshal(raw, &c); err != nil {
+	if err := untrusted.Unmarshal(raw, &c); err != nil {
 		return nil, err
 	}
 	return c, c.check(keys)

@@ -41,7 +41,7 @@ func parseIndex(b []byte) (index, error) {
 	var file struct {
 		WeightMap json.RawMessage `json:"weight_map"`
 	}
-	if err := json.Unmarshal(b, &file); err != nil {
+	if err := untrusted.Unmarshal(b, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", indexName, ErrBadCheckpoint, err)
 	}
 	if file.WeightMap == nil {

@@ -3,6 +3,8 @@ package source
 import (
 	"encoding/json"
 	"errors"
+
+	"qimport/internal/untrusted"
 )
 
 // object is a JSON object whose values are read when their type is known.
@@ -10,7 +12,7 @@ type object map[string]json.RawMessage
 
 func parseObject(b []byte) (object, error) {
 	var o object
-	if err := json.Unmarshal(b, &o); err != nil {
+	if err := untrusted.Unmarshal(b, &o); err != nil {
 		return nil, err
 	}
 	if o == nil {

@@ -107,7 +107,7 @@ func parseBlock(block object) (s scheme, err error) {
 	case methodModelOpt:
 		s.modelOpt, err = parseModelOpt(block)
 	default:
-		err = unreadable("unsupported quant_method %q; supported: %s", s.method, knownQuantMethods)
+		err = unreadable("unsupported quant_method %.80q; supported: %s", s.method, knownQuantMethods)
 	}
 	return s, err
 }
@@ -130,7 +130,7 @@ type fp8Scheme struct {
 
 func parseFP8(block object) (fp8Scheme, error) {
 	if fmtName := block.str("fmt"); fmtName != "" && fmtName != "e4m3" {
-		return fp8Scheme{}, unreadable("unsupported fmt %q; supported: e4m3", fmtName)
+		return fp8Scheme{}, unreadable("unsupported fmt %.80q; supported: e4m3", fmtName)
 	}
 	if !block.has("weight_block_size") {
 		return fp8Scheme{}, nil

@@ -55,7 +55,7 @@ func (s *columnScheme) readGPTQ(block object) error {
 	case "gptq_p":
 		s.mode = quant.GPTQP
 	default:
-		return unreadable("unsupported GPTQ format %q; supported: gptq, gptq_v2, gptq_p", layout)
+		return unreadable("unsupported GPTQ format %.80q; supported: gptq, gptq_v2, gptq_p", layout)
 	}
 	s.symmetric = isTrue(block, "sym")
 	return nil
@@ -64,10 +64,10 @@ func (s *columnScheme) readGPTQ(block object) error {
 func (s *columnScheme) readAWQ(block object) error {
 	s.mode = quant.AWQ
 	if version := firstWord(block, "version", "checkpoint_format", "format"); version != "" && version != "gemm" {
-		return unreadable("unsupported AWQ version %q; supported: gemm", version)
+		return unreadable("unsupported AWQ version %.80q; supported: gemm", version)
 	}
 	if block.has("zero_point") && !isTrue(block, "zero_point") {
-		return unreadable("unsupported AWQ without zero points (zero_point %s)", block["zero_point"])
+		return unreadable("unsupported AWQ without zero points (zero_point %.40s)", block["zero_point"])
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func (s *columnScheme) readAWQ(block object) error {
 // points as they are. Older releases name the packing by the kernels that were to run it.
 func (s *columnScheme) readAutoRound(block object) error {
 	if kind := strings.ToLower(block.str("data_type")); kind != "" && kind != "int" {
-		return unreadable("unsupported AutoRound data_type %q; supported: int", kind)
+		return unreadable("unsupported AutoRound data_type %.80q; supported: int", kind)
 	}
 	if block.has("rotation_config") || block.has("hadamard_config") {
 		return unreadable("unsupported AutoRound with rotations, which are applied while running")
@@ -86,7 +86,7 @@ func (s *columnScheme) readAutoRound(block object) error {
 	name, _ := strings.CutPrefix(packing, "auto_round")
 	switch {
 	case packing != "" && !strings.HasPrefix(packing, "auto_round") || strings.Contains(name, "fp") || strings.Contains(name, "llm_compressor"):
-		return unreadable("unsupported AutoRound packing_format %q; supported: auto_round, auto_round:auto_gptq, auto_round:auto_awq", packing)
+		return unreadable("unsupported AutoRound packing_format %.80q; supported: auto_round, auto_round:auto_gptq, auto_round:auto_awq", packing)
 	case strings.Contains(name, "awq"):
 		s.mode = quant.AWQ
 	case strings.Contains(name, "gptqmodel"), packing != "" && !strings.Contains(name, "gptq"):

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"qimport/internal/untrusted"
 	"qimport/quant"
 )
 
@@ -85,14 +86,14 @@ func checkTransforms(block object) error {
 			} `json:"apply"`
 		} `json:"config_groups"`
 	}
-	if err := json.Unmarshal(block["transform_config"], &config); err != nil {
+	if err := untrusted.Unmarshal(block["transform_config"], &config); err != nil {
 		return fmt.Errorf("transform_config: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(config.Groups)) {
 		g := config.Groups[name]
 		for _, a := range g.Apply {
 			if a.Location != "weight_input" && a.Location != "weight_output" {
-				return unreadable("transform_config.%s: unsupported transform: a %s rotation at %q is applied while the model runs; only those that are part of the weights (weight_input, weight_output) can be imported",
+				return unreadable("transform_config.%s: unsupported transform: a %s rotation at %.80q is applied while the model runs; only those that are part of the weights (weight_input, weight_output) can be imported",
 					name, g.Type, a.Location)
 			}
 		}
@@ -110,7 +111,7 @@ func checkSparsity(block object) error {
 		return fmt.Errorf("sparsity_config: %w", err)
 	}
 	if f := o.str("format"); f != "" && f != "dense" {
-		return unreadable("sparsity_config: unsupported format %q; supported: dense", f)
+		return unreadable("sparsity_config: unsupported format %.80q; supported: dense", f)
 	}
 	return nil
 }
@@ -130,7 +131,7 @@ const compressedFormats = "nvfp4-pack-quantized, mxfp4-pack-quantized, mxfp8-qua
 // compressedFormat reads a group's format by the name that compressed-tensors has for it.
 func compressedFormat(name string, group object) (quant.Format, error) {
 	var w compressedWeights
-	if err := json.Unmarshal(group["weights"], &w); err != nil {
+	if err := untrusted.Unmarshal(group["weights"], &w); err != nil {
 		return quant.Format{}, fmt.Errorf("weights: %w", err)
 	}
 	naive := name == "naive-quantized"
@@ -148,7 +149,7 @@ func compressedFormat(name string, group object) (quant.Format, error) {
 	case (name == "int-quantized" || naive) && w.Type == "int":
 		return intFormat(w, quant.Bytes)
 	}
-	return quant.Format{}, unreadable("unsupported format %q (%d bits, type %q); supported: %s", name, w.NumBits, w.Type, compressedFormats)
+	return quant.Format{}, unreadable("unsupported format %.80q (%d bits, type %.80q); supported: %s", name, w.NumBits, w.Type, compressedFormats)
 }
 
 func groupFormat(f quant.Format, w compressedWeights) (quant.Format, error) {
@@ -195,7 +196,7 @@ func floatFormat(w compressedWeights) (f quant.Format, err error) {
 			err = fmt.Errorf("block_structure: %w", err)
 		}
 	default:
-		err = unreadable("unsupported strategy %q; supported: tensor, channel, group, block", w.Strategy)
+		err = unreadable("unsupported strategy %.80q; supported: tensor, channel, group, block", w.Strategy)
 	}
 	return f, err
 }
@@ -210,7 +211,7 @@ func intFormat(w compressedWeights, p quant.Packing) (f quant.Format, err error)
 	case "group":
 		f.GroupSize, err = w.group()
 	default:
-		err = unreadable("unsupported strategy %q for integers; supported: tensor, channel, group", w.Strategy)
+		err = unreadable("unsupported strategy %.80q for integers; supported: tensor, channel, group", w.Strategy)
 	}
 	if err == nil && f.Validate() != nil {
 		err = unreadable("unsupported number of bits %d; supported: 2 to 8", w.NumBits)

@@ -77,7 +77,7 @@ func mlxFormat(o object) (quant.Format, error) {
 	case "mxfp8":
 		f = quant.FormatMXFP8
 	default:
-		return f, unreadable("unsupported mode %q; supported: affine, nvfp4, mxfp4, mxfp8", mode)
+		return f, unreadable("unsupported mode %.80q; supported: affine, nvfp4, mxfp4, mxfp8", mode)
 	}
 	for key, field := range map[string]*int{"bits": &f.Bits, "group_size": &f.GroupSize} {
 		if o.has(key) && json.Unmarshal(o[key], field) != nil {

@@ -75,15 +75,15 @@ func parseModelOpt(block object) (modelOptScheme, error) {
 	for _, path := range slices.Sorted(maps.Keys(layers)) {
 		layer, err := parseObject(layers[path])
 		if err != nil {
-			return s, fmt.Errorf("quantized_layers: %q: %w", path, err)
+			return s, fmt.Errorf("quantized_layers: %.80q: %w", path, err)
 		}
 		algorithm, err := parseAlgorithm(layer)
 		if err != nil {
-			return s, fmt.Errorf("quantized_layers: %q: %w", path, err)
+			return s, fmt.Errorf("quantized_layers: %.80q: %w", path, err)
 		}
 		body := arch.Body(path)
 		if other, twice := s.layers[body]; twice && other != algorithm {
-			return s, fmt.Errorf("quantized_layers: two entries mean %q, and say %s and %s", path, other, algorithm)
+			return s, fmt.Errorf("quantized_layers: two entries mean %.80q, and say %s and %s", path, other, algorithm)
 		}
 		s.layers[body] = algorithm
 	}
@@ -95,7 +95,7 @@ func parseAlgorithm(o object) (string, error) {
 	name := strings.ToUpper(o.str("quant_algo"))
 	is, known := modelOptAlgorithms[name]
 	if !known {
-		return "", unreadable("unsupported quant_algo %q; supported: %s, and %s of these", o.str("quant_algo"),
+		return "", unreadable("unsupported quant_algo %.80q; supported: %s, and %s of these", o.str("quant_algo"),
 			strings.Join(slices.Sorted(maps.Keys(modelOptAlgorithms)), ", "), mixedPrecision)
 	}
 	var group int

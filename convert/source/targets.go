@@ -87,7 +87,7 @@ func (s *compressedScheme) sortTargets() error {
 	for i := 1; i < len(s.targets); i++ {
 		a, b := s.targets[i-1], s.targets[i]
 		if a.text == b.text && s.groups[a.group].format != s.groups[b.group].format {
-			return fmt.Errorf("target %q is in both config_groups.%s and config_groups.%s, which have different formats", a.text, s.groups[a.group].name, s.groups[b.group].name)
+			return fmt.Errorf("target %.80q is in both config_groups.%s and config_groups.%s, which have different formats", a.text, s.groups[a.group].name, s.groups[b.group].name)
 		}
 	}
 	return nil
@@ -99,7 +99,7 @@ func (s compressedScheme) group(t *Tensor, path string) (compressedGroup, error)
 	spellings := append(arch.Spellings(path), arch.Body(path))
 	for _, ignored := range s.ignored {
 		if ignored.takes(t.Role, spellings) {
-			return compressedGroup{}, fmt.Errorf("the config's quantization ignores module %s (%q), but it is quantized", path, ignored.text)
+			return compressedGroup{}, fmt.Errorf("the config's quantization ignores module %s (%.80q), but it is quantized", path, ignored.text)
 		}
 	}
 	for _, target := range s.targets {

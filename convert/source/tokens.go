@@ -1,7 +1,6 @@
 package source
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"qimport/arch/files"
+	"qimport/internal/untrusted"
 )
 
 // vocabulary is what of tokenizer.json says whether it belongs to a model. The runtime has a reader
@@ -52,7 +52,7 @@ func parseVocabulary(b []byte) (vocabulary, error) {
 			Content string `json:"content"`
 		} `json:"added_tokens"`
 	}
-	if err := json.Unmarshal(b, &file); err != nil {
+	if err := untrusted.Unmarshal(b, &file); err != nil {
 		return vocabulary{}, err
 	}
 	v := vocabulary{ids: file.Model.Vocab, largest: -1}
