@@ -11,6 +11,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"qimport/internal/transfer"
 )
 
 // errDamaged marks bytes that are not those which the hub lists.
@@ -26,7 +28,7 @@ type download struct {
 	folder *folder
 	client *client
 	url    string
-	meter  *meter
+	meter  *transfer.Meter
 
 	part    *os.File
 	hash    hash.Hash // of the first have bytes
@@ -45,7 +47,7 @@ func (d *download) run(ctx context.Context) error {
 	}
 	defer unlock()
 	if whole, err := d.folder.hasBlob(ctx, d.file); whole || err != nil {
-		d.meter.add(d.file.Size)
+		d.meter.Add(d.file.Size)
 		return err
 	}
 	if err := d.open(ctx); err != nil {
@@ -85,7 +87,7 @@ func (d *download) open(ctx context.Context) error {
 	d.hash = newHash(d.file)
 	d.have, err = hashFile(ctx, d.hash, d.part)
 	d.kept, d.flushed = d.have > 0, d.have
-	d.meter.add(d.have)
+	d.meter.Add(d.have)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -94,7 +96,7 @@ func (d *download) open(ctx context.Context) error {
 
 // restart forgets what came so far.
 func (d *download) restart() error {
-	d.meter.add(-d.have)
+	d.meter.Add(-d.have)
 	d.have, d.flushed, d.kept, d.hash = 0, 0, false, newHash(d.file)
 	_, err := d.part.Seek(0, io.SeekStart)
 	return d.folder.trouble(errors.Join(err, d.part.Truncate(0)))
@@ -106,7 +108,7 @@ const worthwhile = 1 << 20
 // fill brings the bytes that are missing, and compares the digest.
 func (d *download) fill(ctx context.Context) error {
 	if d.have < d.file.Size {
-		err := d.client.patience.retry(ctx, func() (bool, error) {
+		err := d.client.patience.Retry(ctx, func() (bool, error) {
 			before := d.have
 			err := d.try(ctx)
 			return d.have-before >= worthwhile, err
@@ -132,7 +134,7 @@ func (d *download) try(ctx context.Context) error {
 		if err := d.restart(); err != nil {
 			return err
 		}
-		return temporary{error: errors.New("the hub answered with another range than was asked for")}
+		return transfer.Temporary{Err: errors.New("the hub answered with another range than was asked for")}
 	}
 	if resp.StatusCode == http.StatusOK && d.have > 0 { // it knows no ranges
 		if err := d.restart(); err != nil {
@@ -165,7 +167,7 @@ func (d *download) receive(ctx context.Context, body io.Reader) error {
 			return ctx.Err()
 		}
 		if errors.Is(err, io.EOF) && d.have < d.file.Size {
-			return temporary{error: fmt.Errorf("only %d of %d bytes came", d.have, d.file.Size)}
+			return transfer.Temporary{Err: fmt.Errorf("only %d of %d bytes came", d.have, d.file.Size)}
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -182,7 +184,7 @@ func (d *download) append(p []byte) error {
 	}
 	d.hash.Write(p)
 	d.have += int64(len(p))
-	d.meter.add(int64(len(p)))
+	d.meter.Add(int64(len(p)))
 	if d.have-d.flushed < syncEvery {
 		return nil
 	}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"qimport/internal/transfer"
 )
 
 const shardName = "model.safetensors"
@@ -202,7 +204,7 @@ func TestGivesUp(t *testing.T) {
 	}
 	s := h.settings(t)
 	err := refused(t, s, "what is finished stays in the cache, try again")
-	if n := len(h.asked(shardName)); n < s.patience.tries || errors.Is(err, errDamaged) {
+	if n := len(h.asked(shardName)); n < s.patience.Tries || errors.Is(err, errDamaged) {
 		t.Errorf("asked %d times, %v", n, err)
 	}
 	h.behave()
@@ -236,8 +238,8 @@ func TestStall(t *testing.T) {
 				return true
 			}
 			s := h.settings(t)
-			s.patience.stall = 50 * time.Millisecond
-			if err := refused(t, s, errStalled.Error()); errors.Is(err, context.Canceled) {
+			s.patience.Stall = 50 * time.Millisecond
+			if err := refused(t, s, transfer.ErrStalled.Error()); errors.Is(err, context.Canceled) {
 				t.Errorf("a stall looks like a user's interrupt: %v", err)
 			}
 		})
@@ -253,7 +255,7 @@ func TestCancel(t *testing.T) {
 	}{
 		{"listing", func(t *testing.T, h *fakeHub, s *settings) { h.list = wait }},
 		{"between tries", func(t *testing.T, h *fakeHub, s *settings) {
-			s.patience.first = time.Hour
+			s.patience.First = time.Hour
 			h.list = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 		}},
 		{"a body", func(t *testing.T, h *fakeHub, s *settings) {

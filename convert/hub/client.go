@@ -10,13 +10,15 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"qimport/internal/transfer"
 )
 
 // client asks one hub. It keeps no state between requests but open connections.
 type client struct {
 	http     *http.Client
 	endpoint string
-	patience patience
+	patience transfer.Patience
 }
 
 func newClient(s settings) (*client, error) {
@@ -101,28 +103,28 @@ func (s statusError) Error() string {
 
 // get asks once for address, from offset on. The answer is 200, 206 or 416; the caller closes it.
 func (c *client) get(ctx context.Context, address string, offset int64) (*http.Response, error) {
-	dog := watch(ctx, c.patience.stall)
+	dog := transfer.Watch(ctx, c.patience.Stall)
 	resp, err := c.do(dog, address, offset)
 	if err != nil {
-		dog.end()
+		dog.End()
 		return nil, err
 	}
-	dog.rest()
-	resp.Body = watchedBody{resp.Body, dog}
+	dog.Rest()
+	resp.Body = transfer.WatchedBody{ReadCloser: resp.Body, Dog: dog}
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK || offset > 0 && (code == http.StatusPartialContent || code == http.StatusRequestedRangeNotSatisfiable):
 		return resp, nil
 	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
 		resp.Body.Close()
-		return nil, temporary{statusError(code), retryAfter(resp.Header)}
+		return nil, transfer.Temporary{Err: statusError(code), After: transfer.RetryAfter(resp.Header)}
 	default:
 		resp.Body.Close()
 		return nil, statusError(code)
 	}
 }
 
-func (c *client) do(dog *watchdog, address string, offset int64) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(dog.ctx, http.MethodGet, address, nil)
+func (c *client) do(dog *transfer.Watchdog, address string, offset int64) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(dog.Context(), http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +135,7 @@ func (c *client) do(dog *watchdog, address string, offset int64) (*http.Response
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, onTheWay(dog.why(err))
+		return nil, onTheWay(dog.Why(err))
 	}
 	return resp, nil
 }
@@ -153,7 +155,7 @@ func onTheWay(err error) error {
 	if errors.Is(err, errRedirect) || errors.As(err, &certificate) {
 		return err
 	}
-	return temporary{error: err}
+	return transfer.Temporary{Err: err}
 }
 
 // unreachable says that there was no connection at all, as where there is no network.

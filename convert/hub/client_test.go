@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"qimport/internal/transfer"
 )
 
 const token = "hf_secret"
@@ -96,7 +98,7 @@ func TestRedirects(t *testing.T) {
 				w.WriteHeader(http.StatusFound)
 			}
 			s := h.settings(t)
-			s.patience.tries = 1
+			s.patience.Tries = 1
 			refused(t, s, c.want)
 			if n := len(h.asked("")); n > 11 {
 				t.Errorf("asked %d times", n)
@@ -134,7 +136,7 @@ func TestRetryAfter(t *testing.T) {
 		{"-1e9", 0, 0},
 		{"99999999999999999999", 0, 0},
 	} {
-		if got := retryAfter(http.Header{"Retry-After": {c.header}}); got < c.least || got > c.most {
+		if got := transfer.RetryAfter(http.Header{"Retry-After": {c.header}}); got < c.least || got > c.most {
 			t.Errorf("%q: %v, want %v to %v", c.header, got, c.least, c.most)
 		}
 	}
@@ -156,7 +158,7 @@ func TestWaitsAsAsked(t *testing.T) {
 	s := h.settings(t)
 	start := time.Now()
 	mustResolve(t, s, h.files)
-	if took := time.Since(start); took < s.patience.asked {
+	if took := time.Since(start); took < s.patience.Asked {
 		t.Errorf("it waited for %v only", took)
 	}
 }
@@ -167,12 +169,12 @@ func TestOverloaded(t *testing.T) {
 	h.list = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }
 	s := h.settings(t)
 	refused(t, s, "429")
-	if n := len(h.asked("")); n != s.patience.tries {
+	if n := len(h.asked("")); n != s.patience.Tries {
 		t.Errorf("asked %d times", n)
 	}
 	pythonCache(t, s.cache, two())
 	mustResolve(t, s, two())
-	if n := len(h.asked("")); n != s.patience.tries+1 {
+	if n := len(h.asked("")); n != s.patience.Tries+1 {
 		t.Errorf("asked %d times", n)
 	}
 }

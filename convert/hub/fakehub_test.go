@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"qimport/internal/transfer"
 )
 
 const commit = "0123456789abcdef0123456789abcdef01234567"
@@ -54,7 +56,7 @@ func newFakeHub(t *testing.T, files map[string]string) *fakeHub {
 func (h *fakeHub) settings(t *testing.T) settings {
 	return settings{
 		cache: t.TempDir(), endpoint: h.URL,
-		patience: patience{tries: 3, first: time.Millisecond, longest: 5 * time.Millisecond, asked: 200 * time.Millisecond, stall: 5 * time.Second},
+		patience: transfer.Patience{Tries: 3, First: time.Millisecond, Longest: 5 * time.Millisecond, Asked: 200 * time.Millisecond, Stall: 5 * time.Second},
 	}
 }
 

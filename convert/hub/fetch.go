@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"qimport/internal/transfer"
 )
 
 // atOnce is how many files are fetched side by side.
@@ -23,7 +25,7 @@ type fetcher struct {
 	reference Reference
 	client    *client
 	spare     bool // the cache has what seems whole
-	meter     *meter
+	meter     *transfer.Meter
 }
 
 // fetch brings the checkpoint files of a reference into the cache, and returns the commit. Where what
@@ -34,7 +36,7 @@ func fetch(ctx context.Context, s settings, r Reference, has cached, tell func(d
 		return "", err
 	}
 	defer c.close()
-	f := fetcher{s, r, c, has.lacks == nil, &meter{tell: tell}}
+	f := fetcher{s, r, c, has.lacks == nil, transfer.NewMeter(tell)}
 	revision := r.Revision
 	if f.spare {
 		revision = has.commit
@@ -55,7 +57,7 @@ func (u unanswered) Unwrap() error { return u.error }
 func (f fetcher) list(ctx context.Context, revision string) (listing, error) {
 	address := fmt.Sprintf("%s/api/models/%s/revision/%s?blobs=true", f.settings.endpoint, f.reference.ID, url.PathEscape(revision))
 	var body []byte
-	err := f.patience().retry(ctx, func() (progress bool, err error) {
+	err := f.patience().Retry(ctx, func() (progress bool, err error) {
 		body, err = f.read(ctx, address)
 		return false, err
 	})
@@ -76,11 +78,11 @@ func (f fetcher) list(ctx context.Context, revision string) (listing, error) {
 }
 
 // patience for a listing: none where there is no network, or where the cache will do.
-func (f fetcher) patience() patience {
+func (f fetcher) patience() transfer.Patience {
 	p := f.client.patience
-	p.final = unreachable
+	p.Final = unreachable
 	if f.spare {
-		p.tries = 1
+		p.Tries = 1
 	}
 	return p
 }
@@ -204,7 +206,7 @@ func (f fetcher) bringFiles(ctx context.Context, folder *folder, part listing, m
 			return err
 		}
 		if !whole {
-			f.meter.total += file.Size
+			f.meter.Expect(file.Size)
 			downloads = append(downloads, &download{file: file, folder: folder, client: f.client, url: f.address(part, file), meter: f.meter})
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"qimport/internal/transfer"
 )
 
 // settings are what the environment says of the cache and the hub, by the names that the
@@ -15,7 +17,7 @@ type settings struct {
 	endpoint  string // without a slash at the end
 	token     string // "" for none
 	offline   bool
-	patience  patience
+	patience  transfer.Patience
 	transport *http.Transport // nil for our own
 }
 
@@ -36,7 +38,7 @@ func settingsFromEnvironment() (settings, error) {
 		endpoint: strings.TrimSuffix(cmp.Or(os.Getenv("HF_ENDPOINT"), "https://huggingface.co"), "/"),
 		token:    os.Getenv("HF_TOKEN"),
 		offline:  isTrue(os.Getenv("HF_HUB_OFFLINE")),
-		patience: usualPatience(),
+		patience: transfer.UsualPatience(),
 	}
 	if s.token == "" {
 		b, err := os.ReadFile(cmp.Or(os.Getenv("HF_TOKEN_PATH"), home+"/token"))
