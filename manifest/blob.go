@@ -104,6 +104,13 @@ func (st *Stage) take(temp string, info os.FileInfo, l Layer) error {
 	return err
 }
 
+// Sum is the digest of what was written so far, before Finish.
+func (w *BlobWriter) Sum() Digest {
+	var d Digest
+	w.sum.Sum(d.sum[:0])
+	return d
+}
+
 // Reused reports, after Finish, whether the bytes were there already, so that none were added.
 func (w *BlobWriter) Reused() bool { return w.reused }
 

@@ -69,6 +69,9 @@ func (d Digest) String() string {
 	return "sha256:" + d.Hex()
 }
 
+// Bytes is the digest itself.
+func (d Digest) Bytes() []byte { return d.sum[:] }
+
 // Hex is the 64 lower-case digits alone, as other tools print them.
 func (d Digest) Hex() string { return hex.EncodeToString(d.sum[:]) }
 

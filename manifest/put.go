@@ -25,7 +25,23 @@ var errRemoved = errors.New("removed by another program while it was being publi
 // verified by now. It ends the Stage and removes its folder; after an error the Stage stays open and
 // Publish may be repeated. The digest is that of the manifest.
 func (st *Stage) Publish(ctx context.Context, n Name, m Manifest) (Digest, error) {
-	if err := errors.Join(n.Validate(), m.Validate()); err != nil {
+	if err := m.Validate(); err != nil {
+		return Digest{}, err
+	}
+	return st.publish(ctx, n, m, m.Encode())
+}
+
+// PublishBytes is Publish of a manifest that others wrote: it keeps its bytes, and so its digest.
+func (st *Stage) PublishBytes(ctx context.Context, n Name, content []byte) (Digest, error) {
+	m, err := Parse(content)
+	if err != nil {
+		return Digest{}, err
+	}
+	return st.publish(ctx, n, m, content)
+}
+
+func (st *Stage) publish(ctx context.Context, n Name, m Manifest, content []byte) (Digest, error) {
+	if err := n.Validate(); err != nil {
 		return Digest{}, err
 	}
 	if err := st.Flush(ctx); err != nil {
@@ -45,15 +61,15 @@ func (st *Stage) Publish(ctx context.Context, n Name, m Manifest) (Digest, error
 	if err := st.store.syncBlobs(); err != nil {
 		return Digest{}, err
 	}
-	if err := st.store.point(n, m.Encode()); err != nil {
+	if err := st.store.point(n, content); err != nil {
 		return Digest{}, err
 	}
-	if err := st.settle(ctx, n, m); err != nil {
+	if err := st.settle(ctx, n, m, DigestOf(content)); err != nil {
 		return Digest{}, err
 	}
 	_ = st.Discard() // the model is there; GC finds what could not be removed
 	st.store.keepProofs(st.proofs, m.Blobs())
-	return m.Digest(), nil
+	return DigestOf(content), nil
 }
 
 // Place brings blobs of this Stage into the store, in place of damaged ones or of none, and moves no
@@ -194,7 +210,7 @@ const (
 
 // settle puts back what others remove of the blobs of a name that has just moved, until a while has
 // passed in which nothing was.
-func (st *Stage) settle(ctx context.Context, n Name, m Manifest) error {
+func (st *Stage) settle(ctx context.Context, n Name, m Manifest, d Digest) error {
 	s := st.store
 	for range settleRounds {
 		start := time.Now()
@@ -207,7 +223,7 @@ func (st *Stage) settle(ctx context.Context, n Name, m Manifest) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s was %w: what was written waits, run the same again", n, errRemoved)
 		}
-		if err == nil && e.Digest != m.Digest() {
+		if err == nil && e.Digest != d {
 			return nil // another import has moved it on
 		}
 		placed, err := st.placeAll(context.WithoutCancel(ctx), m.Blobs(), st.placeAgain)

@@ -92,6 +92,22 @@ func (s *Store) manifestPath(n Name) string    { return filepath.Join(s.manifest
 func (s *Store) has(d Digest, size int64) bool { return s.files.hasSize(s.Blob(d), size) }
 func (s *Store) lockPath() string              { return filepath.Join(s.stagingDir(), ".lock") }
 
+// OpenBlob opens the blob of a layer. One of another size is ErrDamaged; what is in it is for the reader
+// to check.
+func (s *Store) OpenBlob(l Layer) (*os.File, error) {
+	file, info, err := s.files.open(s.Blob(l.Digest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s (%s) is not in %s: import again", ErrMissingBlob, l.Digest, l.label(), s.blobsDir())
+	}
+	if err != nil {
+		return nil, explain(s.root, err)
+	}
+	if info.Size() != l.Size {
+		return nil, errors.Join(fmt.Errorf("%w: %s has %d bytes, the manifest says %d", ErrDamaged, s.Blob(l.Digest), info.Size(), l.Size), file.Close())
+	}
+	return file, nil
+}
+
 // Has reports whether the store has a blob of that layer's digest and size. What is in it is for Check
 // to say.
 func (s *Store) Has(l Layer) bool { return s.has(l.Digest, l.Size) }
@@ -113,6 +129,19 @@ func (s *Store) Lookup(n Name) (Entry, error) {
 		return s.read(other)
 	}
 	return Entry{}, fmt.Errorf("%w as %s in the store %s", ErrNotFound, n, s.root)
+}
+
+// Content is the manifest of a name, byte for byte as it lies on the disk, with what Parse leaves out.
+func (s *Store) Content(n Name) (Entry, []byte, error) {
+	e, err := s.Lookup(n)
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	b, _, err := s.files.read(s.manifestPath(e.Name), MaxManifestBytes)
+	if err == nil && DigestOf(b) != e.Digest {
+		err = fmt.Errorf("%s was moved while it was read: run the same again", e.Name)
+	}
+	return e, b, explain(s.root, err)
 }
 
 // otherCase is the name of the store that differs from n in case alone, if there is one.

@@ -157,10 +157,3 @@ func onTheWay(err error) error {
 	}
 	return transfer.Temporary{Err: err}
 }
-
-// unreachable says that there was no connection at all, as where there is no network.
-func unreachable(err error) bool {
-	var dial *net.OpError
-	var name *net.DNSError
-	return errors.As(err, &name) || errors.As(err, &dial) && dial.Op == "dial"
-}

@@ -80,7 +80,7 @@ func (f fetcher) list(ctx context.Context, revision string) (listing, error) {
 // patience for a listing: none where there is no network, or where the cache will do.
 func (f fetcher) patience() transfer.Patience {
 	p := f.client.patience
-	p.Final = unreachable
+	p.Final = transfer.Unreachable
 	if f.spare {
 		p.Tries = 1
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -81,4 +82,11 @@ func RetryAfter(h http.Header) time.Duration {
 		return max(0, time.Until(at))
 	}
 	return 0
+}
+
+// Unreachable says that there was no connection at all, as where there is no network.
+func Unreachable(err error) bool {
+	var dial *net.OpError
+	var name *net.DNSError
+	return errors.As(err, &name) || errors.As(err, &dial) && dial.Op == "dial"
 }
