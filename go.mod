@@ -10,12 +10,15 @@ require (
 	github.com/goccy/go-yaml v1.19.2 // recipes, batches, cases; errors with line numbers
 	github.com/gofrs/flock v0.13.2 // one import a staging folder, one fetch a blob
 	github.com/google/go-cmp v0.7.0 // differences in tests
+	github.com/google/go-containerregistry v0.22.1 // a registry in the tests' own process
 	github.com/google/renameio/v2 v2.0.2 // small files, replaced whole
 	github.com/in-toto/attestation v1.2.0 // statements, SLSA provenance, test results
 	github.com/json-iterator/go v1.1.12 // a tokenizer.json of 250,000 entries, streamed
 	github.com/mattn/go-runewidth v0.0.31 // columns that a text takes in a window
 	github.com/nikolalohinski/gonja/v2 v2.9.1 // chat templates
 	github.com/nlpodyssey/safetensors v0.0.0-20250209183917-bfb01cc25f7c // checkpoints
+	github.com/opencontainers/go-digest v1.0.0 // digests as oras-go has them
+	github.com/opencontainers/image-spec v1.1.1 // manifests of referrers and of ModelPack
 	github.com/peterh/liner v1.2.3 // lines of a conversation
 	github.com/rogpeppe/go-internal v1.16.0 // scripts that run the program
 	github.com/schollz/progressbar/v3 v3.19.1 // the bar
@@ -27,6 +30,7 @@ require (
 	golang.org/x/term v0.47.0 // is this a terminal
 	golang.org/x/text v0.43.0 // NFC
 	google.golang.org/protobuf v1.36.11 // JSON of statements
+	oras.land/oras-go/v2 v2.7.0 // OCI registries: login, uploads, referrers
 )
 
 require golang.org/x/mod v0.43.0
@@ -40,7 +44,7 @@ require (
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
-	github.com/sirupsen/logrus v1.9.3 // indirect
+	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
 	golang.org/x/crypto v0.55.0 // indirect
 	golang.org/x/exp v0.0.0-20240719175910-8a7402abbf56 // indirect

@@ -24,7 +24,9 @@ type room struct {
 // none.
 const border = "internal/untrusted"
 
-func lowest() []string { return []string{border, "internal/spelling", "internal/table", "internal/transfer"} }
+func lowest() []string {
+	return []string{border, "internal/spelling", "internal/table", "internal/transfer"}
+}
 
 // rooms is the order of the module, from the top down: nobody imports above or beside. A folder
 // belongs to the first room that contains it.
