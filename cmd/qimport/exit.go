@@ -13,6 +13,7 @@ import (
 	"qimport/convert/safetensors"
 	"qimport/convert/source"
 	"qimport/manifest"
+	"qimport/manifest/registry"
 	"qimport/quant"
 	"qimport/quant/recipe"
 	"qimport/runtime/mlx"
@@ -56,6 +57,13 @@ func outcomes() []outcome {
 		{recipe.ErrRecipe, exitUsage, "qimport plan SOURCE --all lists the tensors and the rule that decided each"},
 		{quant.ErrFormat, exitUsage, ""},
 		{manifest.ErrBadName, exitUsage, "a name is [HOST/][NAMESPACE/]MODEL[:TAG]"},
+		{registry.ErrReference, exitUsage, ""},
+		{registry.ErrDenied, exitFailed, "log in first: docker login REGISTRY, or oras login REGISTRY"},
+		{registry.ErrAbsent, exitFailed, ""},
+		{registry.ErrDamaged, exitFailed, "nothing was published; what came whole is kept: the same command fetches the rest again"},
+		{registry.ErrContent, exitFailed, "nothing was published"},
+		{registry.ErrUnusable, exitFailed, "what is finished is kept: the same command goes on from there"},
+		{qimport.ErrDialect, exitFailed, ""},
 		{manifest.ErrNotFound, exitFailed, "qimport list shows the models of the store; a directory needs a slash: ./DIR"},
 		{manifest.ErrNoSpace, exitFailed, "free some room (qimport gc), or choose another disk with --store"},
 		{manifest.ErrLocked, exitFailed, "wait until it has ended"},

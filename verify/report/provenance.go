@@ -56,6 +56,8 @@ func (r *Report) Stale(manifest string, level Level) string {
 	switch {
 	case r.Manifest == "" || r.Manifest != manifest:
 		return fmt.Sprintf("it judged manifest %s, the name now points at %s", orNone(r.Manifest), orNone(manifest))
+	case r.Origin != "":
+		return fmt.Sprintf("it came with the model from %s and was not checked: qimport verify makes one here", r.Origin)
 	case r.Provenance.Verifier != Version:
 		return fmt.Sprintf("it was made by version %d of the checks, this is version %d", r.Provenance.Verifier, Version)
 	case !r.Level.Covers(level):

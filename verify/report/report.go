@@ -97,6 +97,7 @@ type Report struct {
 	Manifest    string      `json:"manifest"` // digest of the manifest; empty for a plain directory
 	Level       Level       `json:"level"`
 	Passed      bool        `json:"passed"`
+	Origin      string      `json:"origin,omitempty"` // whose word it is, where it is not of this machine: the registry it came from
 	Checks      []Check     `json:"checks"`
 	Environment Environment `json:"environment"`
 	Provenance  Provenance  `json:"provenance"`

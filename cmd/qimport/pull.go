@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"qimport"
+)
+
+func pullCommand(s stdio) *cli.Command {
+	return command(s, "pull", "NAME REGISTRY/REPO[:TAG]", "bring a model of an OCI registry into the store", `
+NAME moves last, when every blob is there and has the digest that the manifest says. What has come by
+then waits: the same command goes on from there. REPO@sha256:DIGEST takes that very manifest. A verdict
+that lies beside it is kept and shown as what the registry says; qimport verify makes one here.
+Credentials are those of docker login and oras login.
+
+Examples:
+  qimport pull small:nvfp4 registry.example.org/team/small:nvfp4
+  qimport pull small localhost:5000/small && qimport verify small`,
+		2, 2, registryFlags(), pull)
+}
+
+func pull(ctx context.Context, c call) error {
+	store, name, from, err := c.nameAndReference()
+	if err != nil {
+		return err
+	}
+	r, err := qimport.Pull(ctx, store, name, from, qimport.PullOptions{PlainHTTP: c.plainHTTP(), Jobs: c.Int("jobs"), Watch: c.stdio})
+	if err != nil {
+		return err
+	}
+	return c.print(r, func(w io.Writer) error {
+		fprintln(w, "%s  %s in %s, %s fetched, %.1f s%s", r.Name, r.Manifest.Short(), plural(r.Blobs, "blob"), size(r.Fetched), r.Seconds, with(r.Beside))
+		return nil
+	})
+}
