@@ -7,13 +7,16 @@ type Family string
 const (
 	Qwen3     Family = "qwen3"
 	Qwen3MoE  Family = "qwen3_moe"
+	Qwen3VL   Family = "qwen3_vl" // Qwen3 that sees: its tower also feeds the first layers
 	Qwen3Next Family = "qwen3_next"
 	Qwen35    Family = "qwen3_5"     // Qwen3.6 and 3.8 call themselves so too
 	Qwen35MoE Family = "qwen3_5_moe" // Qwen3.6 too
 )
 
 // Families lists them all, for errors and help texts.
-func Families() []Family { return []Family{Qwen3, Qwen3MoE, Qwen3Next, Qwen35, Qwen35MoE} }
+func Families() []Family {
+	return []Family{Qwen3, Qwen3MoE, Qwen3VL, Qwen3Next, Qwen35, Qwen35MoE}
+}
 
 // Hybrid says whether the family has linear attention layers. Its norms are stored around zero in
 // release form, and the +1 that mlx conversions add goes with the axes of conv1d.
@@ -24,7 +27,7 @@ func (f Family) Sparse() bool { return f == Qwen3MoE || f == Qwen3Next || f == Q
 
 // UsualArchitecture is what configs of the model's kind call themselves, for one that does not say.
 func (c Config) UsualArchitecture() string {
-	name := map[Family]string{Qwen3: "Qwen3", Qwen3MoE: "Qwen3Moe", Qwen3Next: "Qwen3Next", Qwen35: "Qwen3_5", Qwen35MoE: "Qwen3_5Moe"}[c.Family]
+	name := map[Family]string{Qwen3: "Qwen3", Qwen3MoE: "Qwen3Moe", Qwen3VL: "Qwen3VL", Qwen3Next: "Qwen3Next", Qwen35: "Qwen3_5", Qwen35MoE: "Qwen3_5Moe"}[c.Family]
 	if name == "" {
 		return ""
 	}

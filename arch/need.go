@@ -30,7 +30,7 @@ type Finding struct {
 // made the Config has refused it.
 func (c Config) Needs() []Choice {
 	switch c.Family {
-	case Qwen3:
+	case Qwen3, Qwen3VL:
 		return qwen3(c)
 	case Qwen3MoE:
 		return qwen3MoE(c)

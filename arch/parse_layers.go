@@ -31,7 +31,7 @@ func (c *Config) readAttention(s section) {
 // where its attention divides.
 func (c *Config) defaultHeadDim() int {
 	switch c.Family {
-	case Qwen3:
+	case Qwen3, Qwen3VL:
 		return 128
 	case Qwen3MoE:
 		return max(c.HiddenSize/max(c.Heads, 1), 1)

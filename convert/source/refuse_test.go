@@ -30,7 +30,7 @@ func TestOpenDirRefuses(t *testing.T) {
 			b.config["architectures"] = []string{"LlamaForCausalLM"}
 		}),
 			[]string{"llama", "LlamaForCausalLM", "qwen3_5_moe"}},
-		{"a relative", change(arch.Qwen3, func(b *build) { b.config["model_type"] = "qwen3_vl_moe" }), []string{"qwen3_vl_moe", "qwen3_next"}},
+		{"a relative", change(arch.Qwen3, func(b *build) { b.config["model_type"] = "qwen3_vl_moe" }), []string{"qwen3_vl_moe", "axes in another order", "qwen3_next"}},
 		{"no model_type", change(arch.Qwen3, func(b *build) { delete(b.config, "model_type") }), []string{`model_type ""`}},
 		{"two model_types", change(arch.Qwen35, func(b *build) { b.text["model_type"] = "qwen3_5_moe_text" }), []string{"qwen3_5_moe_text", "text_config"}},
 		{"a classifier", change(arch.Qwen3, func(b *build) { b.config["architectures"] = []string{"Qwen3ForSequenceClassification"} }), []string{"Qwen3ForSequenceClassification"}},

@@ -59,7 +59,7 @@ func (ck *Checkpoint) Decoder(compute layer.Compute) (*Decoder, error) {
 	d := b.decoder()
 	for i := range ck.Config.Layers {
 		switch ck.Config.Family {
-		case arch.Qwen3:
+		case arch.Qwen3, arch.Qwen3VL:
 			d.Blocks = append(d.Blocks, b.qwen3Block(i))
 		case arch.Qwen3MoE:
 			d.Blocks = append(d.Blocks, b.qwen3MoEBlock(i))

@@ -2,7 +2,7 @@ package model
 
 import "qimport/runtime/layer"
 
-// Qwen3 dense: attention without an output gate in every layer, plain norms, a dense SwiGLU.
+// Qwen3 dense, and the text model of Qwen3-VL: attention without an output gate in every layer, plain norms, a dense SwiGLU.
 
 func (b *builder) qwen3Block(i int) Block {
 	return Block{
