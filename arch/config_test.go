@@ -45,6 +45,16 @@ func base(t testing.TB, family Family, edit map[string]any) []byte {
 
 type keys = map[string]any
 
+// tower is a vision_config that fits base.
+func tower(edit keys) keys {
+	c := keys{
+		"depth": 3, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "patch_size": 16, "num_position_embeddings": 16,
+		"out_hidden_size": 64,
+	}
+	maps.Copy(c, edit)
+	return c
+}
+
 func TestParseConfig(t *testing.T) {
 	yarn := func(edit keys) keys {
 		c := keys{"rope_type": "yarn", "factor": 4, "original_max_position_embeddings": 128}
@@ -107,6 +117,12 @@ func TestParseConfig(t *testing.T) {
 		{"untied", Qwen35, keys{"tie_word_embeddings": false}, func(c Config) any { return c.Output }, HeadOwn},
 		{"tied unsaid", Qwen35, nil, func(c Config) any { return c.Output }, HeadUnsaid},
 		{"pictures in colour", Qwen35, keys{"vision_config": keys{}}, func(c Config) any { return []any{c.HasVision, c.VisionChannels} }, []any{true, 3}},
+		{"features in between", Qwen3VL, keys{"vision_config": tower(keys{"deepstack_visual_indexes": []int{0, 2}}), "rope_scaling": keys{"rope_type": "default", "mrope_section": []int{6, 5, 5}}},
+			func(c Config) any { return []any{c.Tower.Deepstack, c.Tower.Sections, c.Tower.Flaw} }, []any{[]int{0, 2}, [3]int{6, 5, 5}, ""}},
+		{"features in between unsaid", Qwen3VL, keys{"vision_config": tower(nil), "head_dim": 128},
+			func(c Config) any { return []any{c.Tower.Sections, c.Tower.Flaw} }, []any{[3]int{24, 20, 20}, "vision_config.deepstack_visual_indexes is missing"}},
+		{"features past the last block", Qwen3VL, keys{"vision_config": tower(keys{"deepstack_visual_indexes": []int{3}}), "head_dim": 128},
+			func(c Config) any { return strings.Contains(c.Tower.Flaw, "deepstack_visual_indexes is [3]") }, true},
 		{"pictures in grey", Qwen35, keys{"vision_config": keys{"in_channels": 1}}, func(c Config) any { return c.VisionChannels }, 1},
 		{"no pictures", Qwen35, nil, func(c Config) any { return []any{c.HasVision, c.VisionChannels} }, []any{false, 3}},
 	} {
@@ -156,10 +172,10 @@ func TestConfigRefused(t *testing.T) {
 		words  string
 	}{
 		{"llama", keys{"architectures": []string{"LlamaForCausalLM"}}, ErrUnsupported, `model_type "llama" (architecture "LlamaForCausalLM") is not supported; supported: qwen3, `},
-		{"qwen3_vl", nil, ErrUnsupported, `"qwen3_vl"`},
+		{"qwen3_vl_moe", nil, ErrUnsupported, `"qwen3_vl_moe"`},
 		{Qwen3, keys{"model_type": nil}, ErrUnsupported, `model_type ""`},
 		{"qwen3_omni_moe", keys{"architectures": []string{"Qwen3OmniMoeForConditionalGeneration"}}, ErrUnsupported, "it is Qwen3-Omni"},
-		{"qwen3_vl", keys{"architectures": []string{"Qwen3VLForConditionalGeneration"}}, ErrUnsupported, "it is Qwen3-VL"},
+		{"qwen3_vl_moe", keys{"architectures": []string{"Qwen3VLMoeForConditionalGeneration"}}, ErrUnsupported, "it is Qwen3-VL with experts"},
 		{"qwen4_exp", keys{"architectures": []string{"Qwen4ExpForConditionalGeneration"}}, ErrUnsupported, "it is Qwen4"},
 		{"qwen3_asr", keys{"architectures": []string{"Qwen3ASRForConditionalGeneration"}}, ErrUnsupported, "speech recognition"},
 		{"qwen3_tts", keys{"architectures": []string{"Qwen3TTSForConditionalGeneration"}}, ErrUnsupported, "speaks"},
