@@ -33,23 +33,37 @@ func (r *run) checkTower(ctx context.Context) report.Check {
 	if r.model == nil {
 		return notRun("the model did not load")
 	}
-	var features [2][]float32
+	var features [2]runtime.Features
 	for i, colour := range []string{"red", "blue"} {
 		var err error
 		if features[i], err = r.model.Look(ctx, oneCircle(colour).file, nil); err != nil {
 			return fail("%s", sentences(err))
 		}
 	}
-	apart := relativeError(features[0], features[1])
-	c := atLeast(apart, leastApart, fmt.Sprintf("relative difference of the features of two pictures, of %d values each", len(features[0])))
+	apart, which := featuresApart(features[0], features[1])
+	c := atLeast(apart, leastApart, fmt.Sprintf("relative difference of the features of two pictures, of %d values each%s", len(features[0].Merged), which))
 	if !r.shows {
 		c.Warning = "the chat template has no place for pictures: the tower runs, but nothing is asked of what it sees"
 	}
 	if math.IsNaN(apart) {
-		c.Detail = "there are a NaN or an infinity, or nothing but zeros, among the features of a picture"
+		c.Detail = "there are a NaN or an infinity, or nothing but zeros, among the features of a picture" + which
 	}
 	return c
 }
+
+// featuresApart is how far the features of two pictures differ: the merger's, or those of the merger of deepstack
+// that differ least, which are then named.
+func featuresApart(a, b runtime.Features) (least float64, which string) {
+	least = relativeError(a.Merged, b.Merged)
+	for i := range a.Deepstack {
+		if e := relativeError(a.Deepstack[i], b.Deepstack[i]); !(e >= least) && !math.IsNaN(least) {
+			least, which = e, fmt.Sprintf(", of %s", deepstackMerger(i))
+		}
+	}
+	return least, which
+}
+
+func deepstackMerger(i int) string { return fmt.Sprintf("deepstack merger %d", i) }
 
 // relativeError is how far values lie from others, over how large these are: the root of their squares'
 // sums. NaN where something is not finite or there is nothing to compare with.

@@ -18,7 +18,8 @@ import (
 // sight is what a model makes of pictures, kept until the reference is in memory in its place.
 type sight struct {
 	sketches [][]byte
-	states   [][][]float32 // of each sketch: after every block, and of the merger
+	states   [][][]float32 // of each sketch: after every block, of deepstack's mergers and of the merger
+	deep     int           // how many mergers deepstack has
 	apart    []float64     // from the reference's, of the sketch with the largest
 	failed   error         // what ended it
 
@@ -59,10 +60,11 @@ func (r *run) see(ctx context.Context) *sight {
 
 func (r *run) seeAll(ctx context.Context, v *sight) error {
 	for _, c := range []sketch{oneCircle("red"), cornersPicture()} {
-		states, err := statesOf(ctx, r.model, c.file)
+		states, deep, err := statesOf(ctx, r.model, c.file)
 		if err != nil {
 			return err
 		}
+		v.deep = deep
 		v.sketches, v.states = append(v.sketches, c.file), append(v.states, states)
 	}
 	if !r.shows {
@@ -71,13 +73,14 @@ func (r *run) seeAll(ctx context.Context, v *sight) error {
 	return r.followAll(ctx, v)
 }
 
-// statesOf are the states of a picture after every block of a model's tower, and of its merger.
-func statesOf(ctx context.Context, m *runtime.Model, file []byte) (all [][]float32, err error) {
-	merged, err := m.Look(ctx, file, func(_ int, states []float32) error {
+// statesOf are the states of a picture after every block of a model's tower, of deepstack's mergers, of which
+// there are deep, and of the merger.
+func statesOf(ctx context.Context, m *runtime.Model, file []byte) (all [][]float32, deep int, err error) {
+	f, err := m.Look(ctx, file, func(_ int, states []float32) error {
 		all = append(all, states)
 		return nil
 	})
-	return append(all, merged), err
+	return append(append(all, f.Deepstack...), f.Merged), len(f.Deepstack), err
 }
 
 // followAll keeps what the model expects after the pictures of questions and within its answers.
@@ -169,9 +172,12 @@ func (v *sight) compare(ctx context.Context, reference *runtime.Model) {
 
 func (v *sight) compareAll(ctx context.Context, reference *runtime.Model) error {
 	for i, file := range v.sketches {
-		theirs, err := statesOf(ctx, reference, file)
+		theirs, deep, err := statesOf(ctx, reference, file)
 		if err != nil {
 			return fmt.Errorf("the source: %w", err)
+		}
+		if deep != v.deep {
+			return fmt.Errorf("the tower has %d mergers of deepstack, the source's %d", v.deep, deep)
 		}
 		v.note(v.states[i], theirs)
 	}
@@ -216,8 +222,12 @@ func (v *sight) note(ours, theirs [][]float32) {
 
 // after names what the states of that place come after.
 func (v *sight) after(i int) string {
-	if i == len(v.apart)-1 {
+	last := len(v.apart) - 1
+	switch {
+	case i == last:
 		return "merger"
+	case i >= last-v.deep:
+		return deepstackMerger(i - (last - v.deep))
 	}
 	return fmt.Sprintf("block %d", i)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"qimport/quant"
 	"qimport/runtime/layer"
@@ -27,7 +28,23 @@ func (ck *Checkpoint) CheckTower() error {
 	case z.Flaw != "":
 		return fmt.Errorf("%w: %s", ErrNoTower, z.Flaw)
 	}
+	if n := ck.deepstackMergers(); n != len(z.Deepstack) {
+		return fmt.Errorf("%w: it has %d mergers of deepstack, and vision_config.deepstack_visual_indexes names %d blocks", ErrNoTower, n, len(z.Deepstack))
+	}
 	return nil
+}
+
+// deepstackMergers is how many mergers of deepstack have tensors: one that no block feeds would be left out
+// without a word.
+func (ck *Checkpoint) deepstackMergers() int {
+	all := map[string]bool{}
+	for body := range ck.names {
+		if rest, ok := strings.CutPrefix(body, "visual.deepstack_merger_list."); ok {
+			number, _, _ := strings.Cut(rest, ".")
+			all[number] = true
+		}
+	}
+	return len(all)
 }
 
 // Tower describes the tower as it is computed in that way, as Decoder does the text model.

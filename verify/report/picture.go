@@ -9,7 +9,7 @@ import (
 
 // Features are what a vision tower makes of pictures, beside what the reference's makes of them.
 type Features struct {
-	After string `json:"after"` // a block, or the merger
+	After string `json:"after"` // a block, a merger of deepstack, or the merger
 	// Error is the root of the squared differences over that of the squares, of the picture with the largest;
 	// null where it is not finite.
 	Error *float64 `json:"relative_error"`
