@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """qwen3vl.py DIR: a small random Qwen3-VL, and what transformers makes of a prompt with two pictures.
 
-DIR gets the checkpoint with its tokenizer, template, processor file and two pictures, and reference.json: the
+DIR gets the checkpoint with its tokenizer, template, processor file and two pictures, DIR.reference.json the
 prompt, its token ids, and in float32, from the weights as they are saved, each picture's grid and features, of the
 merger and of deepstack's, and the log-probability of every token of the prompt given those before. Needs:
 pip install torch==2.14.0 torchvision==0.29.2 transformers==5.17.0 pillow==13.0.0 safetensors
@@ -129,8 +129,8 @@ def rounded(t):
 counts = [r * c // 4 for _, r, c in grids]
 merged = seen.pooler_output if isinstance(seen.pooler_output, (list, tuple)) else seen.pooler_output.split(counts)
 deep = [d.split(counts) for d in seen.deepstack_features]
-write("reference.json", {
+Path(f"{out}.reference.json").write_text(json.dumps({
     "question": question, "prompt_ids": ids,
     "pictures": [{"file": p, "grid": g, "features": rounded(merged[i]), "deepstack": [rounded(d[i]) for d in deep]}
                  for i, (p, g) in enumerate(zip(pictures, grids))],
-    "logprobs": rounded(scores[:-1].gather(1, torch.tensor(ids[1:])[:, None])), "last": rounded(scores[-1])})
+    "logprobs": rounded(scores[:-1].gather(1, torch.tensor(ids[1:])[:, None])), "last": rounded(scores[-1])}))

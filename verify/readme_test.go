@@ -45,7 +45,7 @@ func readmeTable(t *testing.T, marker, want string) {
 
 func TestReadmeFaults(t *testing.T) {
 	var b bytes.Buffer
-	for _, f := range slices.Concat(faults(), towerFaults(), headFaults()) {
+	for _, f := range slices.Concat(faults(), towerFaults(), deepstackFaults(), headFaults()) {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, code(f.smoke), code(f.quality))
 	}
 	b.WriteString("| a blob's bit flipped, a blob truncated, a blob missing | `blobs.digests` | |\n")
