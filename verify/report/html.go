@@ -11,6 +11,23 @@ import (
 //go:embed report.html.tmpl
 var reportPage string
 
+// pageStyle is the style of all pages.
+//
+//go:embed style.css.tmpl
+var pageStyle string
+
+// newPage is a template of a page, with the style that all have.
+func newPage(name, text string, functions template.FuncMap) (*template.Template, error) {
+	t, err := template.New(name).Funcs(functions).Parse(text)
+	if err == nil {
+		_, err = t.New("style").Parse(pageStyle)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("template of the page %s: %w", name, err)
+	}
+	return t, nil
+}
+
 // page is what the template draws: the report, and its charts.
 type page struct {
 	*Report
@@ -28,13 +45,13 @@ type divergenceView struct {
 // WriteHTML writes the report as one page that needs nothing beside itself: no script, no font, no
 // picture is loaded. It reads on a phone and in the dark.
 func (r *Report) WriteHTML(w io.Writer) error {
-	t, err := template.New("report").Funcs(template.FuncMap{
+	t, err := newPage("report", reportPage, template.FuncMap{
 		"class": outcomeClass, "percent": percent, "number": shortNumber, "short": ShortDigest,
 		"four": func(v float64) string { return fmt.Sprintf("%.4g", v) },
 		"bad":  Tensor.Over,
-	}).Parse(reportPage)
+	})
 	if err != nil {
-		return fmt.Errorf("template of the HTML report: %w", err)
+		return err
 	}
 	if err := t.Execute(w, page{r, r.views(), r.errorPlot()}); err != nil {
 		return fmt.Errorf("report of %s as HTML: %w", r.Name, err)
@@ -84,7 +101,7 @@ func (r *Report) errorPlot() template.HTML {
 	}
 	for _, t := range r.Tensors {
 		if t.Error > 0 {
-			p.dots = append(p.dots, plotDot{plotPoint{t.Bits, t.Error}, t.summary(), t.Over()})
+			p.dots = append(p.dots, plotDot{plotPoint: plotPoint{t.Bits, t.Error}, name: t.summary(), bad: t.Over()})
 		}
 		p.xTo = max(p.xTo, t.Bits+1)
 	}
