@@ -26,8 +26,9 @@ type plotPoint struct{ x, y float64 }
 
 type plotDot struct {
 	plotPoint
-	name string // shown when pointed at
-	bad  bool
+	name  string // shown when pointed at
+	label string // beside it, or ""
+	bad   bool
 }
 
 // The drawing's size and margins, in SVG units; the page scales it to its width.
@@ -64,6 +65,10 @@ func (p plot) svg() template.HTML {
 		}
 		fmt.Fprintf(&b, `<circle class="%s" cx="%.1f" cy="%.1f" r="4"><title>%s</title></circle>`,
 			class, p.x(d.x), y(d.y, low, high), template.HTMLEscapeString(d.name))
+		if d.label != "" {
+			fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`,
+				p.x(d.x), y(d.y, low, high)-8, template.HTMLEscapeString(d.label))
+		}
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String())
