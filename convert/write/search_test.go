@@ -9,6 +9,7 @@ import (
 
 	"qimport/convert/calibration"
 	"qimport/convert/converttest"
+	"qimport/convert/encode"
 	"qimport/convert/plan"
 	"qimport/quant"
 	"qimport/quant/recipe"
@@ -43,6 +44,33 @@ func TestScaleSearch(t *testing.T) {
 				t.Errorf("the search is reported to gain %g", gain.Share())
 			}
 		})
+	}
+}
+
+// TestInMemory holds a tensor that is made in memory to the arrays of its blob.
+func TestInMemory(t *testing.T) {
+	src := memory{tensors: map[string][]quant.Tensor{linear: {floats(1, quant.BF16, 1200, 1024)}}, files: map[string][]byte{"config.json": []byte("{}")}}
+	for _, f := range []quant.Format{quant.FormatNVFP4, quant.FormatMXFP8, quant.FormatInt4, quant.AffineFormat(6, 32)} {
+		plan, err := plan.New(src.inventory(t), recipe.Recipe{Type: f}, plan.Options{ScaleSearch: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := write(t, plan, src, t.TempDir(), Options{Jobs: 3}).arrays(t, linear)
+		got, err := encode.NewEngine(src, 3, encode.NewMeter(0, nil)).InMemory(t.Context(), plan.Blobs[0].Tensors[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		arrays := map[string][]byte{linear: got.Data, linear + ".scale": got.Scales}
+		if len(got.Biases) > 0 {
+			arrays[linear+".bias"] = got.Biases
+		}
+		if len(got.Global) > 0 {
+			arrays[linear+".global_scale"] = quant.Float32s(got.Global).Data
+		}
+		checkArrays(t, arrays, want)
+		if err := got.Validate(); err != nil || got.Format != f {
+			t.Errorf("%s: %s, %v", f, got.Format, err)
+		}
 	}
 }
 
