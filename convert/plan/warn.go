@@ -83,6 +83,17 @@ var joined = [][2]string{
 	{"switch_mlp.gate_proj.weight", "switch_mlp.up_proj.weight"},
 }
 
+// JoinedAs is the name of the tensor that Ollama joins one with when it loads them, the first of the two: those of
+// one such name must share a type. It is the tensor's own where it joins none.
+func JoinedAs(name string) string {
+	for _, pair := range joined {
+		if stem, ok := strings.CutSuffix(name, pair[1]); ok {
+			return stem + pair[0]
+		}
+	}
+	return name
+}
+
 // warnPairs counts, for each kind of pair, the layers in which its two types differ.
 func warnPairs(tensors []Tensor) []string {
 	target := map[string]quant.Format{}
