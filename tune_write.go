@@ -1,0 +1,67 @@
+package qimport
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"qimport/convert/tune"
+)
+
+// command is what imports the source by the recipe.
+func (t *tuning) command() string {
+	words := []string{"qimport import", t.Source, "--recipe", t.Out}
+	if t.ScaleSearch {
+		words = append(words, "--scale-search")
+	}
+	if t.Calibration != "" {
+		words = append(words, "--calibration", t.Calibration)
+	}
+	return strings.Join(words, " ")
+}
+
+// compose makes the recipe's text.
+func (t *tuning) compose(m tune.Mixture) {
+	r := t.report
+	t.text = tune.Recipe(t.groups, m, t.kept, []string{
+		fmt.Sprintf("%s, tuned by qimport: %.2f bits a weight, %d bytes.", r.Source, r.Bits, r.Written),
+		fmt.Sprintf("Mean KL divergence %.3g nats, measured; %.3g predicted, the sum of what is told of each line.", r.Chosen.KL, r.Predicted),
+		fmt.Sprintf("Over %d positions, text %s.", r.Positions, r.Text),
+		r.Command,
+	})
+}
+
+// write puts the recipe and the reports in their places.
+func (t *tuning) write() error {
+	if err := renameio.WriteFile(t.Out, []byte(t.text), 0o644, renameio.IgnoreUmask()); err != nil {
+		return err
+	}
+	for _, name := range t.Reports {
+		if err := t.writeReport(name); err != nil {
+			return fmt.Errorf("%w: %w", ErrReport, err)
+		}
+	}
+	return nil
+}
+
+func (t *tuning) writeReport(name string) error {
+	f, err := renameio.NewPendingFile(name, renameio.WithPermissions(0o644), renameio.IgnoreUmask())
+	if err != nil {
+		return err
+	}
+	defer f.Cleanup()
+	if filepath.Ext(name) == ".html" {
+		err = t.report.WriteHTML(f)
+	} else {
+		e := json.NewEncoder(f)
+		e.SetIndent("", "  ")
+		err = e.Encode(t.report)
+	}
+	if err != nil {
+		return err
+	}
+	return f.CloseAtomicallyReplace()
+}
