@@ -162,9 +162,7 @@ func (t *Trial) run(ctx context.Context, from int, c Change, keep bool, each fun
 func (t *Trial) changed(at int, c Change, f func() error) (err error) {
 	var touched []*layer.Mapped
 	defer func() { // after the tensors are what they were
-		for _, m := range touched {
-			err = errors.Join(err, m.Reopen())
-		}
+		err = errors.Join(err, t.model.decoder.Reopen(at, touched))
 	}()
 	for _, name := range c.Tensors {
 		mapped := t.uses[name].at[at]
@@ -182,10 +180,8 @@ func (t *Trial) changed(at int, c Change, f func() error) (err error) {
 		defer restore()
 		touched = append(touched, mapped...)
 	}
-	for _, m := range touched {
-		if err := m.Reopen(); err != nil {
-			return err
-		}
+	if err := t.model.decoder.Reopen(at, touched); err != nil {
+		return err
 	}
 	return f()
 }

@@ -37,7 +37,8 @@ func TestTrial(t *testing.T) {
 		src := openDir(t, dir)
 		o := runtime.Options{Device: mlx.CPU, Compute: runtime.Quantized}
 		m := load(t, src, o)
-		sequences := [][]int{someTokens(270), someTokens(40), someTokens(40)[5:]}
+		// The first is read in a slice and a single token.
+		sequences := [][]int{someTokens(257), someTokens(40), someTokens(40)[5:]}
 		var before logitRows
 		trial, err := m.NewTrial(t.Context(), sequences, before.take)
 		if err != nil {

@@ -19,12 +19,6 @@ func (t *Stored) Replace(by quant.Tensor) (restore func(), err error) {
 	return func() { t.Tensor, t.Pieces = tensor, pieces }, nil
 }
 
-// Reopen opens the product anew, over what its tensors are now.
-func (m *Mapped) Reopen() error {
-	m.Close()
-	return m.Open()
-}
-
 // Stored lists the tensors that have rows in the matrix, each once.
 func (m *Mapped) Stored() []*Stored {
 	var all []*Stored

@@ -104,6 +104,21 @@ func (d *Decoder) Mapped() []*layer.Mapped {
 	return all
 }
 
+// Reopen opens mapped weights of a block anew, over what their tensors are now; those of the embedding and of
+// the head have a number that no block has.
+func (d *Decoder) Reopen(block int, mapped []*layer.Mapped) error {
+	if block >= 0 && block < len(d.Blocks) && d.Blocks[block].chained != nil {
+		d.Blocks[block].chained.Close() // it is made again when it is used
+	}
+	for _, m := range mapped {
+		m.Close()
+		if err := m.Open(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Close lets go of what is mapped, and of what was made of it.
 func (d *Decoder) Close() {
 	for _, b := range d.Blocks {
