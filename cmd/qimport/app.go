@@ -33,6 +33,7 @@ func application(s stdio) *cli.App {
 			listCommand(s), showCommand(s), diffCommand(s), cpCommand(s), rmCommand(s), gcCommand(s), checkCommand(s),
 			attestCommand(s), checkAttestationCommand(s),
 			exportCommand(s), pushCommand(s), pullCommand(s), batchCommand(s), calibrateCommand(s), tuneCommand(s), doctorCommand(s),
+			versionCommand(s), completionCommand(s),
 		},
 		Reader: s.in, Writer: s.out, ErrWriter: s.err,
 		DisableSliceFlagSeparator: true,                         // patterns hold commas

@@ -13,13 +13,15 @@ import (
 )
 
 func listCommand(s stdio) *cli.Command {
-	return command(s, "list", "", "list the models of the store", `
+	list := command(s, "list", "", "list the models of the store", `
 Models that Ollama made are listed as well. SIZE counts blobs that several models share in each.
 
 Examples:
   qimport list
   qimport list --store /mnt/models --json`,
 		0, 0, nil, list)
+	list.Aliases = []string{"ls"}
+	return list
 }
 
 func list(_ context.Context, c call) error {

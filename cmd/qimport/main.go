@@ -37,6 +37,10 @@ func main() {
 func run(ctx context.Context, args []string, io stdio) int {
 	io.json = asksForJSON(args) // also of what the parser cannot make sense of
 	app := application(io)
+	if len(args) > 0 && args[0] == completeCommand {
+		complete(app, args[1:], io.out)
+		return 0
+	}
 	err := app.RunContext(ctx, append([]string{app.Name}, interspersed(app, args)...))
 	return io.fail(ctx, err)
 }
