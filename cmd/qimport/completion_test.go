@@ -11,7 +11,7 @@ func TestCandidates(t *testing.T) {
 	t.Setenv("OLLAMA_MODELS", t.TempDir())
 	for line, want := range map[string][]string{
 		"":                          nil, // all commands: see below
-		"ver":                       {"verify"},
+		"veri":                      {"verify"},
 		"nothing ":                  nil,
 		"import -":                  nil,
 		"import x --pol":            {"--policy"},
