@@ -21,6 +21,8 @@ type AttestationOptions struct {
 	From   string // file with the statements; "" for those of the store
 	Read   bool   // also read every blob and compare it with its digest
 	Watch  Watcher
+
+	ahead bool // of the blobs, which are yet to come and are held to their digests then
 }
 
 // AttestationVerdict is what signed statements say of a model, as scripts read it.
@@ -45,7 +47,7 @@ func CheckAttestation(ctx context.Context, store *manifest.Store, name manifest.
 	if err != nil {
 		return AttestationVerdict{}, err
 	}
-	v := AttestationVerdict{Schema: 1, Name: e.Name, Manifest: e.Digest, Checks: []attest.Demand{}, Notes: []string{}}
+	v := newAttestationVerdict(e)
 	envelopes, err := envelopesOf(store, e.Digest, o.From)
 	if err != nil {
 		return v, err
@@ -53,8 +55,11 @@ func CheckAttestation(ctx context.Context, store *manifest.Store, name manifest.
 	if err := v.ask(ctx, store, e, envelopes, o); err != nil {
 		return v, err
 	}
-	v.Passed = !slices.ContainsFunc(v.Checks, func(d attest.Demand) bool { return !d.Passed })
 	return v, nil
+}
+
+func newAttestationVerdict(e manifest.Entry) AttestationVerdict {
+	return AttestationVerdict{Schema: 1, Name: e.Name, Manifest: e.Digest, Checks: []attest.Demand{}, Notes: []string{}}
 }
 
 // envelopesOf are those of a file, or of the store; none where there are none.
@@ -89,6 +94,12 @@ type trusted struct {
 
 // ask fills the verdict in.
 func (v *AttestationVerdict) ask(ctx context.Context, store *manifest.Store, e manifest.Entry, envelopes []attest.Envelope, o AttestationOptions) error {
+	err := v.demandAll(ctx, store, e, envelopes, o)
+	v.Passed = err == nil && !slices.ContainsFunc(v.Checks, func(d attest.Demand) bool { return !d.Passed })
+	return err
+}
+
+func (v *AttestationVerdict) demandAll(ctx context.Context, store *manifest.Store, e manifest.Entry, envelopes []attest.Envelope, o AttestationOptions) error {
 	signed, unread := signedBy(ctx, envelopes, o.Keys)
 	judged, from := lastOf(signed, attest.PredicateTestResult, e.Digest), lastOf(signed, attest.PredicateProvenance, e.Digest)
 	if judged == nil {
@@ -102,8 +113,10 @@ func (v *AttestationVerdict) ask(ctx context.Context, store *manifest.Store, e m
 	v.Key, v.Level, v.Report = judged.key, test.Level(), test.Report()
 	v.demand("signature", true, "the test result is signed by "+judged.key)
 	v.subjects("subjects", judged, e)
-	if err := v.blobs(ctx, store, e.Manifest, o); err != nil {
-		return err
+	if !o.ahead {
+		if err := v.blobs(ctx, store, e.Manifest, o); err != nil {
+			return err
+		}
 	}
 	v.Checks = append(v.Checks, o.Policy.Result(test)...)
 	var origin *attest.Origin
@@ -116,7 +129,7 @@ func (v *AttestationVerdict) ask(ctx context.Context, store *manifest.Store, e m
 		v.subjects("provenance", from, e)
 	}
 	v.Checks = append(v.Checks, o.Policy.Origin(origin)...)
-	if kept, err := store.Report(e.Digest); err == nil && manifest.DigestOf(kept).Hex() != v.Report {
+	if kept, err := store.Report(e.Digest); err == nil && digestOfReport(kept).Hex() != v.Report {
 		v.Notes = append(v.Notes, "the report that the store keeps is another than the one that was signed for")
 	}
 	return nil

@@ -2,13 +2,12 @@ package qimport
 
 import (
 	"context"
+	"fmt"
 	"time"
-
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"qimport/manifest"
 	"qimport/manifest/registry"
-	"qimport/verify/report"
+	"qimport/verify/attest"
 )
 
 // PullOptions say how to pull.
@@ -16,6 +15,9 @@ type PullOptions struct {
 	PlainHTTP *bool // nil: http to this machine alone
 	Jobs      int   // blobs at a time; 0 for registry.DefaultJobs
 	Watch     Watcher
+
+	Keys   []*attest.Key // of which one must have signed that the model was verified; none: nobody is asked
+	Policy attest.Policy // what must be signed
 }
 
 // PullResult is what a pull did, as scripts read it.
@@ -32,7 +34,9 @@ type PullResult struct {
 	Reused    int64              `json:"bytes_reused"` // that the store or an earlier run had
 	Beside    []string           `json:"beside"`       // what came with it, and is kept
 	Published bool               `json:"published"`
-	Seconds   float64            `json:"seconds"`
+	// Attestation is what signed statements say of the model, where keys were given.
+	Attestation *AttestationVerdict `json:"attestation"`
+	Seconds     float64             `json:"seconds"`
 }
 
 // Pull brings a model of a registry into the store. The name moves last, when every blob is there and has
@@ -50,6 +54,13 @@ func Pull(ctx context.Context, store *manifest.Store, name manifest.Name, from r
 		return result, err
 	}
 	result.Manifest, result.Pulled, result.ModelPack, result.Dialect = manifest.DigestOf(r.Content), r.Digest, r.ModelPack, client.Dialect
+	found, err := findBeside(ctx, client, from, r, o)
+	if err != nil {
+		return result, err
+	}
+	if result.Attestation, err = found.judge(ctx, store, manifest.Entry{Name: name, Manifest: r.Manifest, Digest: result.Manifest}, o); err != nil {
+		return result, err
+	}
 	st, err := store.AwaitStage(ctx, "pull-"+result.Manifest.Hex(), func() { notef(o.Watch, "note: another qimport is pulling the very same: waiting for it") })
 	if err != nil {
 		return result, err
@@ -58,16 +69,12 @@ func Pull(ctx context.Context, store *manifest.Store, name manifest.Name, from r
 	if err := fetchBlobs(ctx, client, store, st, r.Manifest, o.Watch, &result); err != nil {
 		return result, err
 	}
-	beside, err := besides(ctx, client, from, r, result.Manifest, o.Watch)
-	if err != nil {
-		return result, err
-	}
 	if _, err := st.PublishBytes(ctx, name, r.Content); err != nil {
 		return result, err
 	}
 	result.Published = true
-	if result.Beside, err = keepBeside(store, result.Manifest, beside); err != nil {
-		return result, err
+	if result.Beside, err = found.keep(ctx, store, result.Manifest); err != nil {
+		return result, fmt.Errorf("%s is published, but not all that came with it is kept: %w", name, err)
 	}
 	result.Seconds = time.Since(start).Seconds()
 	return result, nil
@@ -93,48 +100,4 @@ func fetchBlobs(ctx context.Context, client *registry.Client, store *manifest.St
 	progress := begin(w, "pull")
 	defer progress.End()
 	return client.Fetch(ctx, st, missing, progress.Bytes)
-}
-
-// besides is what lies beside a model in the registry and can be kept: the newest word on this very
-// manifest. It is another's word, and says so.
-func besides(ctx context.Context, client *registry.Client, from registry.Reference, r registry.Remote, d manifest.Digest, w Watcher) (*report.Report, error) {
-	if client.Dialect == registry.Ollama {
-		return nil, nil
-	}
-	files, err := client.Attached(ctx, registry.Subject(typeOrDefault(r.MediaType), r.Digest, r.Size), typeReport)
-	if err != nil {
-		return nil, err
-	}
-	var kept *report.Report
-	for _, f := range files {
-		verdict, err := report.Parse(f.Content)
-		if err != nil || verdict.Manifest != d.String() {
-			notef(w, "note: a report beside %s is left out: it is none on this model", from)
-			continue
-		}
-		if kept == nil || verdict.Level.Covers(kept.Level) {
-			verdict.Origin = from.String()
-			kept = &verdict
-		}
-	}
-	return kept, nil
-}
-
-// typeOrDefault is a media type for the list of referrers, which looks at the digest alone.
-func typeOrDefault(mediaType string) string {
-	if mediaType == "" {
-		return ocispec.MediaTypeImageManifest
-	}
-	return mediaType
-}
-
-// keepBeside keeps what came with a model, where the store has no word of its own on it.
-func keepBeside(store *manifest.Store, d manifest.Digest, verdict *report.Report) ([]string, error) {
-	if verdict == nil {
-		return []string{}, nil
-	}
-	if own, _ := readVerdict(store, d); own != nil && own.Origin == "" {
-		return []string{}, nil
-	}
-	return []string{"report.json"}, keepVerdict(store, d, verdict)
 }

@@ -4,21 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"qimport/manifest"
 	"qimport/manifest/registry"
-	"qimport/verify/report"
 )
 
 // ErrDialect marks a registry that speaks Ollama's dialect, where that is not enough.
 var ErrDialect = errors.New("the registry speaks Ollama's dialect")
-
-// typeReport is the type of the artifact that a verdict is in a registry.
-const typeReport = "application/vnd.qimport.report.v1+json"
 
 // PushOptions say how to push.
 type PushOptions struct {
@@ -111,37 +106,4 @@ func packed(ctx context.Context, client *registry.Client, store *manifest.Store,
 		}
 	}
 	return pushed{ocispec.MediaTypeImageManifest, pack}, nil
-}
-
-// attach puts beside a pushed manifest what the store keeps beside its own, and says what.
-func attach(ctx context.Context, client *registry.Client, store *manifest.Store, d manifest.Digest, subject ocispec.Descriptor, w Watcher) ([]string, error) {
-	names := []string{}
-	kept, err := keptBeside(store, d)
-	if err != nil {
-		notef(w, "note: %v", err)
-	}
-	for _, a := range kept {
-		if _, err := client.Attach(ctx, subject, a); err != nil {
-			return names, err
-		}
-		names = append(names, a.Name)
-	}
-	return names, nil
-}
-
-// keptBeside is what the store keeps beside a manifest, as far as it is of this machine: what others said
-// of the model is theirs to publish.
-func keptBeside(store *manifest.Store, d manifest.Digest) ([]registry.Attachment, error) {
-	b, err := store.Report(d)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	r, err := report.Parse(b)
-	if err != nil || r.Origin != "" {
-		return nil, err
-	}
-	return []registry.Attachment{{Type: typeReport, Name: "report.json", Content: b}}, nil
 }

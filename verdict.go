@@ -36,6 +36,18 @@ func readVerdict(store *manifest.Store, d manifest.Digest) (kept *report.Report,
 	return kept, ""
 }
 
+// digestOfReport is the digest of a kept report as it was signed for: before it came from elsewhere.
+func digestOfReport(kept []byte) manifest.Digest {
+	r, err := report.Parse(kept)
+	if err == nil && r.Origin != "" {
+		r.Origin = ""
+		if b, err := r.JSON(); err == nil {
+			kept = b
+		}
+	}
+	return manifest.DigestOf(kept)
+}
+
 // keepVerdict keeps a verdict beside the manifest that it judges.
 func keepVerdict(store *manifest.Store, d manifest.Digest, r *report.Report) error {
 	b, err := r.JSON()

@@ -39,18 +39,11 @@ Exit status: 0 signed, and enough; 1 failed; 2 wrong usage; 3 not signed, or not
 func checkAttestation(ctx context.Context, c call) error {
 	o := qimport.AttestationOptions{From: c.String("from"), Read: c.Bool("read"), Watch: c.stdio}
 	var err error
-	if o.Policy, err = attest.ParsePolicy(c.String("require")); err != nil {
-		return usagef("--require: %w", err)
+	if o.Keys, o.Policy, err = c.demands(); err != nil {
+		return err
 	}
-	if len(c.StringSlice("key")) == 0 {
+	if len(o.Keys) == 0 {
 		return usagef("--key names no public key to check by")
-	}
-	for _, file := range c.StringSlice("key") {
-		key, err := attest.ReadPublic(file)
-		if err != nil {
-			return usagef("--key %w", err)
-		}
-		o.Keys = append(o.Keys, key)
 	}
 	store, names, err := c.storeAndNames()
 	if err != nil {
@@ -67,6 +60,21 @@ func checkAttestation(ctx context.Context, c call) error {
 		return qimport.ErrRefused
 	}
 	return nil
+}
+
+// demands are what --key and --require say.
+func (c call) demands() (keys []*attest.Key, p attest.Policy, err error) {
+	if p, err = attest.ParsePolicy(c.String("require")); err != nil {
+		return nil, p, usagef("--require: %w", err)
+	}
+	for _, file := range c.StringSlice("key") {
+		key, err := attest.ReadPublic(file)
+		if err != nil {
+			return nil, p, usagef("--key %w", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, p, nil
 }
 
 // writeAttestation prints the answer: with quiet only what was not enough, and the last line.

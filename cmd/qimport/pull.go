@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -14,12 +15,20 @@ func pullCommand(s stdio) *cli.Command {
 NAME moves last, when every blob is there and has the digest that the manifest says. What has come by
 then waits: the same command goes on from there. REPO@sha256:DIGEST takes that very manifest. A verdict
 that lies beside it is kept and shown as what the registry says; qimport verify makes one here.
+
+Signed statements beside it are kept too. With --key one of the keys must have signed that this very
+manifest was verified, and with --require what qimport check-attestation would demand; else nothing is
+fetched, and the exit status is 3.
 Credentials are those of docker login and oras login.
 
 Examples:
   qimport pull small:nvfp4 registry.example.org/team/small:nvfp4
-  qimport pull small localhost:5000/small && qimport verify small`,
-		2, 2, registryFlags(), pull)
+  qimport pull small localhost:5000/small && qimport verify small
+  qimport pull small localhost:5000/small --key release.pub --require level=quality,max-kl=0.1`,
+		2, 2, append(registryFlags(),
+			&cli.StringSliceFlag{Name: "key", Usage: "`FILE` of a public key (PEM; repeatable: one of them must have signed)"},
+			&cli.StringFlag{Name: "require", Usage: "`POLICY` that signed statements are held to, words with commas between them"},
+		), pull)
 }
 
 func pull(ctx context.Context, c call) error {
@@ -27,7 +36,17 @@ func pull(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	r, err := qimport.Pull(ctx, store, name, from, qimport.PullOptions{PlainHTTP: c.plainHTTP(), Jobs: c.Int("jobs"), Watch: c.stdio})
+	o := qimport.PullOptions{PlainHTTP: c.plainHTTP(), Jobs: c.Int("jobs"), Watch: c.stdio}
+	if o.Keys, o.Policy, err = c.demands(); err != nil {
+		return err
+	}
+	if c.IsSet("require") && len(o.Keys) == 0 {
+		return usagef("--require needs a public key to check by: --key FILE")
+	}
+	r, err := qimport.Pull(ctx, store, name, from, o)
+	if errors.Is(err, qimport.ErrRefused) {
+		return errors.Join(c.print(r, func(w io.Writer) error { return writeAttestation(w, *r.Attestation, c.width(), c.quiet) }), err)
+	}
 	if err != nil {
 		return err
 	}

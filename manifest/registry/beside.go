@@ -19,6 +19,7 @@ type Attachment struct {
 	Type    string // of the artifact, and of its one layer
 	Name    string // of the file
 	Content []byte
+	About   map[string]string // annotations, for who looks at the list alone; not read back
 }
 
 // Limits of what may be attached.
@@ -40,7 +41,7 @@ func (c *Client) Attach(ctx context.Context, subject ocispec.Descriptor, a Attac
 	config := describe(a.Type, manifest.DigestOf(ocispec.DescriptorEmptyJSON.Data), ocispec.DescriptorEmptyJSON.Size) // where there is no artifactType yet, its type is that
 	content, err := json.Marshal(ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: a.Type,
-		Config: config, Layers: []ocispec.Descriptor{layer}, Subject: &subject,
+		Config: config, Layers: []ocispec.Descriptor{layer}, Subject: &subject, Annotations: a.About,
 	})
 	if err != nil {
 		return manifest.Digest{}, err

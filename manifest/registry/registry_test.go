@@ -281,7 +281,8 @@ func TestRoundTrip(t *testing.T) {
 func attached(t *testing.T, c *Client, e manifest.Entry) {
 	t.Helper()
 	subject := Subject(e.Manifest.MediaType, e.Digest, 1234)
-	one, two := Attachment{"application/vnd.test.one", "one.json", []byte(`{"one":1}`)}, Attachment{"application/vnd.test.two", "two.json", []byte(`{"two":2}`)}
+	one := Attachment{Type: "application/vnd.test.one", Name: "one.json", Content: []byte(`{"one":1}`)}
+	two := Attachment{Type: "application/vnd.test.two", Name: "two.json", Content: []byte(`{"two":2}`), About: map[string]string{"test": "two"}}
 	for _, a := range []Attachment{one, two, one} {
 		if _, err := c.Attach(t.Context(), subject, a); err != nil {
 			t.Fatal(err)
