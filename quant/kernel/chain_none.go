@@ -8,7 +8,7 @@ func (c *Chain) openNative()  {}
 func (c *Chain) closeNative() {}
 
 // Entry is nil: there is no C function in this build.
-func (c *Chain) Entry() (function, argument unsafe.Pointer) { return nil, nil }
+func (c *Chain) Entry() (function, argument unsafe.Pointer) { return nil, c.native }
 
 // AddEntry is nil: there is no C function in this build.
 func AddEntry() unsafe.Pointer { return nil }
