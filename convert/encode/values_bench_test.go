@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"crypto/sha256"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -9,7 +10,8 @@ import (
 	"qimport/quant"
 )
 
-// BenchmarkLook is what looking at a chunk costs beside encoding it.
+// BenchmarkLook is what looking at the values of a chunk costs (finite, look) beside what an import does with it at
+// the least: encode and hash what was made, or hash what is kept as it is. Rates are those of the source's bytes.
 func BenchmarkLook(b *testing.B) {
 	const rows, cols = 128, 4096
 	r := rand.New(rand.NewPCG(1, 2))
@@ -28,12 +30,38 @@ func BenchmarkLook(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.Run("encode", func(b *testing.B) {
+	run := func(name string, do func(b *testing.B)) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(src.Data)))
+			do(b)
+		})
+	}
+	run("encode", func(b *testing.B) {
 		for b.Loop() {
 			encode()
 		}
 	})
-	b.Run("look", func(b *testing.B) {
+	run("hash made", func(b *testing.B) {
+		for b.Loop() {
+			h := sha256.New()
+			h.Write(made.Weight)
+			h.Write(made.Scales)
+			h.Sum(nil)
+		}
+	})
+	run("hash kept", func(b *testing.B) {
+		for b.Loop() {
+			sha256.Sum256(src.Data)
+		}
+	})
+	run("finite", func(b *testing.B) {
+		for b.Loop() {
+			if bad, err := quant.NonFinite(src.Data, quant.BF16); bad > 0 || err != nil {
+				b.Fatal(bad, err)
+			}
+		}
+	})
+	run("look", func(b *testing.B) {
 		encode()
 		tw := &tensorWriter{plan: plan.Tensor{Target: quant.FormatNVFP4}}
 		for b.Loop() {
