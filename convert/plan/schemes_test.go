@@ -52,10 +52,16 @@ var schemeExamples = map[string][]example{
 		{dir: "autoround-2bit"}, {dir: "autoround-3bit-gptq"}, {dir: "autoround-4bit"}, {dir: "autoround-4bit-own"}, {dir: "autoround-4bit-moe"}, {dir: "autoround-5bit"}, {dir: "autoround-7bit"}, {dir: "autoround-8bit"}},
 	"GPTQ a scale a column of the layer's output (group_size -1)": {{dir: "gptq-8bit-column"}},
 	"GPTQ 3 and 5 to 7 bits in planes (gptq_p)":                   {{dir: "gptq-5bit-planes"}},
-	"AWQ gemv, gemv_fast, marlin":                                 {{"awq-4bit", `"gemm"`, `"gemv"`}},
-	"AWQ, AutoRound gemm, 4 bits (AutoRound: 6 too)":              {{dir: "awq-4bit"}, {dir: "awq-4bit-g64"}, {dir: "awq-4bit-moe"}, {dir: "autoround-4bit-awq"}, {dir: "autoround-6bit-awq"}},
-	"GPTQ, AutoRound with activation order":                       {{dir: "gptq-4bit-act-order"}},
-	"ModelOpt W4A8_AWQ":                                           {{"mo-w4a8-awq", `"W4A8_AWQ"`, `"W4A8_AWQ"`}},
+	"others bitsandbytes, HQQ, quanto, torchao": {
+		{"ct-w4", `"compressed-tensors"`, `"bitsandbytes"      `}, {"ct-w4", `"compressed-tensors"`, `"hqq"               `},
+		{"ct-w4", `"compressed-tensors"`, `"quanto"            `}, {"ct-w4", `"compressed-tensors"`, `"torchao"           `},
+		{"ct-w4", "weight_shape", "weight_qdata"},
+	},
+	"others SVDQuant, AQLM, VPTQ, QuIP#, ExLlama, mxfp4 as gpt-oss has it": {{"ct-w4", "weight_packed", "smooth_factor"}, {"ct-w4", "weight_packed", "res_centroids"}, {"ct-w4", "weight_packed", "weight_blocks"}},
+	"AWQ gemv, gemv_fast, marlin":                                          {{"awq-4bit", `"gemm"`, `"gemv"`}},
+	"AWQ, AutoRound gemm, 4 bits (AutoRound: 6 too)":                       {{dir: "awq-4bit"}, {dir: "awq-4bit-g64"}, {dir: "awq-4bit-moe"}, {dir: "autoround-4bit-awq"}, {dir: "autoround-6bit-awq"}},
+	"GPTQ, AutoRound with activation order":                                {{dir: "gptq-4bit-act-order"}},
+	"ModelOpt W4A8_AWQ":                                                    {{"mo-w4a8-awq", `"W4A8_AWQ"`, `"W4A8_AWQ"`}},
 }
 
 // TestSchemes plans an example of every scheme, and demands what the list says of it.

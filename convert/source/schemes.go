@@ -58,5 +58,7 @@ func Schemes() []Scheme {
 		{"GPTQ", "3 and 5 to 7 bits in planes (gptq_p)", FateKept, "affine; 7 bits as 8; decoded with activation order"},
 		{"AWQ", "gemv, gemv_fast, marlin", FateRefused, "codes in the order of one kernel"},
 		{"AWQ, AutoRound", "gemm, 4 bits (AutoRound: 6 too)", FateKept, "affine; scales and biases in float32, since a zero point times a scale needs it"},
+		{"others", "bitsandbytes, HQQ, quanto, torchao", FateRefused, "known by their arrays too, where no config names them"},
+		{"others", "SVDQuant, AQLM, VPTQ, QuIP#, ExLlama, mxfp4 as gpt-oss has it", FateRefused, "known by their arrays"},
 	}
 }
