@@ -157,7 +157,10 @@ func (f *fitting) layout(c change, places []place) (l layout, err error) {
 		return layout{a: a.Factor, b: b.Factor}, err
 	}
 	m := f.adapter.arrays[c.magnitude]
-	if stacked || c.embedding || !slices.Equal(m.Shape, []int{rows}) {
+	if c.embedding {
+		return l, fmt.Errorf("DoRA on an embedding is not supported: its magnitudes are those of columns of the whole table %s; merge the adapter with PEFT (merge_and_unload), and import what that saves", t.Name)
+	}
+	if stacked || !slices.Equal(m.Shape, []int{rows}) {
 		return l, fmt.Errorf("its magnitude is %v, for the model's %s, %v: supported is one number for each row of a matrix", m.Shape, t.Name, t.Shape)
 	}
 	return layout{a.Factor, b.Factor, f.part(m)}, nil

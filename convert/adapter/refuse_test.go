@@ -59,8 +59,9 @@ func (d draft) file(t testing.TB) []byte {
 }
 
 const (
-	qProj  = "base_model.model.model.layers.0.self_attn.q_proj"
-	tokens = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
+	qProj     = "base_model.model.model.layers.0.self_attn.q_proj"
+	embedding = "base_model.model.model.embed_tokens"
+	tokens    = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
 )
 
 // peftDraft is a good adapter of one projection, with what a test changes of it.
@@ -112,6 +113,8 @@ func TestRefuses(t *testing.T) {
 		{"dora without magnitudes", "dense", 1, peftDraft(keys{"use_dora": true}, nil), "has no lora_magnitude_vector"},
 		{"magnitudes without dora", "dense", 1, peftDraft(nil, shapes{qProj + ".lora_magnitude_vector": {32}}), "does not say use_dora"},
 		{"magnitudes of another shape", "dense", 1, peftDraft(keys{"use_dora": true}, shapes{qProj + ".lora_magnitude_vector": {31}}), "its magnitude is [31]"},
+		{"dora on an embedding", "dense", 1, peftDraft(keys{"use_dora": true}, shapes{qProj + ".lora_magnitude_vector": {32},
+			embedding + ".lora_embedding_A": {2, 48}, embedding + ".lora_embedding_B": {32, 2}, embedding + ".lora_magnitude_vector": {32}}), "DoRA on an embedding is not supported"},
 		{"another kind", "dense", 1, peftDraft(keys{"peft_type": "LOHA"}, nil), `peft_type "LOHA" is not supported`},
 		{"pissa", "dense", 1, peftDraft(keys{"init_lora_weights": "pissa_niter_4"}, nil), "changed the model's own weights"},
 		{"replicated layers", "dense", 1, peftDraft(keys{"layer_replication": []any{[]int{0, 1}}}, nil), "layer_replication is not supported"},
