@@ -1,6 +1,7 @@
 package qimport
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +43,7 @@ type Request struct {
 }
 
 // Options gives the words their meaning. What is wrong is ErrOptions, recipe.ErrRecipe,
-// quant.ErrFormat or manifest.ErrBadName; files that are named are read.
+// quant.ErrFormat, attest.ErrKey or manifest.ErrBadName; files that are named are read.
 func (r Request) Options(dir string) (ImportOptions, error) {
 	o := ImportOptions{Source: r.Source, Name: r.Name, Jobs: r.Jobs, Reports: inFolder(dir, r.Report...)}
 	if strings.HasPrefix(r.Source, ".") {
@@ -66,7 +67,7 @@ func (r Request) Options(dir string) (ImportOptions, error) {
 	}
 	if r.Attest != "" {
 		if o.Attest, err = attest.ReadPrivate(within(dir, r.Attest), r.Password); err != nil {
-			return o, optionsf("--attest %w", err)
+			return o, fmt.Errorf("--attest %w", err)
 		}
 	}
 	return o, o.check()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -38,7 +39,7 @@ func runAttest(ctx context.Context, c call) error {
 	}
 	key, err := attest.ReadPrivate(c.String("key"), c.password(ctx))
 	if err != nil {
-		return usagef("--key %w", err)
+		return fmt.Errorf("--key %w", err)
 	}
 	r, err := qimport.Attest(ctx, store, names[0], qimport.AttestOptions{Key: key, Out: c.String("out")})
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -65,12 +66,12 @@ func checkAttestation(ctx context.Context, c call) error {
 // demands are what --key and --require say.
 func (c call) demands() (keys []*attest.Key, p attest.Policy, err error) {
 	if p, err = attest.ParsePolicy(c.String("require")); err != nil {
-		return nil, p, usagef("--require: %w", err)
+		return nil, p, fmt.Errorf("--require: %w", err)
 	}
 	for _, file := range c.StringSlice("key") {
 		key, err := attest.ReadPublic(file)
 		if err != nil {
-			return nil, p, usagef("--key %w", err)
+			return nil, p, fmt.Errorf("--key %w", err)
 		}
 		keys = append(keys, key)
 	}

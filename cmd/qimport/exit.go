@@ -17,6 +17,7 @@ import (
 	"qimport/quant"
 	"qimport/quant/recipe"
 	"qimport/runtime/mlx"
+	"qimport/verify/attest"
 )
 
 // The exit statuses, which scripts rely on.
@@ -54,6 +55,8 @@ func outcomes() []outcome {
 		{qimport.ErrOllama, exitFailed, "nothing was written; without --for it is imported for qimport alone"},
 		{errUsage, exitUsage, ""},
 		{qimport.ErrOptions, exitUsage, ""},
+		{attest.ErrKey, exitUsage, ""},
+		{attest.ErrPolicy, exitUsage, ""},
 		{recipe.ErrRecipe, exitUsage, "qimport plan SOURCE --all lists the tensors and the rule that decided each"},
 		{quant.ErrFormat, exitUsage, ""},
 		{manifest.ErrBadName, exitUsage, "a name is [HOST/][NAMESPACE/]MODEL[:TAG]"},

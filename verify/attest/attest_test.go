@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -374,10 +375,12 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// TestHostileEnvelopes: what is of the greatest size costs seconds.
+// TestHostileEnvelopes: what is of the greatest size costs seconds, and memory of some times its size.
 func TestHostileEnvelopes(t *testing.T) {
 	_, public := pair(t, ed())
 	start := time.Now()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
 	for what, b := range map[string][]byte{
 		"too long":  make([]byte, MaxBytes+1),
 		"lines":     bytes.Repeat([]byte("{}\n"), MaxBytes/3),
@@ -402,6 +405,10 @@ func TestHostileEnvelopes(t *testing.T) {
 	all, err := ParseEnvelopes(lines)
 	if err != nil || public.Signed(t.Context(), all[0]) {
 		t.Errorf("long, and signed 16 times: %v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.HeapSys - before.HeapSys; grown > 1<<30 {
+		t.Errorf("it took %d bytes of memory", grown)
 	}
 	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("it took %v", took)

@@ -14,7 +14,7 @@ import (
 	"qimport/internal/untrusted"
 )
 
-// ErrKey marks a file that is no key which can do what it was named for.
+// ErrKey marks bytes that are no key which can do what it was named for.
 var ErrKey = errors.New("no such key")
 
 // keyError is one such; its text needs no prefix.
@@ -52,7 +52,7 @@ func ReadPublic(file string) (*Key, error) { return readKey(file, ParsePublic) }
 func readKey(file string, parse func([]byte) (*Key, error)) (*Key, error) {
 	b, err := untrusted.ReadFile(file, maxKey)
 	if err != nil {
-		return nil, keyError{err}
+		return nil, err
 	}
 	k, err := parse(b)
 	if err != nil {
