@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -310,5 +311,29 @@ func TestBlobsAreOlderThanTheirManifestByNoHour(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(s.stagingDir(), "fp")); err == nil {
 		t.Error("the staging folder is still there")
+	}
+}
+
+// TestPublishBytes: a manifest of others keeps its bytes, with what Parse leaves out, and its digest.
+func TestPublishBytes(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	st, err := s.Stage("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := st.Put("w", MediaTypeTensor, "w", []byte("weights"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := bytes.Replace(New(Layer{}, []Layer{l}).Encode(), []byte(`{"schemaVersion":2,`), []byte(`{ "schemaVersion": 2, "annotations": {"a": "b"},`), 1)
+	d, err := st.PublishBytes(t.Context(), mustName(t, "m"), content)
+	if err != nil || d != DigestOf(content) {
+		t.Fatalf("%s, %v", d, err)
+	}
+	if e, got, err := s.Content(mustName(t, "m")); err != nil || !bytes.Equal(got, content) || e.Digest != d {
+		t.Errorf("%s: %q, %v", e.Digest, got, err)
+	}
+	if _, err := st.PublishBytes(t.Context(), mustName(t, "m"), []byte("{}")); !errors.Is(err, ErrBadManifest) {
+		t.Errorf("published: %v", err)
 	}
 }

@@ -60,7 +60,7 @@ func serve(t *testing.T, h http.Handler) string {
 }
 
 // startDocker runs Debian's registry over a folder of its own.
-func startDocker(t *testing.T, program string) string {
+func startDocker(t testing.TB, program string) string {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func quick() transfer.Patience {
 	return transfer.Patience{Tries: 3, First: time.Millisecond, Longest: 5 * time.Millisecond, Asked: 200 * time.Millisecond, Stall: 10 * time.Second}
 }
 
-func parse(t *testing.T, s string) Reference {
+func parse(t testing.TB, s string) Reference {
 	t.Helper()
 	r, err := ParseReference(s)
 	if err != nil {
@@ -112,7 +112,7 @@ func parse(t *testing.T, s string) Reference {
 }
 
 // open is a client whose credentials are those of an empty folder, unless the test has set another.
-func open(t *testing.T, ref string) *Client {
+func open(t testing.TB, ref string) *Client {
 	t.Helper()
 	if os.Getenv("DOCKER_CONFIG") == "" {
 		t.Setenv("DOCKER_CONFIG", t.TempDir())
@@ -125,7 +125,7 @@ func open(t *testing.T, ref string) *Client {
 	return c
 }
 
-func name(t *testing.T, s string) manifest.Name {
+func name(t testing.TB, s string) manifest.Name {
 	t.Helper()
 	n, err := manifest.ParseName(s)
 	if err != nil {
@@ -134,7 +134,7 @@ func name(t *testing.T, s string) manifest.Name {
 	return n
 }
 
-func newStore(t *testing.T) *manifest.Store {
+func newStore(t testing.TB) *manifest.Store {
 	t.Helper()
 	s, err := manifest.Open(t.TempDir())
 	if err != nil {
