@@ -30,6 +30,7 @@ type CalibrateOptions struct {
 	Source string
 	Texts  []string // files; none is the built-in text
 	Tokens int      // most of each; 0 is all
+	Full   bool     // products of any two columns as well, which error feedback needs
 	Memory string   // share of the machine's memory, as 0.5 or 50%; "" for the default
 	Out    string   // file
 	Join   []string // calibrations to join instead of running anything
@@ -156,7 +157,7 @@ func momentsOf(ctx context.Context, m *runtime.Model, texts []verify.Text, o Cal
 	progress := begin(o.Watch, "calibrate")
 	defer progress.End()
 	progress.Step(fmt.Sprintf("%d tokens through %d layers", c.Tokens, m.Config.Layers))
-	return m.Moments(ctx, sequences, func(read int) { progress.Step(fmt.Sprintf("%d of %d tokens", read, c.Tokens)) })
+	return m.Moments(ctx, sequences, o.Full, func(read int) { progress.Step(fmt.Sprintf("%d of %d tokens", read, c.Tokens)) })
 }
 
 // takeMoments keeps what was seen under the names that all forms of a model have in common.
@@ -170,7 +171,7 @@ func takeMoments(c *calibration.Calibration, src Source, moments []runtime.Momen
 		if !ok {
 			return fmt.Errorf("tensor %s was run and is not in %s", t.Tensor, inv.Origin)
 		}
-		c.Tensors = append(c.Tensors, calibration.New(known.Body, t.In, t.Rows, t.Sums))
+		c.Tensors = append(c.Tensors, calibration.New(known.Body, t.In, t.Rows, t.Sums).WithFull(t.Full))
 	}
 	return nil
 }

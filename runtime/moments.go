@@ -19,7 +19,7 @@ const momentsWidth = 512
 // goes into each linear map and expert. Sequences are cut into pieces of a fixed width, each read on its own.
 // The model must use its weights where they lie, which it does on a CPU. read, if not nil, is told of the
 // number of tokens read so far.
-func (m *Model) Moments(ctx context.Context, sequences [][]int, read func(tokens int)) ([]Moments, error) {
+func (m *Model) Moments(ctx context.Context, sequences [][]int, full bool, read func(tokens int)) ([]Moments, error) {
 	if m.Placement.Mode != layer.Quantized || m.Placement.MappedBytes == 0 {
 		return nil, errors.New("moments are taken where weights are used as they lie: on a CPU, with compute quantized")
 	}
@@ -34,7 +34,7 @@ func (m *Model) Moments(ctx context.Context, sequences [][]int, read func(tokens
 	}
 	mapped := m.decoder.Mapped()
 	for _, p := range mapped {
-		p.Watch()
+		p.Watch(full)
 	}
 	err := m.observeAll(ctx, pieces, alike(pieces), read)
 	var all []Moments

@@ -47,7 +47,7 @@ func TestMoments(t *testing.T) {
 	if experts == 0 || len(whole) < 20 {
 		t.Errorf("%d tensors, %d of them stacks", len(whole), experts)
 	}
-	if _, err := load(t, openDir(t, "../testdata/qwen3.5-bf16"), runtime.Options{Device: mlx.CPU, Compute: runtime.F32}).Moments(t.Context(), [][]int{long}, nil); err == nil {
+	if _, err := load(t, openDir(t, "../testdata/qwen3.5-bf16"), runtime.Options{Device: mlx.CPU, Compute: runtime.F32}).Moments(t.Context(), [][]int{long}, false, nil); err == nil {
 		t.Error("moments are taken of weights that are widened")
 	}
 }
@@ -55,7 +55,7 @@ func TestMoments(t *testing.T) {
 func momentsOf(t *testing.T, m *runtime.Model, sequences ...[]int) map[string]runtime.Moments {
 	t.Helper()
 	read := 0
-	all, err := m.Moments(t.Context(), sequences, func(tokens int) { read = tokens })
+	all, err := m.Moments(t.Context(), sequences, false, func(tokens int) { read = tokens })
 	if err != nil {
 		t.Fatal(err)
 	}

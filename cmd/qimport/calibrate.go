@@ -30,13 +30,14 @@ Examples:
 			&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each", DefaultText: "all"},
 			&cli.StringFlag{Name: "memory", Usage: "`SHARE` of the machine's memory that arrays may take, as 0.5 or 50%", Value: fmt.Sprint(runtime.DefaultMemory)},
 			&cli.StringFlag{Name: "out", Usage: "`FILE` to write"},
+			&cli.BoolFlag{Name: "full", Usage: "keep the products of any two columns as well, which --method gptq needs: the square of a layer's width in numbers"},
 			&cli.BoolFlag{Name: "join", Usage: "join the calibrations that are named, of one model"},
 		}, runCalibrate)
 }
 
 func runCalibrate(ctx context.Context, c call) error {
 	o := qimport.CalibrateOptions{
-		Texts: c.StringSlice("text"), Tokens: c.Int("text-tokens"), Memory: c.String("memory"), Out: c.String("out"), Watch: c.stdio,
+		Texts: c.StringSlice("text"), Tokens: c.Int("text-tokens"), Full: c.Bool("full"), Memory: c.String("memory"), Out: c.String("out"), Watch: c.stdio,
 	}
 	switch named := c.Args().Slice(); {
 	case c.Bool("join"):

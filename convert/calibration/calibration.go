@@ -28,6 +28,7 @@ type Tensor struct {
 	Name string    // the body's, without a prefix: "layers.3.self_attn.q_proj.weight"
 	In   int       // columns
 	Rows []int64   // of input that were seen, by expert
+	Full []float32 // mean of the products of any two columns, [experts, In, In]; nil where it was not measured
 	Mean []float32 // of the squares of each column, [experts, In]; 0 of an expert that was never chosen
 }
 
@@ -37,6 +38,16 @@ func New(name string, in int, rows []int64, sums [][]float64) Tensor {
 	for e, sum := range sums {
 		for _, s := range sum {
 			t.Mean = append(t.Mean, float32(s/float64(max(rows[e], 1))))
+		}
+	}
+	return t
+}
+
+// WithFull adds the sums of the products of any two columns, by expert.
+func (t Tensor) WithFull(sums [][]float64) Tensor {
+	for e, sum := range sums {
+		for _, s := range sum {
+			t.Full = append(t.Full, float32(s/float64(max(t.Rows[e], 1))))
 		}
 	}
 	return t

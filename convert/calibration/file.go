@@ -29,6 +29,7 @@ const (
 	version    = "1"
 	meanSuffix = ".mean_square"
 	rowsSuffix = ".rows"
+	fullSuffix = ".second_moments"
 	normName   = "norm"
 )
 
@@ -81,7 +82,7 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 	if c.Tokens, err = strconv.ParseInt(h.Metadata["tokens"], 10, 64); err != nil {
 		return nil, fmt.Errorf("its tokens are %.20q, no number", h.Metadata["tokens"])
 	}
-	rows := map[string][]int64{}
+	rows, full := map[string][]int64{}, map[string][]float32{}
 	for _, t := range h.Tensors {
 		part := data[t.Begin:t.End]
 		switch name, isRows := strings.CutSuffix(t.Name, rowsSuffix); {
@@ -89,6 +90,8 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 			c.Norm = floats(part)
 		case isRows && t.Dtype == quant.I64 && len(t.Shape) == 1:
 			rows[name] = integers(part)
+		case strings.HasSuffix(t.Name, fullSuffix) && t.Dtype == quant.F32:
+			full[strings.TrimSuffix(t.Name, fullSuffix)] = floats(part)
 		case strings.HasSuffix(t.Name, meanSuffix) && t.Dtype == quant.F32 && (len(t.Shape) == 1 || len(t.Shape) == 2):
 			c.Tensors = append(c.Tensors, Tensor{Name: strings.TrimSuffix(t.Name, meanSuffix), In: quant.Columns(t.Shape), Mean: floats(part)})
 		default:
@@ -97,7 +100,7 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 	}
 	for i := range c.Tensors {
 		t := &c.Tensors[i]
-		t.Rows = rows[t.Name]
+		t.Rows, t.Full = rows[t.Name], full[t.Name]
 		delete(rows, t.Name)
 	}
 	for name := range rows {
@@ -155,6 +158,9 @@ func (c *Calibration) header() (safetensors.Header, error) {
 		}
 		all = append(all, safetensors.Tensor{Name: t.Name + meanSuffix, Dtype: quant.F32, Shape: shape},
 			safetensors.Tensor{Name: t.Name + rowsSuffix, Dtype: quant.I64, Shape: []int{len(t.Rows)}})
+		if t.Full != nil {
+			all = append(all, safetensors.Tensor{Name: t.Name + fullSuffix, Dtype: quant.F32, Shape: []int{len(t.Rows), t.In, t.In}})
+		}
 	}
 	return safetensors.New(map[string]string{
 		"calibration": version, "model": c.Model, "text": c.Text, "tokens": strconv.FormatInt(c.Tokens, 10),
@@ -182,6 +188,10 @@ func (c *Calibration) bytes(entry string) []byte {
 	if name, ok := strings.CutSuffix(entry, meanSuffix); ok {
 		t, _ := c.Find(name)
 		return quant.Float32s(t.Mean).Data
+	}
+	if name, ok := strings.CutSuffix(entry, fullSuffix); ok {
+		t, _ := c.Find(name)
+		return quant.Float32s(t.Full).Data
 	}
 	t, _ := c.Find(strings.TrimSuffix(entry, rowsSuffix))
 	var b []byte

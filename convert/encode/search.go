@@ -49,6 +49,17 @@ func (tw *tensorWriter) search(out quant.Packed, v quant.Values, first int) erro
 		if err != nil {
 			return err
 		}
+		if tw.plan.Moments != nil {
+			by, err := tw.feedback((first + at) / quant.Elements(tw.plan.Shape[len(tw.plan.Shape)-2:]))
+			if err != nil {
+				return err
+			}
+			if err := quant.EncodeFeedback(f, out.Piece(f, scale, at, to), part, scale, by); err != nil {
+				return err
+			}
+			at = to
+			continue
+		}
 		after, err := encodeMeasured(f, out.Piece(f, scale, at, to), part, quant.Options{Scale: scale, Search: true, Columns: columns}, columns)
 		if err != nil {
 			return err
@@ -57,6 +68,22 @@ func (tw *tensorWriter) search(out quant.Packed, v quant.Values, first int) erro
 		at = to
 	}
 	return nil
+}
+
+// feedback is that of an expert, made once.
+func (tw *tensorWriter) feedback(expert int) (quant.Feedback, error) {
+	tw.fed.Lock()
+	defer tw.fed.Unlock()
+	if by, ok := tw.by[expert]; ok {
+		return by, nil
+	}
+	n := quant.Columns(tw.plan.Shape)
+	by, err := quant.NewFeedback(tw.plan.Moments[expert*n*n:][:n*n], n)
+	if tw.by == nil {
+		tw.by = map[int]quant.Feedback{}
+	}
+	tw.by[expert] = by
+	return by, err
 }
 
 // weights are those of the columns from an element of the tensor on, and for how many of the next n elements

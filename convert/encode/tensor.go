@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,8 @@ type tensorWriter struct {
 	places Places
 	global float32 // the nvfp4 scale of the whole tensor; 0 for none
 	seen   seen
+	fed    sync.Mutex // guards by
+	by     map[int]quant.Feedback
 }
 
 // Tensor writes one tensor. blob names what it is part of, for the meter.

@@ -53,6 +53,7 @@ type Tensor struct {
 	Search    bool      // scales are searched for the least squared error
 	Global    bool      // a .global_scale is written
 	Weights   []float32 // what an error in each column weighs in the search, [experts, columns]; nil for all the same
+	Moments   []float32 // second moments of the inputs, [experts, columns, columns], for error feedback; nil for none
 	Bytes     int64
 	From      source.Tensor // of the source
 }

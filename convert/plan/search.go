@@ -30,6 +30,7 @@ func (tp *Tensor) weigh(c *calibration.Calibration) (err error) {
 		return nil
 	}
 	matrix := len(tp.Shape) - 2
+	tp.Moments = c.Moments(tp.From.Body)
 	tp.Weights, err = c.Weights(tp.From.Body, quant.Elements(tp.Shape[:matrix]), tp.Shape[matrix+1])
 	return err
 }

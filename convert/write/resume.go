@@ -101,6 +101,9 @@ func blobKeys(plan plan.Plan) ([]blobKey, error) {
 			if t.Weights != nil {
 				add(sum, "weights", sha256.Sum256(quant.Float32s(t.Weights).Data))
 			}
+			if t.Moments != nil {
+				add(sum, "moments", sha256.Sum256(quant.Float32s(t.Moments).Data))
+			}
 			add(sum, t.From.ScaleDtype, t.From.Global, t.From.Shape)
 			for _, p := range t.From.Pieces {
 				for _, part := range p.Parts() {

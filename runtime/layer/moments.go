@@ -13,19 +13,24 @@ type Moments struct {
 	In     int
 	Rows   []int64     // of input, by expert
 	Sums   [][]float64 // of the squares of each column [In], by expert
+	Full   [][]float64 // of the products of any two columns [In, In], by expert; nil unless asked for
 }
 
 // watch adds up what goes into a mapped product, while it is set. The arrays belong to Go.
 type watch struct {
 	rows []int64
 	sums [][]float64
+	full [][]float64
 }
 
-// Watch begins to add up what goes into the product, from nothing.
-func (m *Mapped) Watch() {
+// Watch begins to add up what goes into the product, from nothing; with full, products of any two columns as well.
+func (m *Mapped) Watch(full bool) {
 	w := &watch{rows: make([]int64, len(m.matrix.Experts)), sums: make([][]float64, len(m.matrix.Experts))}
 	for e := range w.sums {
 		w.sums[e] = make([]float64, m.matrix.In)
+		if full {
+			w.full = append(w.full, make([]float64, m.matrix.In*m.matrix.In))
+		}
 	}
 	m.watched = w
 }
@@ -48,6 +53,9 @@ func (m *Mapped) Unwatch() []Moments {
 			}
 			if t := &all[i]; len(t.Sums) == 0 || &t.Sums[len(t.Sums)-1][0] != &w.sums[e][0] {
 				t.Rows, t.Sums = append(t.Rows, w.rows[e]), append(t.Sums, w.sums[e])
+				if w.full != nil {
+					t.Full = append(t.Full, w.full[e])
+				}
 			}
 		}
 	}
@@ -69,12 +77,28 @@ func (m *Mapped) observe(s *mlx.Scope, x, ids *mlx.Array) {
 		for i := range n {
 			m.watched.add(0, values[i*in:][:in])
 		}
+		if m.watched.full != nil {
+			flat := s.Reshape(x, n, in)
+			for i, v := range s.Float32s(s.MatMul(s.Transpose(flat), flat)) {
+				m.watched.full[0][i] += float64(v)
+			}
+		}
 		return
 	}
 	chosen := s.Int32s(ids)
 	each := len(chosen) / n // of each row
 	for i, e := range chosen {
-		m.watched.add(int(e), values[i/each*in:][:in])
+		row := values[i/each*in:][:in]
+		m.watched.add(int(e), row)
+		if m.watched.full != nil {
+			full := m.watched.full[e]
+			for a, x := range row {
+				products := full[a*in:][:in]
+				for b, y := range row {
+					products[b] += float64(x) * float64(y)
+				}
+			}
+		}
 	}
 }
 

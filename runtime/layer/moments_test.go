@@ -27,7 +27,7 @@ func TestMoments(t *testing.T) {
 				return err
 			}
 			defer m.Close()
-			m.Watch()
+			m.Watch(false)
 		}
 		x := make([]float32, 4*64)
 		for i := range x {
