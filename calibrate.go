@@ -46,6 +46,7 @@ type CalibrateResult struct {
 	Text     string  `json:"text"` // the digests of what was read
 	Tokens   int64   `json:"tokens"`
 	Tensors  int     `json:"tensors"`
+	Full     int     `json:"second_moments"` // tensors that have them, for error feedback
 	Experts  int     `json:"experts"`        // of all stacks
 	Unchosen int     `json:"experts_unused"` // of those, never chosen
 	Seconds  float64 `json:"seconds"`
@@ -57,6 +58,8 @@ func (o CalibrateOptions) check() error {
 		return optionsf("--out is missing: it names the file to write")
 	case len(o.Join) > 0 && (o.Source != "" || len(o.Texts) > 0 || o.Tokens != 0):
 		return optionsf("--join %s: files are joined without a source and texts", o.Join[0])
+	case len(o.Join) > 0 && o.Full:
+		return optionsf("--join %s: second moments are joined where all parts have them, without --full", o.Join[0])
 	case len(o.Join) == 1:
 		return optionsf("--join %s: name the other files to join as well", o.Join[0])
 	case len(o.Join) == 0 && o.Source == "":
@@ -86,7 +89,7 @@ func Calibrate(ctx context.Context, o CalibrateOptions) (CalibrateResult, error)
 		return CalibrateResult{}, err
 	}
 	r := CalibrateResult{Schema: 1, File: o.Out, Digest: c.Digest, Model: c.Model, Text: c.Text, Tokens: c.Tokens,
-		Tensors: len(c.Tensors), Seconds: time.Since(start).Seconds()}
+		Tensors: len(c.Tensors), Full: c.FullCount(), Seconds: time.Since(start).Seconds()}
 	r.Unchosen, r.Experts = c.Unchosen()
 	return r, nil
 }
@@ -171,7 +174,7 @@ func takeMoments(c *calibration.Calibration, src Source, moments []runtime.Momen
 		if !ok {
 			return fmt.Errorf("tensor %s was run and is not in %s", t.Tensor, inv.Origin)
 		}
-		c.Tensors = append(c.Tensors, calibration.New(known.Body, t.In, t.Rows, t.Sums).WithFull(t.Full))
+		c.Tensors = append(c.Tensors, calibration.New(known.Body, t.In, t.Rows, t.Sums).WithFull(t.Full, t.FullRows))
 	}
 	return nil
 }

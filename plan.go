@@ -19,6 +19,7 @@ type PlanOptions struct {
 	MTPFrom     string         // SOURCE of the multi-token-prediction head that the model has lost; "" for none
 	ScaleSearch bool           // scales of least squared error, in place of MLX's plain rule
 	Calibration string         // file by which ScaleSearch weighs errors; "" for none
+	Feedback    bool           // ScaleSearch with error feedback from column to column, by the Calibration
 	Adapters    []adapter.Spec // fused in, one after the other
 }
 
@@ -110,5 +111,5 @@ func makePlan(ctx context.Context, src Source, o PlanOptions, parts plan.Parts) 
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return plan.Make(ctx, src.Source, o.Recipe, plan.Options{MTP: o.MTP, ScaleSearch: o.ScaleSearch, Calibration: calibrated, Parts: parts})
+	return plan.Make(ctx, src.Source, o.Recipe, plan.Options{MTP: o.MTP, ScaleSearch: o.ScaleSearch, Calibration: calibrated, Feedback: o.Feedback, Parts: parts})
 }

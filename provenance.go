@@ -40,6 +40,10 @@ func provenanceOf(ctx context.Context, src Source, plan plan.Plan, o PlanOptions
 	}
 	if c := plan.Calibration; c != nil {
 		p.Calibration = c.Digest
+		if plan.Feedback {
+			p.Method = "gptq"
+			p.Rules = append(p.Rules, "method gptq: errors are fed back from column to column")
+		}
 		p.Rules = append(p.Rules, fmt.Sprintf("scales calibrated by %s, of %s over %d tokens", c.Digest, c.Model, c.Tokens))
 	}
 	if o.MTPFrom != "" {

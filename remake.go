@@ -135,7 +135,10 @@ func (r *remaker) ways(l manifest.Layer) []plan.Blob {
 	var ways []plan.Blob
 	options := []plan.Options{{}, {ScaleSearch: true}, {Release: true}, {Release: true, ScaleSearch: true}}
 	if r.by != nil {
-		options = append(options, plan.Options{ScaleSearch: true, Calibration: r.by}, plan.Options{Release: true, ScaleSearch: true, Calibration: r.by})
+		for _, o := range []plan.Options{{}, {Release: true}, {Feedback: true}, {Release: true, Feedback: true}} {
+			o.ScaleSearch, o.Calibration = true, r.by
+			options = append(options, o)
+		}
 	}
 	for _, o := range options {
 		o.MTP, o.Facts = plan.MTPKeep, r.facts
@@ -159,7 +162,7 @@ func (r *remaker) ways(l manifest.Layer) []plan.Blob {
 func wayOf(b plan.Blob) string {
 	var way strings.Builder
 	for _, t := range b.Tensors {
-		fmt.Fprintln(&way, t.Name, t.Target, t.Scale, t.Transform, t.Search, t.Weights != nil, t.Global)
+		fmt.Fprintln(&way, t.Name, t.Target, t.Scale, t.Transform, t.Search, t.Weights != nil, t.Moments != nil, t.Global)
 	}
 	return way.String()
 }

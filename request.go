@@ -26,6 +26,7 @@ type Request struct {
 	AllowRequantize bool     `yaml:"allow_requantize"`
 	ScaleSearch     bool     `yaml:"scale_search"`
 	Calibration     string   `yaml:"calibration"` // file
+	Method          string   `yaml:"method"`      // search or gptq
 	Adapters        []string `yaml:"adapters"`    // SOURCE or SOURCE=SCALE, fused one after the other
 	MTP             string   `yaml:"mtp"`
 	MTPFrom         string   `yaml:"mtp_from"` // SOURCE
@@ -88,7 +89,16 @@ func (r Request) layOver(o *ImportOptions, dir string) (err error) {
 
 func (r Request) planOptions(dir string) (o PlanOptions, err error) {
 	o.ScaleSearch, o.MTPFrom, o.Calibration = r.ScaleSearch, r.MTPFrom, within(dir, r.Calibration)
-	if r.Calibration != "" && !r.ScaleSearch {
+	if o.Feedback, err = parseMethod(r.Method); err != nil {
+		return o, err
+	}
+	if o.Feedback {
+		if r.Calibration == "" {
+			return o, optionsf("--method gptq: it needs a --calibration, made with qimport calibrate --full")
+		}
+		o.ScaleSearch = true
+	}
+	if r.Calibration != "" && !o.ScaleSearch {
 		return o, optionsf("--calibration %s: it is for --scale-search, which is missing", r.Calibration)
 	}
 	if r.MTPFrom != "" && r.MTP == "drop" {
@@ -152,6 +162,17 @@ func (r Request) recipe(dir string) (out recipe.Recipe, err error) {
 	}
 	out.AllowRequantize = r.AllowRequantize
 	return out, nil
+}
+
+// parseMethod says whether scales are searched with error feedback.
+func parseMethod(word string) (feedback bool, err error) {
+	switch word {
+	case "", "search":
+		return false, nil
+	case "gptq":
+		return true, nil
+	}
+	return false, optionsf("--method %s: it is search or gptq", word)
 }
 
 // parseMTP reads what is to become of the multi-token-prediction head.

@@ -1,8 +1,10 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
@@ -33,8 +35,9 @@ func (m *Model) Moments(ctx context.Context, sequences [][]int, full bool, read 
 		return nil, err
 	}
 	mapped := m.decoder.Mapped()
-	for _, p := range mapped {
-		p.Watch(full)
+	chosen := fullOf(mapped, full)
+	for i, p := range mapped {
+		p.Watch(chosen[i])
 	}
 	err := m.observeAll(ctx, pieces, alike(pieces), read)
 	var all []Moments
@@ -45,6 +48,31 @@ func (m *Model) Moments(ctx context.Context, sequences [][]int, full bool, read 
 		return nil, err
 	}
 	return all, nil
+}
+
+// MaxFull bounds what second moments take in a file, in bytes: they grow with the square of a layer's width.
+const MaxFull = 4 << 30
+
+// fullOf chooses whose products of any two columns are added up: those that take the least first, as many as
+// MaxFull has room for, which is the same choice on every machine.
+func fullOf(mapped []*layer.Mapped, full bool) []bool {
+	chosen := make([]bool, len(mapped))
+	if !full {
+		return chosen
+	}
+	order := make([]int, len(mapped))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(mapped[a].FullBytes(), mapped[b].FullBytes()) })
+	room := int64(MaxFull)
+	for _, i := range order {
+		if room -= mapped[i].FullBytes(); room < 0 {
+			break
+		}
+		chosen[i] = true
+	}
+	return chosen
 }
 
 // alike are the sequences that are read side by side: those of one length, as many as a batch has.

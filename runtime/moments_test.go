@@ -32,7 +32,15 @@ func TestMoments(t *testing.T) {
 				}
 			}
 		}
+		for i := range all.Full {
+			if apart := math.Abs(all.Full[i] - a.Full[i] - b.Full[i]); apart > 1e-3*(1+math.Abs(all.Full[i])) {
+				t.Fatalf("%s: product %d: %g, in parts %g and %g", name, i, all.Full[i], a.Full[i], b.Full[i])
+			}
+		}
 		want := int64(len(long) + len(short))
+		if own := strings.HasSuffix(name, "down_proj.weight") && len(all.Rows) > 1; own != (all.Full == nil) && !strings.HasSuffix(name, "embed_tokens.weight") {
+			t.Errorf("%s of %d experts has second moments: %v", name, len(all.Rows), all.Full != nil)
+		}
 		switch {
 		case len(all.Rows) > 1:
 			experts++
@@ -55,7 +63,7 @@ func TestMoments(t *testing.T) {
 func momentsOf(t *testing.T, m *runtime.Model, sequences ...[]int) map[string]runtime.Moments {
 	t.Helper()
 	read := 0
-	all, err := m.Moments(t.Context(), sequences, false, func(tokens int) { read = tokens })
+	all, err := m.Moments(t.Context(), sequences, true, func(tokens int) { read = tokens })
 	if err != nil {
 		t.Fatal(err)
 	}

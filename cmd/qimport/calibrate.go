@@ -20,17 +20,21 @@ square of every column of its input, and how often an expert was chosen, as safe
 Without --text it reads a built-in text: prose, code and dialogue in several scripts. What one machine has
 no time for can be done in parts, text by text, and joined.
 
+--full keeps the products of any two columns as well, as far as they go into 4 GiB, for import --method gptq.
+
 Examples:
   qimport calibrate ./Qwen3.5-0.8B --out calibration.safetensors
   qimport calibrate ./Qwen3.5-0.8B --text mails.txt --text code.txt --out calibration.safetensors
   qimport calibrate --join a.safetensors b.safetensors --out both.safetensors
-  qimport import ./Qwen3.5-0.8B -q nvfp4 --scale-search --calibration calibration.safetensors`,
+  qimport import ./Qwen3.5-0.8B -q nvfp4 --scale-search --calibration calibration.safetensors
+  qimport calibrate ./Qwen3.5-0.8B --full --out full.safetensors
+  qimport import ./Qwen3.5-0.8B -q nvfp4 --method gptq --calibration full.safetensors`,
 		1, -1, []cli.Flag{
 			&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read (repeatable; each is read from its beginning)", DefaultText: "a built-in text"},
 			&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each", DefaultText: "all"},
 			&cli.StringFlag{Name: "memory", Usage: "`SHARE` of the machine's memory that arrays may take, as 0.5 or 50%", Value: fmt.Sprint(runtime.DefaultMemory)},
 			&cli.StringFlag{Name: "out", Usage: "`FILE` to write"},
-			&cli.BoolFlag{Name: "full", Usage: "keep the products of any two columns as well, which --method gptq needs: the square of a layer's width in numbers"},
+			&cli.BoolFlag{Name: "full", Usage: "keep the products of any two columns as well, for import --method gptq: much larger a file"},
 			&cli.BoolFlag{Name: "join", Usage: "join the calibrations that are named, of one model"},
 		}, runCalibrate)
 }
@@ -54,6 +58,9 @@ func runCalibrate(ctx context.Context, c call) error {
 	return c.print(r, func(w io.Writer) error {
 		fprintln(w, "%s  %s", r.File, r.Digest)
 		fprintln(w, "of %s over %d tokens, text %s: %s, %.1f s", r.Model, r.Tokens, r.Text, plural(r.Tensors, "tensor"), r.Seconds)
+		if r.Full > 0 {
+			fprintln(w, "second moments of %d of them", r.Full)
+		}
 		if r.Experts > 0 {
 			fprintln(w, "%d of %d experts were never chosen", r.Unchosen, r.Experts)
 		}

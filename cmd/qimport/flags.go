@@ -46,6 +46,7 @@ func recipeFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
 		&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error, not by MLX's plain rule: slower, and other bytes than MLX's"},
 		calibrationFlag(),
+		&cli.StringFlag{Name: "method", Usage: "`METHOD` of the scale search: search, each group by itself, or gptq: columns make up for the errors of those before them, which needs the --calibration of calibrate --full", DefaultText: "search"},
 		adapterFlag(),
 		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
 		mtpFromFlag(),
@@ -90,7 +91,7 @@ func (c call) request() qimport.Request {
 	return qimport.Request{
 		Source: c.Args().First(), Name: c.String("name"),
 		Type: c.String("quantize"), Policy: c.String("policy"), Overrides: c.StringSlice("override"), Recipe: c.String("recipe"),
-		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Calibration: c.String("calibration"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), MTPFrom: c.String("mtp-from"), Jobs: c.Int("jobs"), For: c.String("for"),
+		AllowRequantize: c.Bool("allow-requantize"), ScaleSearch: c.Bool("scale-search"), Calibration: c.String("calibration"), Method: c.String("method"), Adapters: c.StringSlice("adapter"), MTP: c.String("mtp"), MTPFrom: c.String("mtp-from"), Jobs: c.Int("jobs"), For: c.String("for"),
 		Laid:   c.laid(),
 		Verify: c.String("verify"), Report: c.StringSlice("report"), Checks: c.checks(),
 	}

@@ -28,8 +28,8 @@ type Tensor struct {
 	Name string    // the body's, without a prefix: "layers.3.self_attn.q_proj.weight"
 	In   int       // columns
 	Rows []int64   // of input that were seen, by expert
-	Full []float32 // mean of the products of any two columns, [experts, In, In]; nil where it was not measured
 	Mean []float32 // of the squares of each column, [experts, In]; 0 of an expert that was never chosen
+	Full []float32 // mean of the products of any two columns over all rows, [In, In]; nil where it was not measured
 }
 
 // New makes the moments of a tensor from sums of squares, by expert.
@@ -43,11 +43,17 @@ func New(name string, in int, rows []int64, sums [][]float64) Tensor {
 	return t
 }
 
-// WithFull adds the sums of the products of any two columns, by expert.
-func (t Tensor) WithFull(sums [][]float64) Tensor {
-	for e, sum := range sums {
-		for _, s := range sum {
-			t.Full = append(t.Full, float32(s/float64(max(t.Rows[e], 1))))
+// WithFull adds sums of the products of any two columns over a number of rows; nil adds nothing. Sums below the
+// diagonal are taken to be those above it, from which rounding may have moved them.
+func (t Tensor) WithFull(sums []float64, rows int64) Tensor {
+	if sums == nil {
+		return t
+	}
+	t.Full = make([]float32, t.In*t.In)
+	for i := range t.In {
+		for j := i; j < t.In; j++ {
+			x := float32(sums[i*t.In+j] / float64(max(rows, 1)))
+			t.Full[i*t.In+j], t.Full[j*t.In+i] = x, x
 		}
 	}
 	return t
@@ -123,8 +129,33 @@ func (t Tensor) check() error {
 			return fmt.Errorf("the mean square of column %d is %g", i%t.In, x)
 		}
 	}
+	return t.checkFull()
+}
+
+// checkFull holds second moments to what any have: they are symmetric, and none is larger than the squares of
+// its two columns allow, but for what was rounded.
+func (t Tensor) checkFull() error {
+	if t.Full == nil {
+		return nil
+	}
+	if len(t.Full) != t.In*t.In {
+		return fmt.Errorf("%d second moments are not those of %d columns", len(t.Full), t.In)
+	}
+	for i := range t.In {
+		own := float64(t.Full[i*t.In+i])
+		for j := range i + 1 {
+			x, other := t.Full[i*t.In+j], float64(t.Full[j*t.In+j])
+			most := math.Sqrt(math.Max(own, 0)) * math.Sqrt(math.Max(other, 0)) * (1 + fullRounding)
+			if bad(x) || x != t.Full[j*t.In+i] || own < 0 || math.Abs(float64(x)) > most {
+				return fmt.Errorf("the second moment of columns %d and %d is %g, which no inputs have", j, i, x)
+			}
+		}
+	}
 	return nil
 }
+
+// fullRounding is how far, relatively, sums in float32 may be off.
+const fullRounding = 1e-3
 
 func bad(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }
 
@@ -185,5 +216,43 @@ func join(parts []Tensor) Tensor {
 			t.Mean[i] = float32(sum / float64(max(t.Rows[e], 1)))
 		}
 	}
+	t.Full = joinFull(parts)
 	return t
+}
+
+// joinFull adds the second moments of one tensor over parts: nil where a part has none.
+func joinFull(parts []Tensor) []float32 {
+	sums, rows := make([]float64, len(parts[0].Full)), 0.0
+	for _, p := range parts {
+		if p.Full == nil {
+			return nil
+		}
+		own := 0.0
+		for _, n := range p.Rows {
+			own += float64(n)
+		}
+		rows += own
+		for i, x := range p.Full {
+			sums[i] += float64(x) * own
+		}
+	}
+	if len(sums) == 0 {
+		return nil
+	}
+	out := make([]float32, len(sums))
+	for i, s := range sums {
+		out[i] = float32(s / math.Max(rows, 1))
+	}
+	return out
+}
+
+// FullCount counts the tensors whose second moments were measured.
+func (c *Calibration) FullCount() int {
+	n := 0
+	for _, t := range c.Tensors {
+		if t.Full != nil {
+			n++
+		}
+	}
+	return n
 }

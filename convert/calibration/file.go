@@ -22,6 +22,7 @@ import (
 //
 //	NAME.mean_square  F32 [in] or [experts, in]  the mean of the squares of each column of the input
 //	NAME.rows         I64 [1] or [experts]       how many rows of input that is: how often an expert was chosen
+//	NAME.second_moments  F32 [in, in]            the mean of the products of any two columns, where it was kept
 //	norm              F32 [hidden]               gains of the model's last norm
 //
 // Its metadata hold "calibration" (the version, 1), "model", "text" and "tokens".
@@ -34,8 +35,8 @@ const (
 )
 
 // maxFile bounds a file, in bytes: that of a model of 397 billion parameters, with 60 times 512 experts,
-// has 0.8 GB.
-const maxFile = 2 << 30
+// has 0.8 GB; second moments, which are kept of as many tensors as go into runtime.MaxFull, come to that.
+const maxFile = 5 << 30
 
 // Read reads a file.
 func Read(path string) (*Calibration, error) {
@@ -90,7 +91,7 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 			c.Norm = floats(part)
 		case isRows && t.Dtype == quant.I64 && len(t.Shape) == 1:
 			rows[name] = integers(part)
-		case strings.HasSuffix(t.Name, fullSuffix) && t.Dtype == quant.F32:
+		case strings.HasSuffix(t.Name, fullSuffix) && t.Dtype == quant.F32 && len(t.Shape) == 2 && t.Shape[0] == t.Shape[1]:
 			full[strings.TrimSuffix(t.Name, fullSuffix)] = floats(part)
 		case strings.HasSuffix(t.Name, meanSuffix) && t.Dtype == quant.F32 && (len(t.Shape) == 1 || len(t.Shape) == 2):
 			c.Tensors = append(c.Tensors, Tensor{Name: strings.TrimSuffix(t.Name, meanSuffix), In: quant.Columns(t.Shape), Mean: floats(part)})
@@ -102,9 +103,13 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 		t := &c.Tensors[i]
 		t.Rows, t.Full = rows[t.Name], full[t.Name]
 		delete(rows, t.Name)
+		delete(full, t.Name)
 	}
 	for name := range rows {
 		return nil, fmt.Errorf("%.200q has rows and no means", name)
+	}
+	for name := range full {
+		return nil, fmt.Errorf("%.200q has second moments and no means", name)
 	}
 	c.Sort()
 	return c, nil
@@ -159,7 +164,7 @@ func (c *Calibration) header() (safetensors.Header, error) {
 		all = append(all, safetensors.Tensor{Name: t.Name + meanSuffix, Dtype: quant.F32, Shape: shape},
 			safetensors.Tensor{Name: t.Name + rowsSuffix, Dtype: quant.I64, Shape: []int{len(t.Rows)}})
 		if t.Full != nil {
-			all = append(all, safetensors.Tensor{Name: t.Name + fullSuffix, Dtype: quant.F32, Shape: []int{len(t.Rows), t.In, t.In}})
+			all = append(all, safetensors.Tensor{Name: t.Name + fullSuffix, Dtype: quant.F32, Shape: []int{t.In, t.In}})
 		}
 	}
 	return safetensors.New(map[string]string{

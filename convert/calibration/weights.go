@@ -42,28 +42,11 @@ func (c *Calibration) Weights(name string, experts, columns int) ([]float32, err
 	return out, nil
 }
 
-// Moments are the second moments of the inputs of a tensor, [experts, columns, columns]; nil where they were not
-// measured.
+// Moments are the second moments of the inputs of a tensor, [columns, columns]; nil where they were not kept. A
+// stack of experts has one for all of them: they share their input, and each sees too few rows for its own.
 func (c *Calibration) Moments(name string) []float32 {
 	t, _ := c.Find(name)
-	if t.Full == nil || len(t.Rows) == 1 {
-		return t.Full
-	}
-	size := t.In * t.In
-	prior, rows := make([]float64, size), 0.0
-	for e, n := range t.Rows {
-		rows += float64(n)
-		for i := range prior {
-			prior[i] += float64(t.Full[e*size+i]) * float64(n)
-		}
-	}
-	out := make([]float32, len(t.Full))
-	for e, n := range t.Rows {
-		for i := range size {
-			out[e*size+i] = float32((float64(t.Full[e*size+i])*float64(n) + prior[i]/max(rows, 1)*priorRows) / (float64(n) + priorRows))
-		}
-	}
-	return out
+	return t.Full
 }
 
 // overall is the mean over the rows of all experts, by column.

@@ -27,6 +27,8 @@ type Plan struct {
 	Unasked  []string        // tensors that are carried along, and nothing in the model's graph takes, by name
 	Warnings []string        // one sentence each
 	Shards   []source.Shard  // of the source
+	// Feedback says that errors are fed back from column to column.
+	Feedback bool
 	// Calibration is that under which scales are searched; nil for none.
 	Calibration *calibration.Calibration
 	Adapters    []source.Adapter
@@ -53,7 +55,7 @@ type Tensor struct {
 	Search    bool      // scales are searched for the least squared error
 	Global    bool      // a .global_scale is written
 	Weights   []float32 // what an error in each column weighs in the search, [experts, columns]; nil for all the same
-	Moments   []float32 // second moments of the inputs, [experts, columns, columns], for error feedback; nil for none
+	Moments   []float32 // second moments of the inputs, [columns, columns], for error feedback; nil for none
 	Bytes     int64
 	From      source.Tensor // of the source
 }
@@ -75,6 +77,9 @@ type Options struct {
 	MTP         MTP
 	Release     bool // store a converted model in release form even without a head
 	ScaleSearch bool // search scales wherever qimport encodes, in place of MLX's plain rule
+	// Feedback, with ScaleSearch and a Calibration that has second moments, has columns make up for the errors
+	// of those before them.
+	Feedback bool
 	// Calibration, with ScaleSearch, has the errors in each column weighed by what goes into it; nil for none.
 	Calibration *calibration.Calibration
 	Parts       Parts
@@ -88,7 +93,7 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Unasked: inv.Unasked, Shards: inv.Shards, Adapters: inv.Adapters, Calibration: opts.Calibration}
+	p := Plan{Origin: inv.Origin, Files: source.CarriedFiles(inv.Files), Dropped: dropped, Unasked: inv.Unasked, Shards: inv.Shards, Adapters: inv.Adapters, Calibration: opts.Calibration, Feedback: opts.Feedback}
 	if p.Blobs, err = planBlobs(tensors); err != nil {
 		return Plan{}, err
 	}
@@ -98,12 +103,18 @@ func New(inv source.Inventory, recipe recipe.Recipe, opts Options) (Plan, error)
 	p.Warnings = append(slices.Clone(inv.Notes), warnings(inv, tensors, opts.MTP, dropped)...)
 	p.Warnings = append(p.Warnings, warnKeys(p.Keys)...)
 	p.Warnings = append(p.Warnings, warnUncalibrated(tensors, opts.Calibration)...)
+	if opts.Feedback {
+		p.Warnings = append(p.Warnings, warnNoFeedback(tensors)...)
+	}
 	return p, nil
 }
 
 // Tensors decides what becomes of every tensor, apart from the blobs that they go to, and names those
 // that are left out.
 func Tensors(inv source.Inventory, recipe recipe.Recipe, opts Options) (tensors []Tensor, dropped []string, err error) {
+	if err := opts.checkFeedback(); err != nil {
+		return nil, nil, err
+	}
 	kept, dropped, err := chooseTensors(inv, opts.MTP)
 	if err != nil {
 		return nil, nil, err
@@ -122,7 +133,7 @@ func Tensors(inv source.Inventory, recipe recipe.Recipe, opts Options) (tensors 
 		if opts.ScaleSearch && tp.searchable() {
 			tp.searchScales()
 			if err == nil {
-				err = tp.weigh(opts.Calibration)
+				err = tp.weigh(opts.Calibration, opts.Feedback)
 			}
 		}
 		errs = append(errs, err)

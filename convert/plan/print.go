@@ -69,6 +69,8 @@ func (r row) target(p Plan) string {
 		how = append(how, r.tensor.Transform.String())
 	}
 	switch {
+	case r.tensor.Moments != nil:
+		how = append(how, "error feedback")
 	case r.tensor.Weights != nil:
 		how = append(how, "calibrated scale search")
 	case r.tensor.Search:

@@ -92,6 +92,7 @@ type TensorReport struct {
 	Transform string `json:"transform"`
 	Search    bool   `json:"scale_search"`
 	Weighted  bool   `json:"calibrated"`   // errors are weighed by the calibration
+	Feedback  bool   `json:"feedback"`     // from column to column
 	Global    bool   `json:"second_scale"` // written, be it the source's or made
 	Blob      string `json:"blob"`
 	// Adapters are what is fused into the tensor, in order.
@@ -120,7 +121,7 @@ func (p Plan) Report(peak, free int64) Report {
 		for _, tp := range b.Tensors {
 			r.Tensors = append(r.Tensors, TensorReport{
 				Name: tp.Name, Shape: list(tp.Shape), Source: tp.Source.String(), Target: tp.Target.String(),
-				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Weighted: tp.Weights != nil, Global: tp.Global, Blob: b.Name, Adapters: p.Fused(tp),
+				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Weighted: tp.Weights != nil, Feedback: tp.Moments != nil, Global: tp.Global, Blob: b.Name, Adapters: p.Fused(tp),
 			})
 		}
 	}

@@ -102,7 +102,7 @@ func blobKeys(plan plan.Plan) ([]blobKey, error) {
 				add(sum, "weights", sha256.Sum256(quant.Float32s(t.Weights).Data))
 			}
 			if t.Moments != nil {
-				add(sum, "moments", sha256.Sum256(quant.Float32s(t.Moments).Data))
+				add(sum, "moments", sha256.Sum256(quant.Float32s(t.Moments).Data)) // error feedback by them
 			}
 			add(sum, t.From.ScaleDtype, t.From.Global, t.From.Shape)
 			for _, p := range t.From.Pieces {

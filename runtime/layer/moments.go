@@ -13,24 +13,28 @@ type Moments struct {
 	In     int
 	Rows   []int64     // of input, by expert
 	Sums   [][]float64 // of the squares of each column [In], by expert
-	Full   [][]float64 // of the products of any two columns [In, In], by expert; nil unless asked for
+	// Full are the sums of the products of any two columns [In, In] over FullRows rows; nil unless they were
+	// asked for. Of a stack, it is of what all experts were offered.
+	Full     []float64
+	FullRows int64
 }
 
 // watch adds up what goes into a mapped product, while it is set. The arrays belong to Go.
 type watch struct {
 	rows []int64
 	sums [][]float64
-	full [][]float64
+	// full is for the products of any two columns, if asked for: begun with the first rows of an input that is
+	// shared. What each expert has made itself, another basis for each, has no moments in common.
+	asked    bool
+	full     []float64
+	fullRows int64
 }
 
 // Watch begins to add up what goes into the product, from nothing; with full, products of any two columns as well.
 func (m *Mapped) Watch(full bool) {
-	w := &watch{rows: make([]int64, len(m.matrix.Experts)), sums: make([][]float64, len(m.matrix.Experts))}
+	w := &watch{asked: full, rows: make([]int64, len(m.matrix.Experts)), sums: make([][]float64, len(m.matrix.Experts))}
 	for e := range w.sums {
 		w.sums[e] = make([]float64, m.matrix.In)
-		if full {
-			w.full = append(w.full, make([]float64, m.matrix.In*m.matrix.In))
-		}
 	}
 	m.watched = w
 }
@@ -49,13 +53,10 @@ func (m *Mapped) Unwatch() []Moments {
 			i := slices.IndexFunc(all, func(t Moments) bool { return t.Tensor == r.Stored.Name })
 			if i < 0 {
 				i = len(all)
-				all = append(all, Moments{Tensor: r.Stored.Name, In: m.matrix.In})
+				all = append(all, Moments{Tensor: r.Stored.Name, In: m.matrix.In, Full: w.full, FullRows: w.fullRows})
 			}
 			if t := &all[i]; len(t.Sums) == 0 || &t.Sums[len(t.Sums)-1][0] != &w.sums[e][0] {
 				t.Rows, t.Sums = append(t.Rows, w.rows[e]), append(t.Sums, w.sums[e])
-				if w.full != nil {
-					t.Full = append(t.Full, w.full[e])
-				}
 			}
 		}
 	}
@@ -77,29 +78,43 @@ func (m *Mapped) observe(s *mlx.Scope, x, ids *mlx.Array) {
 		for i := range n {
 			m.watched.add(0, values[i*in:][:in])
 		}
-		if m.watched.full != nil {
-			flat := s.Reshape(x, n, in)
-			for i, v := range s.Float32s(s.MatMul(s.Transpose(flat), flat)) {
-				m.watched.full[0][i] += float64(v)
-			}
-		}
+		m.watched.products(s, values, n, in)
 		return
 	}
 	chosen := s.Int32s(ids)
 	each := len(chosen) / n // of each row
 	for i, e := range chosen {
-		row := values[i/each*in:][:in]
-		m.watched.add(int(e), row)
-		if m.watched.full != nil {
-			full := m.watched.full[e]
-			for a, x := range row {
-				products := full[a*in:][:in]
-				for b, y := range row {
-					products[b] += float64(x) * float64(y)
-				}
-			}
+		m.watched.add(int(e), values[i/each*in:][:in])
+	}
+	if each > 1 { // the experts share the rows
+		m.watched.products(s, values, n, in)
+	}
+}
+
+// products adds the products of any two columns of n rows, if they were asked for.
+func (w *watch) products(s *mlx.Scope, values []float32, n, in int) {
+	if !w.asked || n == 0 {
+		return
+	}
+	if w.full == nil {
+		w.full = make([]float64, in*in)
+	}
+	w.fullRows += int64(n)
+	rows := s.FromFloat32(values, n, in) // in float32, whatever the model computes in
+	for i, v := range s.Float32s(s.MatMul(s.Transpose(rows, 1, 0), rows)) {
+		w.full[i] += float64(v)
+	}
+}
+
+// FullBytes is what the second moments of the tensors in the matrix take in a file.
+func (m *Mapped) FullBytes() int64 {
+	names := map[string]bool{}
+	for _, rows := range m.matrix.Experts {
+		for _, r := range rows {
+			names[r.Stored.Name] = true
 		}
 	}
+	return int64(len(names)) * 4 * int64(m.matrix.In) * int64(m.matrix.In)
 }
 
 // add adds one row. Sums run in the order of the rows, in float64.

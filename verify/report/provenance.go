@@ -23,6 +23,8 @@ type Provenance struct {
 	MTPFrom string `json:"mtp_from,omitempty"`
 	// Calibration is the digest of the file by which its scales were searched.
 	Calibration string `json:"calibration,omitempty"`
+	// Method is gptq where they were searched with error feedback.
+	Method string `json:"method,omitempty"`
 	// Parser, Renderer and Requires are what the model's config says to Ollama.
 	Parser   string `json:"parser,omitempty"`
 	Renderer string `json:"renderer,omitempty"`
