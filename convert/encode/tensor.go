@@ -24,13 +24,14 @@ type tensorWriter struct {
 	places Places
 	global float32 // the nvfp4 scale of the whole tensor; 0 for none
 	seen   seen
-	fed    sync.Mutex // guards by
-	by     map[int]quant.Feedback
+	// feedback is made once, of the second moments of the tensor's inputs.
+	feedback func() (quant.Feedback, error)
 }
 
 // Tensor writes one tensor. blob names what it is part of, for the meter.
 func (e *Engine) Tensor(ctx context.Context, blob string, t plan.Tensor, places Places, out Sink) error {
 	tw := &tensorWriter{Engine: e, plan: t, label: blob, out: out, places: places}
+	tw.feedback = sync.OnceValues(tw.newFeedback)
 	for i := range t.From.Pieces {
 		piece, err := e.src.LoadPiece(t.From, i)
 		if err != nil {
