@@ -15,8 +15,8 @@ var qualityModels = []string{"tiny-qwen3-hf", "tiny-qwen3.5-hf", "tiny-qwen3.5-m
 var qualityFormats = []string{"nvfp4", "mxfp4", "int4"}
 
 // qualities is the table of what choosing scales is worth: mean KL of the same bytes by MLX's plain rule, with
-// a search, and with a search under a calibration over the built-in text. What it is measured on is the text
-// of a verification, which is another one.
+// a search, with a search under a calibration over the built-in text, and with error feedback by its second
+// moments. What it is measured on is the text of a verification, which is another one.
 func (b bench) qualities() (string, error) {
 	fixtures := os.Getenv("QIMPORT_FIXTURES")
 	if fixtures == "" {
@@ -26,21 +26,21 @@ func (b bench) qualities() (string, error) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return "", err
 	}
-	t := &table{head: []string{"model, all of it in", "plain rule", "`--scale-search`", "of the plain rule's", "calibrated", "of the plain rule's", "calibration, seconds"}}
+	t := &table{head: []string{"model, all of it in", "plain rule", "`--scale-search`", "of the plain rule's", "calibrated", "of the plain rule's", "`--method gptq`", "of the plain rule's", "calibration, seconds"}}
 	for _, m := range qualityModels {
 		dir, file := filepath.Join(fixtures, m), filepath.Join(out, m)
-		u, err := timed(nil, b.qimport, "calibrate", dir, "--out", file, "--quiet")
+		u, err := timed(nil, b.qimport, "calibrate", dir, "--full", "--out", file, "--quiet")
 		if err != nil {
 			return "", err
 		}
 		for _, f := range qualityFormats {
-			var kl [3]float64
-			for i, how := range [][]string{nil, {"--scale-search"}, {"--scale-search", "--calibration", file}} {
+			var kl [4]float64
+			for i, how := range [][]string{nil, {"--scale-search"}, {"--scale-search", "--calibration", file}, {"--method", "gptq", "--calibration", file}} {
 				if kl[i], err = b.divergence(dir, f, filepath.Join(out, "store"), how); err != nil {
 					return "", err
 				}
 			}
-			t.add(m+" "+f, nats(kl[0]), nats(kl[1]), times(kl[1], kl[0]), nats(kl[2]), times(kl[2], kl[0]), fmt.Sprintf("%.0f", u.seconds))
+			t.add(m+" "+f, nats(kl[0]), nats(kl[1]), times(kl[1], kl[0]), nats(kl[2]), times(kl[2], kl[0]), nats(kl[3]), times(kl[3], kl[0]), fmt.Sprintf("%.0f", u.seconds))
 		}
 	}
 	return t.String(), nil

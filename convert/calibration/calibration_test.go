@@ -55,6 +55,39 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// withFull is two with second moments of the first.
+func withFull() *Calibration {
+	c := two()
+	c.Tensors[0] = c.Tensors[0].WithFull([]float64{10, -5, -5.1, 20}, 5)
+	return c
+}
+
+// TestFull: second moments are written and read, symmetric, joined by the number of rows, and dropped where a part
+// has none.
+func TestFull(t *testing.T) {
+	c := withFull()
+	got, err := Read(written(t, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []float32{2, -1, -1, 4}
+	if h := got.Moments("layers.0.a.weight"); !slices.Equal(h, want) || got.FullCount() != 1 {
+		t.Errorf("%v, of %d tensors", h, got.FullCount())
+	}
+	if h := got.Moments("layers.0.experts.up_proj"); h != nil {
+		t.Errorf("it has moments that were not kept: %v", h)
+	}
+	other := withFull()
+	other.Text, other.Tensors[0] = "sha256:bb", New("layers.0.a.weight", 2, []int64{15}, [][]float64{{90, 0}}).WithFull([]float64{90, 0, 0, 0}, 15)
+	both, err := Join(c, other)
+	if err != nil || !slices.Equal(both.Moments("layers.0.a.weight"), []float32{5, -0.25, -0.25, 1}) {
+		t.Errorf("joined: %v, %v", both, err)
+	}
+	if part, err := Join(c, two()); err != nil || part.FullCount() != 0 {
+		t.Errorf("joined with a part that has none: %v, %v", part, err)
+	}
+}
+
 // TestWeights: an expert is weighed by its own rows, one that was never chosen by those of all; the least
 // is a hundredth of the mean.
 func TestWeights(t *testing.T) {
@@ -132,18 +165,23 @@ func TestCheckModel(t *testing.T) {
 func TestRefuse(t *testing.T) {
 	nan := float32(math.NaN())
 	for want, damage := range map[string]func(*Calibration){
-		"mean square of column 1": func(c *Calibration) { c.Tensors[0].Mean[1] = -1 },
-		"column 0 is NaN":         func(c *Calibration) { c.Tensors[0].Mean[0] = nan },
-		"column 1 is +Inf":        func(c *Calibration) { c.Tensors[1].Mean[3] = float32(math.Inf(1)) },
-		"chosen -3 times":         func(c *Calibration) { c.Tensors[1].Rows[1] = -3 },
-		"are not 2 columns of":    func(c *Calibration) { c.Tensors[1].Rows = c.Tensors[1].Rows[:1] },
-		"has no norm":             func(c *Calibration) { c.Norm = nil },
-		"its norm has the value":  func(c *Calibration) { c.Norm[1] = nan },
-		"of -1 tokens":            func(c *Calibration) { c.Tokens = -1 },
-		"holds no tensors":        func(c *Calibration) { c.Tensors = nil },
-		"is there twice":          func(c *Calibration) { c.Tensors[1].Name = c.Tensors[0].Name },
+		"mean square of column 1":             func(c *Calibration) { c.Tensors[0].Mean[1] = -1 },
+		"column 0 is NaN":                     func(c *Calibration) { c.Tensors[0].Mean[0] = nan },
+		"column 1 is +Inf":                    func(c *Calibration) { c.Tensors[1].Mean[3] = float32(math.Inf(1)) },
+		"chosen -3 times":                     func(c *Calibration) { c.Tensors[1].Rows[1] = -3 },
+		"are not 2 columns of":                func(c *Calibration) { c.Tensors[1].Rows = c.Tensors[1].Rows[:1] },
+		"has no norm":                         func(c *Calibration) { c.Norm = nil },
+		"its norm has the value":              func(c *Calibration) { c.Norm[1] = nan },
+		"of -1 tokens":                        func(c *Calibration) { c.Tokens = -1 },
+		"holds no tensors":                    func(c *Calibration) { c.Tensors = nil },
+		"is there twice":                      func(c *Calibration) { c.Tensors[1].Name = c.Tensors[0].Name },
+		"moment of columns 0 and 1 is NaN":    func(c *Calibration) { c.Tensors[0].Full[1], c.Tensors[0].Full[2] = nan, nan },
+		"moment of columns 0 and 1 is -1":     func(c *Calibration) { c.Tensors[0].Full[1] = 1 },
+		"moment of columns 0 and 1 is 2.9":    func(c *Calibration) { c.Tensors[0].Full[1], c.Tensors[0].Full[2] = 2.9, 2.9 },
+		"moment of columns 1 and 1 is -4":     func(c *Calibration) { c.Tensors[0].Full[3] = -4 },
+		"3 second moments are not those of 2": func(c *Calibration) { c.Tensors[0].Full = c.Tensors[0].Full[:3] },
 	} {
-		c := two()
+		c := withFull()
 		damage(c)
 		if err := c.check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)
@@ -157,13 +195,15 @@ func TestRefuse(t *testing.T) {
 		}
 	}
 	for want, file := range map[string][]byte{
-		"cut short":                 raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.F32)[:40],
-		"no calibration of version": raw(t, map[string]string{"format": "pt"}, "norm", quant.F32),
-		"no number":                 raw(t, map[string]string{"calibration": "1"}, "norm", quant.F32),
-		"which no calibration has":  raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "model.norm.weight", quant.F32),
-		"\"norm\", BF16":            raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.BF16),
-		"rows and no means":         raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.rows", quant.I64),
-		"are not 2 columns of 0":    raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.mean_square", quant.F32),
+		"cut short":                   raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.F32)[:40],
+		"no calibration of version":   raw(t, map[string]string{"format": "pt"}, "norm", quant.F32),
+		"no number":                   raw(t, map[string]string{"calibration": "1"}, "norm", quant.F32),
+		"which no calibration has":    raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "model.norm.weight", quant.F32),
+		"\"norm\", BF16":              raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.BF16),
+		"rows and no means":           raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.rows", quant.I64),
+		"second moments and no means": rawShape(t, []int{2, 2}, "a.second_moments"),
+		"F32 [2 3]":                   rawShape(t, []int{2, 3}, "a.second_moments"),
+		"are not 2 columns of 0":      raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.mean_square", quant.F32),
 	} {
 		if _, err := Parse(file); !errors.Is(err, ErrCalibration) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)
@@ -185,11 +225,23 @@ func raw(t testing.TB, metadata map[string]string, name string, d quant.Dtype) [
 	return append(h.Append(nil), make([]byte, h.DataBytes())...)
 }
 
+// rawShape is a file of the norm and, beside it, of one entry of a shape.
+func rawShape(t testing.TB, shape []int, name string) []byte {
+	t.Helper()
+	h, err := safetensors.New(map[string]string{"calibration": "1", "tokens": "5"}, []safetensors.Tensor{
+		{Name: name, Dtype: quant.F32, Shape: shape}, {Name: normName, Dtype: quant.F32, Shape: []int{2}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(h.Append(nil), make([]byte, h.DataBytes())...)
+}
+
 // FuzzParse: nothing panics, every rejection is ErrCalibration, and what is accepted gives weights and is
 // written back to a file that reads the same.
 func FuzzParse(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "c.safetensors")
-	if err := two().Write(path); err != nil {
+	if err := withFull().Write(path); err != nil {
 		f.Fatal(err)
 	}
 	b, err := os.ReadFile(path)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -257,6 +258,58 @@ func TestCalibratedSearch(t *testing.T) {
 	c = calibrationOf(experts, count, 512)
 	if _, err := plan.New(inv, recipe.Recipe{Type: quant.FormatInt4}, plan.Options{ScaleSearch: true, Calibration: c}); !errors.Is(err, calibration.ErrCalibration) {
 		t.Errorf("takes a calibration of another shape: %v", err)
+	}
+}
+
+// TestErrorFeedback holds a stack that is cut into chunks to the encoding of all its rows at once, on one worker and
+// on three; a calibration of squares alone is refused, and the blob is another one than the search's.
+func TestErrorFeedback(t *testing.T) {
+	const count, out, in = 3, 500, 256
+	stack := floats(1, quant.BF16, count, out, in)
+	src := memory{tensors: map[string][]quant.Tensor{experts: {stack}}, files: map[string][]byte{"config.json": []byte("{}")}}
+	inv := src.inventory(t)
+	for i := range inv.Tensors {
+		inv.Tensors[i].Body = inv.Tensors[i].Name
+	}
+	c := calibrationOf(experts, count, in)
+	o, rules := plan.Options{ScaleSearch: true, Calibration: c}, recipe.Recipe{Type: quant.FormatInt4}
+	searched, err := plan.New(inv, rules, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Feedback = true
+	if _, err := plan.New(inv, rules, o); !errors.Is(err, calibration.ErrCalibration) || !strings.Contains(err.Error(), "calibrate --full") {
+		t.Errorf("without second moments: %v", err)
+	}
+	sums := make([]float64, in*in)
+	for i := range in {
+		for j := range in {
+			sums[i*in+j] = 100 * math.Exp(-math.Abs(float64(i-j))/8)
+		}
+	}
+	c.Tensors[0] = c.Tensors[0].WithFull(sums, 100)
+	p, err := plan.New(inv, rules, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, errA := blobKeys(searched)
+	b, errB := blobKeys(p)
+	if errA != nil || errB != nil || slices.Equal(a, b) {
+		t.Errorf("a searched blob would be reused: %v %v", errA, errB)
+	}
+	by, err := quant.NewFeedback(c.Tensors[0].Full, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, scales, biases := quant.FormatInt4.PartSizes(count*out*in, quant.BF16)
+	want := quant.Packed{Weight: make([]byte, size), Scales: make([]byte, scales), Biases: make([]byte, biases)}
+	if err := quant.EncodeFeedback(quant.FormatInt4, want, quant.Values{Data: stack.Data, Dtype: quant.BF16}, quant.BF16, by); err != nil {
+		t.Fatal(err)
+	}
+	for _, jobs := range []int{1, 3} {
+		w := write(t, p, src, t.TempDir(), Options{Jobs: jobs})
+		got, _ := w.arrays(t, experts)
+		checkArrays(t, map[string][]byte{"": got[experts]}, map[string][]byte{"": want.Weight})
 	}
 }
 

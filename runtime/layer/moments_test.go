@@ -27,7 +27,7 @@ func TestMoments(t *testing.T) {
 				return err
 			}
 			defer m.Close()
-			m.Watch(false)
+			m.Watch(true)
 		}
 		x := make([]float32, 4*64)
 		for i := range x {
@@ -52,9 +52,16 @@ func TestMoments(t *testing.T) {
 		if !slices.Equal(got[1].Rows, []int64{8}) || !slices.Equal(got[1].Sums[0], twice) {
 			t.Errorf("of a map: %v %v, want %v", got[1].Rows, got[1].Sums[0], twice)
 		}
+		if h := got[1].Full; len(h) != 64*64 || got[1].FullRows != 8 || h[0] != twice[0] || h[65] != twice[1] || h[1] != h[64] {
+			t.Errorf("second moments over %d rows: %v", got[1].FullRows, h[:min(len(h), 2)])
+		}
 		experts := stack.mapped.Unwatch()
 		if len(experts) != 1 || !slices.Equal(experts[0].Rows, []int64{8, 0, 8}) {
 			t.Fatalf("of a stack: %+v", experts)
+		}
+		// Second moments are those of the four rows that all experts shared, not of each one's own.
+		if h := experts[0].Full; experts[0].FullRows != 4 || len(h) != 64*64 || 2*h[0] != twice[0] {
+			t.Errorf("second moments of a stack over %d rows", experts[0].FullRows)
 		}
 		// Row i of the four is seen by 0 and 2 once; of the eight, rows 0, 3, 4 and 7 by expert 0.
 		if want := columnSquares(x, []int{0, 1, 2, 3, 0, 3, 0, 3}); !slices.Equal(experts[0].Sums[0], want) {

@@ -1,0 +1,167 @@
+package quant
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+)
+
+var fedFormats = []Format{FormatNVFP4, FormatMXFP4, FormatInt4, {Mode: Affine, Bits: 3, GroupSize: 32}}
+
+// inputs are rows of n columns that go together, and their second moments.
+func inputMoments(n int) []float32 {
+	rows, basis := weights(4*n*n, 1), weights(n*n, 1)
+	h := make([]float64, n*n)
+	x := make([]float64, n)
+	for r := range 4 * n {
+		own := rows[r*n : (r+1)*n]
+		for i := range x {
+			x[i] = 0.2 * float64(own[i])
+			for k := range n / 16 { // most of it lies in few directions
+				x[i] += float64(basis[i*n+k]) * float64(own[k])
+			}
+		}
+		for i, a := range x {
+			for j, b := range x {
+				h[i*n+j] += a * b / float64(4*n)
+			}
+		}
+	}
+	out := make([]float32, n*n)
+	for i := range n {
+		for j := range n {
+			out[i*n+j] = float32(h[min(i, j)*n+max(i, j)])
+		}
+	}
+	return out
+}
+
+func fed(t *testing.T, f Format, w []float32, by Feedback) Packed {
+	t.Helper()
+	p := newPacked(f, len(w), BF16)
+	if err := EncodeFeedback(f, p, Float32s(w), BF16, by); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestFeedbackAlone: where no two columns go together, nothing is fed back, and the bytes are those of the search.
+func TestFeedbackAlone(t *testing.T) {
+	const n = 128
+	h := make([]float32, n*n)
+	for i := range n {
+		h[i*n+i] = float32(1 + i%5)
+	}
+	by, err := NewFeedback(h, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := weights(6*n, 0.02)
+	for _, f := range fedFormats {
+		want := newPacked(f, len(w), BF16)
+		if err := Encode(f, want, Float32s(w), Options{Scale: BF16, Search: true, Columns: by.Columns}); err != nil {
+			t.Fatal(err)
+		}
+		got := fed(t, f, w, by)
+		if !bytes.Equal(got.Scales, want.Scales) || !bytes.Equal(got.Weight, want.Weight) || !bytes.Equal(got.Biases, want.Biases) {
+			t.Errorf("%s: other bytes than the search makes", f)
+		}
+	}
+}
+
+// TestFeedback: where columns go together, the error of the output is well below that of the search, and a row
+// has the same bytes alone and among others.
+func TestFeedback(t *testing.T) {
+	const n, rows = 128, 32
+	h := inputMoments(n)
+	by, err := NewFeedback(h, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := weights(rows*n, 0.02)
+	for _, f := range fedFormats {
+		got, searched := fed(t, f, w, by), newPacked(f, len(w), BF16)
+		if err := Encode(f, searched, Float32s(w), Options{Scale: BF16, Search: true}); err != nil {
+			t.Fatal(err)
+		}
+		before, after := outputLoss(t, f, searched, w, h, n), outputLoss(t, f, got, w, h, n)
+		if !(after < 0.7*before) {
+			t.Errorf("%s: the output's error is %g, without feedback %g", f, after, before)
+		}
+		for r := range rows {
+			alone, there := fed(t, f, w[r*n:(r+1)*n], by), got.Piece(f, BF16, r*n, (r+1)*n)
+			if !bytes.Equal(alone.Weight, there.Weight) || !bytes.Equal(alone.Scales, there.Scales) || !bytes.Equal(alone.Biases, there.Biases) {
+				t.Fatalf("%s: row %d has other bytes alone", f, r)
+			}
+		}
+	}
+}
+
+func outputLoss(t *testing.T, f Format, p Packed, w, h []float32, columns int) float64 {
+	t.Helper()
+	l, err := MeasureMoments(f, p, BF16, Float32s(w), h, columns, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Relative()
+}
+
+// TestMeasureMoments: of moments that are the identity, it is MeasureLoss; rows are those asked for.
+func TestMeasureMoments(t *testing.T) {
+	const n = 64
+	h := make([]float32, n*n)
+	for i := range n {
+		h[i*n+i] = 1
+	}
+	w := weights(5*n, 0.02)
+	p := newPacked(FormatInt4, len(w), BF16)
+	if err := Encode(FormatInt4, p, Float32s(w), Options{Scale: BF16}); err != nil {
+		t.Fatal(err)
+	}
+	var want Loss
+	for _, r := range []int{1, 4} {
+		l, err := MeasureLoss(FormatInt4, p.Piece(FormatInt4, BF16, r*n, (r+1)*n), BF16, Float32s(w[r*n:(r+1)*n]), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = want.Add(l)
+	}
+	got, err := MeasureMoments(FormatInt4, p, BF16, Float32s(w), h, n, 1, 3)
+	if err != nil || math.Abs(got.Relative()/want.Relative()-1) > 1e-5 {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+}
+
+// TestFeedbackRefuse: what is nothing but sums of others is damped, what no inputs have is refused.
+func TestFeedbackRefuse(t *testing.T) {
+	const n = 32
+	one := make([]float32, n*n)
+	for i := range one {
+		one[i] = 1
+	}
+	if _, err := NewFeedback(one, n); err != nil {
+		t.Errorf("columns that are all the same: %v", err)
+	}
+	if by, err := NewFeedback(make([]float32, n*n), n); err != nil || !(by.Columns[0] > 0) {
+		t.Errorf("columns into which nothing went: %v", err)
+	}
+	one[1], one[n] = 2, 2
+	if _, err := NewFeedback(one, n); err == nil || !strings.Contains(err.Error(), "no inverse") {
+		t.Errorf("moments that no inputs have: %v", err)
+	}
+	if _, err := NewFeedback(one[:n], n); err == nil {
+		t.Error("takes too few moments")
+	}
+	by, err := NewFeedback(make([]float32, n*n), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := weights(n, 1)
+	if err := EncodeFeedback(FormatMXFP8, newPacked(FormatMXFP8, n, BF16), Float32s(w), BF16, by); err == nil {
+		t.Error("searches scales that mxfp8 has not")
+	}
+	if err := EncodeFeedback(FormatInt4, newPacked(FormatInt4, 64, BF16), Float32s(weights(64, 1)), BF16, by); err == nil {
+		t.Error("takes groups that are wider than a row")
+	}
+}
