@@ -141,12 +141,14 @@ func (t Tensor) checkFull() error {
 	if len(t.Full) != t.In*t.In {
 		return fmt.Errorf("%d second moments are not those of %d columns", len(t.Full), t.In)
 	}
-	for i := range t.In {
-		own := float64(t.Full[i*t.In+i])
-		for j := range i + 1 {
-			x, other := t.Full[i*t.In+j], float64(t.Full[j*t.In+j])
-			most := math.Sqrt(math.Max(own, 0)) * math.Sqrt(math.Max(other, 0)) * (1 + fullRounding)
-			if bad(x) || x != t.Full[j*t.In+i] || own < 0 || math.Abs(float64(x)) > most {
+	roots := make([]float64, t.In) // of the mean squares
+	for i := range roots {
+		roots[i] = math.Sqrt(math.Max(float64(t.Full[i*t.In+i]), 0)) * (1 + fullRounding)
+	}
+	for i, own := range roots {
+		for j, other := range roots[:i+1] {
+			x := t.Full[i*t.In+j]
+			if bad(x) || x != t.Full[j*t.In+i] || math.Abs(float64(x)) > own*other {
 				return fmt.Errorf("the second moment of columns %d and %d is %g, which no inputs have", j, i, x)
 			}
 		}

@@ -178,7 +178,7 @@ func TestRefuse(t *testing.T) {
 		"moment of columns 0 and 1 is NaN":    func(c *Calibration) { c.Tensors[0].Full[1], c.Tensors[0].Full[2] = nan, nan },
 		"moment of columns 0 and 1 is -1":     func(c *Calibration) { c.Tensors[0].Full[1] = 1 },
 		"moment of columns 0 and 1 is 2.9":    func(c *Calibration) { c.Tensors[0].Full[1], c.Tensors[0].Full[2] = 2.9, 2.9 },
-		"moment of columns 1 and 1 is -4":     func(c *Calibration) { c.Tensors[0].Full[3] = -4 },
+		"moment of columns 1 and 1 is -4":     func(c *Calibration) { c.Tensors[0].Full = []float32{2, 0, 0, -4} },
 		"3 second moments are not those of 2": func(c *Calibration) { c.Tensors[0].Full = c.Tensors[0].Full[:3] },
 	} {
 		c := withFull()
