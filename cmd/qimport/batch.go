@@ -32,7 +32,7 @@ not repeated: after an interruption the same command goes on.
     verify: quality
     report: [small.html, small.xml]
 
-Other keys are the flags of import: allow_requantize, scale_search, mtp, mtp_from, for, attest, jobs, prompt, expect, cases,
+Other keys are the flags of import: allow_requantize, scale_search, calibration, method, mtp, mtp_from, for, attest, jobs, prompt, expect, cases,
 length, tokens, needle, min_needle, text, text_tokens, scores, save_scores, max_kl, min_top1,
 max_ppl_increase, ablate, device, compute, memory, state_dtype. Flags of batch hold for every entry that does not say otherwise.
 
