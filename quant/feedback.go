@@ -11,95 +11,114 @@ import (
 // Feedback is what error feedback needs of the inputs of a matrix.
 type Feedback = kernel.Feedback
 
-// damping is what is added to the second moments' diagonal, as a share of its mean: without it, inputs that are
-// nothing but sums of others have no inverse.
-const damping = 0.01
+const (
+	// damping is what is added to the second moments' diagonal, as a share of its mean: without it, an input that
+	// is nothing but a sum of others could be made up for without bounds.
+	damping = 0.01
+	// factorColumns are factored before the rest hears of them.
+	factorColumns = 32
+	// factorRows are as many as the rest is cut into, so that little below the diagonal is computed.
+	factorRows = 128
+	// lossRows of which the output's error is measured at a time.
+	lossRows = 64
+)
 
-// NewFeedback makes it of second moments [columns, columns], symmetric. An error of a column weighs, in the search
-// for scales, what it costs once the columns after it have made up for it: 1/U[j,j] squared.
+// NewFeedback makes it of second moments [columns, columns], symmetric.
 func NewFeedback(moments []float32, columns int) (Feedback, error) {
 	n := columns
-	h, mean := make([]float64, n*n), 0.0
-	for i, x := range moments {
-		h[i] = float64(x)
-	}
-	f := Feedback{Columns: make([]float32, n)}
 	if len(moments) != n*n {
-		return f, fmt.Errorf("%d second moments are not those of %d columns", len(moments), n)
+		return Feedback{}, fmt.Errorf("%d second moments are not those of %d columns", len(moments), n)
+	}
+	f := Feedback{Upper: make([]float64, n*n), Columns: make([]float32, n)}
+	mean := 0.0
+	for i, x := range moments {
+		f.Upper[i] = float64(x)
 	}
 	for i := range n {
-		mean += h[i*n+i] / float64(n)
+		mean += f.Upper[i*n+i] / float64(n)
 	}
 	if mean == 0 {
 		mean = 1
 	}
 	for i := range n {
-		h[i*n+i] += float64(damping * mean) // the conversions keep the compiler from fusing
+		f.Upper[i*n+i] += float64(damping * mean) // the conversion keeps the compiler from fusing
 	}
-	if err := upperFactor(h, n); err != nil {
-		return f, err
+	if err := factor(square(f.Upper, n)); err != nil {
+		return Feedback{}, err
 	}
-	f.Upper = invertUpper(h, n)
-	for i := range n {
-		u := f.Upper[i*n+i]
-		f.Columns[i] = float32(math.Min(1/float64(u*u), math.MaxFloat32))
-	}
+	scaleColumns(f, n)
 	return f, nil
 }
 
-// upperFactor makes h, symmetric, the upper triangular R of h = R R^T, in place, from the last column back.
-func upperFactor(h []float64, n int) error {
-	for j := n - 1; j >= 0; j-- {
-		sum := h[j*n+j]
-		for k := j + 1; k < n; k++ {
-			sum -= float64(h[j*n+k] * h[j*n+k])
+// scaleColumns divides each column of R by its diagonal.
+func scaleColumns(f Feedback, n int) {
+	diagonal := make([]float64, n)
+	for j := range n {
+		diagonal[j] = f.Upper[j*n+j]
+		f.Columns[j] = float32(math.Min(float64(diagonal[j]*diagonal[j]), math.MaxFloat32))
+	}
+	for i := range n {
+		row := f.Upper[i*n:][:n]
+		clear(row[:i])
+		row[i] = 1
+		for j := i + 1; j < n; j++ {
+			row[j] /= diagonal[j]
 		}
-		if !(sum > 0) {
-			return errors.New("its second moments have no inverse: no inputs have such; make the calibration anew")
-		}
-		d := math.Sqrt(sum)
-		h[j*n+j] = d
-		for i := range j {
-			sum := h[i*n+j]
-			for k := j + 1; k < n; k++ {
-				sum -= float64(h[i*n+k] * h[j*n+k])
+	}
+}
+
+// factor makes h, symmetric, the upper triangular R of h = R R^T, in place, from the last column back. What is
+// below the diagonal then has no meaning.
+func factor(h kernel.Block) error {
+	n := h.Rows
+	panel := kernel.Block{Values: make([]float64, factorColumns*n), Rows: factorColumns, Columns: n, Stride: n}
+	for end := n; end > 0; {
+		begin := max(end-factorColumns, 0)
+		for j := end - 1; j >= begin; j-- {
+			own := panel.Row(end - 1 - j) // column j, the last one first
+			if err := factorColumn(h, own, j); err != nil {
+				return err
 			}
-			h[i*n+j] = sum / d
+			at := end - 1 - j
+			subtract(h.Part(0, j, begin, j), panel.Part(at, at+1, 0, j), panel.Part(at, at+1, begin, j))
 		}
+		done := panel.Part(0, end-begin, 0, begin)
+		for from := 0; from < begin; from += factorRows {
+			to := min(from+factorRows, begin)
+			subtract(h.Part(from, to, from, begin), done.Part(0, done.Rows, from, to), done.Part(0, done.Rows, from, begin))
+		}
+		end = begin
 	}
 	return nil
 }
 
-// invertUpper is the inverse of an upper triangle.
-func invertUpper(r []float64, n int) []float64 {
-	u := make([]float64, n*n)
-	for i := n - 1; i >= 0; i-- {
-		u[i*n+i] = 1 / r[i*n+i]
-		row := u[i*n : (i+1)*n]
-		for k := i + 1; k < n; k++ {
-			c := r[i*n+k]
-			for j := k; j < n; j++ {
-				row[j] -= float64(c * u[k*n+j])
-			}
-		}
-		for j := i + 1; j < n; j++ {
-			row[j] /= r[i*n+i]
-		}
+// factorColumn divides column j by its diagonal's root, and copies what is above that into a row.
+func factorColumn(h kernel.Block, own []float64, j int) error {
+	pivot := h.Row(j)[j]
+	if !(pivot > 0) || math.IsInf(pivot, 0) {
+		return errors.New("its second moments have no inverse: no inputs have such; make the calibration anew")
 	}
-	return u
+	d := math.Sqrt(pivot)
+	h.Row(j)[j] = d
+	for i := range j {
+		own[i] = h.Row(i)[j] / d
+		h.Row(i)[j] = own[i]
+	}
+	return nil
+}
+
+// subtract takes a^T b from d.
+func subtract(d, a, b kernel.Block) { kernel.Best().SubtractProduct(d, a, b) }
+
+func square(values []float64, n int) kernel.Block {
+	return kernel.Block{Values: values, Rows: n, Columns: n, Stride: n}
 }
 
 // EncodeFeedback is Encode with searched scales and error feedback, of whole rows.
 func EncodeFeedback(f Format, p Packed, v Values, scale Dtype, by Feedback) error {
-	n, err := v.count()
+	n, err := checkFeedback(f, p, v, scale, by)
 	if err != nil {
 		return err
-	}
-	if err := p.check(f, n, scale); err != nil {
-		return err
-	}
-	if len(by.Columns) == 0 || n%len(by.Columns) != 0 || len(by.Columns)%f.GroupSize != 0 {
-		return fmt.Errorf("%s: feedback of %d columns for %d values", f, len(by.Columns), n)
 	}
 	w := make([]float32, n)
 	if err := ToFloat32(w, v.Data, v.Dtype); err != nil {
@@ -107,62 +126,101 @@ func EncodeFeedback(f Format, p Packed, v Values, scale Dtype, by Feedback) erro
 	}
 	switch f.Mode {
 	case NVFP4:
-		kernel.EncodeNVFP4Feedback(p.Weight, p.Scales, w, p.global(), by)
+		kernel.Best().EncodeNVFP4Feedback(p.Weight, p.Scales, w, p.global(), by)
 	case MXFP4:
-		kernel.EncodeMXFP4Feedback(p.Weight, p.Scales, w, by)
+		kernel.Best().EncodeMXFP4Feedback(p.Weight, p.Scales, w, by)
 	case Affine:
 		e, _ := scale.elem()
-		kernel.EncodeAffineFeedback(p.Weight, p.Scales, p.Biases, w, e, f.Bits, f.GroupSize, by)
+		kernel.Best().EncodeAffineFeedback(p.Weight, p.Scales, p.Biases, w, e, f.Bits, f.GroupSize, by)
 	default:
 		return fmt.Errorf("%s has no scales to search", f)
 	}
 	return nil
 }
 
-// MeasureMoments is MeasureLoss by the error of the output: of each row, the sum over any two columns of their
-// errors times their second moment. Rows first, first+step and so on are measured, of those that v has.
-func MeasureMoments(f Format, p Packed, scale Dtype, v Values, moments []float32, columns, first, step int) (Loss, error) {
-	n, err := v.count()
+// checkFeedback counts the elements of v, which must be whole rows of whole groups.
+func checkFeedback(f Format, p Packed, v Values, scale Dtype, by Feedback) (n int, err error) {
+	if n, err = v.count(); err != nil {
+		return 0, err
+	}
+	if err := p.check(f, n, scale); err != nil {
+		return 0, err
+	}
+	columns := len(by.Columns)
+	if columns == 0 || n%columns != 0 || f.IsQuantized() && columns%f.GroupSize != 0 || len(by.Upper) != columns*columns {
+		return 0, fmt.Errorf("%s: feedback of %d columns for %d values", f, columns, n)
+	}
+	return n, nil
+}
+
+// MeasureFeedback is MeasureLoss by the error of the output: of each row, the sum over any two columns of their
+// errors times their damped second moment. Rows first, first+step and so on are measured, of those that v has.
+func MeasureFeedback(f Format, p Packed, scale Dtype, v Values, by Feedback, first, step int) (Loss, error) {
+	n, err := checkFeedback(f, p, v, scale, by)
 	if err != nil {
 		return Loss{}, err
 	}
-	if err := p.check(f, n, scale); err != nil {
-		return Loss{}, err
+	columns := len(by.Columns)
+	var rows []int
+	for r := first; r < n/columns; r += step {
+		rows = append(rows, r)
 	}
-	if columns <= 0 || n%columns != 0 || len(moments) != columns*columns {
-		return Loss{}, fmt.Errorf("%s: moments of %d columns for %d values", f, columns, n)
-	}
-	w, got := make([]float32, columns), make([]float32, columns)
 	var l Loss
-	for at := first * columns; at < n; at += step * columns {
-		if err := ToFloat32(w, v.piece(at, at+columns).Data, v.Dtype); err != nil {
-			return Loss{}, err
+	for from := 0; from < len(rows); from += lossRows {
+		some := rows[from:min(from+lossRows, len(rows))]
+		signal, lost := outputs(by, len(some)), outputs(by, len(some))
+		for i, r := range some {
+			w, got, err := rowOf(f, p, scale, v, r*columns, (r+1)*columns)
+			if err != nil {
+				return Loss{}, err
+			}
+			for k, x := range w {
+				signal.of.Row(k)[i], lost.of.Row(k)[i] = float64(x), float64(got[k])-float64(x)
+			}
 		}
-		q := p.Piece(f, scale, at, at+columns)
-		t := Tensor{Shape: []int{1, columns}, Format: f, ScaleDtype: scale, Data: q.Weight, Scales: q.Scales, Biases: q.Biases}
-		if f.Mode == NVFP4 {
-			t.Global = []float32{p.global()}
-		}
-		if err := t.Decode(got, 0); err != nil {
-			return Loss{}, err
-		}
-		for i, x := range w {
-			got[i] -= x
-		}
-		l = l.Add(Loss{Error: quadratic(got, moments), Signal: quadratic(w, moments)})
+		l = l.Add(Loss{Error: lost.squares(by), Signal: signal.squares(by)})
 	}
 	return l, nil
 }
 
-// quadratic is x^T h x.
-func quadratic(x, h []float32) float64 {
-	sum, n := 0.0, len(x)
-	for i, a := range x {
-		along := 0.0
-		for j, b := range h[i*n : (i+1)*n] {
-			along += float64(float64(b) * float64(x[j]))
-		}
-		sum += float64(float64(a) * along)
+// rowOf is elements [from, to) as they were and as they were encoded.
+func rowOf(f Format, p Packed, scale Dtype, v Values, from, to int) (w, got []float32, err error) {
+	w, got = make([]float32, to-from), make([]float32, to-from)
+	if err := ToFloat32(w, v.piece(from, to).Data, v.Dtype); err != nil {
+		return nil, nil, err
 	}
-	return math.Max(sum, 0) // rounding may leave it a little below
+	q := p.Piece(f, scale, from, to)
+	t := Tensor{Shape: []int{1, to - from}, Format: f, ScaleDtype: scale, Data: q.Weight, Scales: q.Scales, Biases: q.Biases}
+	if f.Mode == NVFP4 {
+		t.Global = []float32{p.global()}
+	}
+	return w, got, t.Decode(got, 0)
+}
+
+// output is rows of weights or of their errors, each a column [columns, rows], and what comes of them.
+type output struct{ of, sum kernel.Block }
+
+func outputs(by Feedback, rows int) output {
+	n := len(by.Columns)
+	block := func() kernel.Block {
+		return kernel.Block{Values: make([]float64, n*rows), Rows: n, Columns: rows, Stride: rows}
+	}
+	return output{block(), block()}
+}
+
+// squares is the sum of |x R|^2 over the rows x.
+func (o output) squares(by Feedback) float64 {
+	n, rows := o.of.Rows, o.of.Columns
+	upper := square(by.Upper, n)
+	for from := 0; from < n; from += factorRows {
+		to := min(from+factorRows, n)
+		subtract(o.sum.Part(from, n, 0, rows), upper.Part(from, to, from, n), o.of.Part(from, to, 0, rows))
+	}
+	total := 0.0
+	for k, weight := range by.Columns {
+		for _, x := range o.sum.Row(k) {
+			total += float64(float64(x*x) * float64(weight))
+		}
+	}
+	return total
 }

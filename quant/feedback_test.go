@@ -3,6 +3,7 @@ package quant
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,7 +47,7 @@ func fed(t *testing.T, f Format, w []float32, by Feedback) Packed {
 	return p
 }
 
-// TestFeedbackAlone: where no two columns go together, nothing is fed back, and the bytes are those of the search.
+// TestFeedbackAlone: where no two columns go together, nothing is fed back, and scales are those of the search.
 func TestFeedbackAlone(t *testing.T) {
 	const n = 128
 	h := make([]float32, n*n)
@@ -64,8 +65,11 @@ func TestFeedbackAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := fed(t, f, w, by)
-		if !bytes.Equal(got.Scales, want.Scales) || !bytes.Equal(got.Weight, want.Weight) || !bytes.Equal(got.Biases, want.Biases) {
-			t.Errorf("%s: other bytes than the search makes", f)
+		if !bytes.Equal(got.Scales, want.Scales) || !bytes.Equal(got.Biases, want.Biases) {
+			t.Errorf("%s: other scales than the search makes", f)
+		}
+		if f.Mode != Affine && !bytes.Equal(got.Weight, want.Weight) { // its codes are picked for scales as they are stored
+			t.Errorf("%s: other codes than the search makes", f)
 		}
 	}
 }
@@ -98,38 +102,85 @@ func TestFeedback(t *testing.T) {
 	}
 }
 
+// outputLoss is the relative squared error of the output, by the second moments themselves.
 func outputLoss(t *testing.T, f Format, p Packed, w, h []float32, columns int) float64 {
 	t.Helper()
-	l, err := MeasureMoments(f, p, BF16, Float32s(w), h, columns, 0, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l.Relative()
-}
-
-// TestMeasureMoments: of moments that are the identity, it is MeasureLoss; rows are those asked for.
-func TestMeasureMoments(t *testing.T) {
-	const n = 64
-	h := make([]float32, n*n)
-	for i := range n {
-		h[i*n+i] = 1
-	}
-	w := weights(5*n, 0.02)
-	p := newPacked(FormatInt4, len(w), BF16)
-	if err := Encode(FormatInt4, p, Float32s(w), Options{Scale: BF16}); err != nil {
-		t.Fatal(err)
-	}
-	var want Loss
-	for _, r := range []int{1, 4} {
-		l, err := MeasureLoss(FormatInt4, p.Piece(FormatInt4, BF16, r*n, (r+1)*n), BF16, Float32s(w[r*n:(r+1)*n]), nil)
+	var lost, signal float64
+	for at := 0; at < len(w); at += columns {
+		row, got, err := rowOf(f, p, BF16, Float32s(w), at, at+columns)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want = want.Add(l)
+		for i, x := range row {
+			for j, y := range row {
+				lost += float64(got[i]-x) * float64(got[j]-y) * float64(h[i*columns+j])
+				signal += float64(x) * float64(y) * float64(h[i*columns+j])
+			}
+		}
 	}
-	got, err := MeasureMoments(FormatInt4, p, BF16, Float32s(w), h, n, 1, 3)
-	if err != nil || math.Abs(got.Relative()/want.Relative()-1) > 1e-5 {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
+	return lost / signal
+}
+
+// TestFactor: R R^T is the damped second moments, whatever part of a block their number leaves.
+func TestFactor(t *testing.T) {
+	for _, n := range []int{16, 48, 160} {
+		h := inputMoments(n)
+		by, err := NewFeedback(h, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mean := 0.0
+		for i := range n {
+			mean += float64(h[i*n+i]) / float64(n)
+		}
+		for i := range n {
+			for j := range n {
+				got, want := 0.0, float64(h[i*n+j])
+				for k := range n {
+					got += by.Upper[i*n+k] * by.Upper[j*n+k] * float64(by.Columns[k])
+				}
+				if i == j {
+					want += damping * mean
+				}
+				if math.Abs(got-want) > 1e-6*mean {
+					t.Fatalf("%d columns: element %d, %d is %g, want %g", n, i, j, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestMeasureFeedback: what is measured is the error by the second moments with their damping; rows are those
+// asked for.
+func TestMeasureFeedback(t *testing.T) {
+	const n = 160
+	h := inputMoments(n)
+	by, err := NewFeedback(h, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mean := float32(0)
+	for i := range n {
+		mean += h[i*n+i] / n
+	}
+	for i := range n {
+		h[i*n+i] += damping * mean
+	}
+	f := Format{Mode: Affine, Bits: 4, GroupSize: 32}
+	w := weights(5*n, 0.02)
+	p := newPacked(f, len(w), BF16)
+	if err := Encode(f, p, Float32s(w), Options{Scale: BF16}); err != nil {
+		t.Fatal(err)
+	}
+	some := append(slices.Clone(w[n:2*n]), w[4*n:]...)
+	part := newPacked(f, len(some), BF16)
+	if err := Encode(f, part, Float32s(some), Options{Scale: BF16}); err != nil {
+		t.Fatal(err)
+	}
+	want := outputLoss(t, f, part, some, h, n)
+	got, err := MeasureFeedback(f, p, BF16, Float32s(w), by, 1, 3)
+	if err != nil || math.Abs(got.Relative()/want-1) > 1e-4 {
+		t.Errorf("%+v, %v; want %g", got, err, want)
 	}
 }
 

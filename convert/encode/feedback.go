@@ -27,11 +27,11 @@ func (tw *tensorWriter) feedBack(out, plain quant.Packed, v quant.Values, first 
 	}
 	row := first / columns
 	next := (measuredRows - row%measuredRows) % measuredRows // rows are chosen by their place in the tensor, however it is cut
-	before, err := quant.MeasureMoments(f, plain, scale, v, tw.plan.Moments, columns, next, measuredRows)
+	before, err := quant.MeasureFeedback(f, plain, scale, v, by, next, measuredRows)
 	if err != nil {
 		return err
 	}
-	after, err := quant.MeasureMoments(f, out, scale, v, tw.plan.Moments, columns, next, measuredRows)
+	after, err := quant.MeasureFeedback(f, out, scale, v, by, next, measuredRows)
 	if err != nil {
 		return err
 	}

@@ -28,23 +28,32 @@ typedef uint32_t __attribute__((aligned(1), may_alias)) any32;
 // A multiple of every group.
 #define PIECE 512
 
+// A product that is subtracted is cut into blocks whose copies, 4 and 64 KB, stay in the second-level cache.
+#define DEEP 128
+#define WIDE 64
+
 // Helpers are inlined wherever they are used, so that a group's length is a constant in its loop.
 #define INLINE static inline __attribute__((always_inline))
 
 #define TARGET
+#define DOUBLES 2 // in a vector
 #define FN(name) name##_base
 #include "native_body.h"
 #undef TARGET
+#undef DOUBLES
 #undef FN
 
 #ifdef __x86_64__
 #define TARGET __attribute__((target("avx2,f16c")))
+#define DOUBLES 4
 #define FN(name) name##_avx2
 #include "native_body.h"
 #undef TARGET
+#undef DOUBLES
 #undef FN
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
+#define DOUBLES 8
 #define FN(name) name##_avx512
 #include "native_body.h"
 #define CALL(isa, name, ...) \
@@ -88,4 +97,8 @@ void qk_decode_affine(int isa, float *dst, const u8 *codes, const u8 *scales, co
 
 void qk_add_low_rank(int isa, float *dst, const float *b, const float *a, size_t rows, size_t rank, size_t cols) {
 	CALL(isa, add_low_rank, dst, b, a, rows, rank, cols);
+}
+
+void qk_subtract_product(int isa, double *d, size_t stride, const double *a, size_t ra, const double *b, size_t rb, size_t m, size_t n, size_t k) {
+	CALL(isa, subtract_product, d, stride, a, ra, b, rb, m, n, k);
 }

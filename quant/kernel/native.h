@@ -28,3 +28,6 @@ void qk_decode_e4m3(int isa, float *dst, const u8 *codes, size_t n, float scale)
 void qk_decode_affine(int isa, float *dst, const u8 *codes, const u8 *scales, const u8 *biases, int scale, int bits, int group, size_t groups);
 
 void qk_add_low_rank(int isa, float *dst, const float *b, const float *a, size_t rows, size_t rank, size_t cols);
+
+// a [k, m] and b [k, n], rows ra and rb apart: d [m, n] less the transpose of a times b.
+void qk_subtract_product(int isa, double *d, size_t stride, const double *a, size_t ra, const double *b, size_t rb, size_t m, size_t n, size_t k);

@@ -6,3 +6,4 @@
 #include "native_modes.h"
 #include "native_affine.h"
 #include "native_lowrank.h"
+#include "native_subtract.h"

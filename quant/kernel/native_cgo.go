@@ -29,6 +29,8 @@ package kernel
 // #cgo nocallback qk_decode_affine
 // #cgo noescape qk_add_low_rank
 // #cgo nocallback qk_add_low_rank
+// #cgo noescape qk_subtract_product
+// #cgo nocallback qk_subtract_product
 // #include "native.h"
 import "C"
 import "unsafe"
@@ -36,7 +38,7 @@ import "unsafe"
 // newNative lists the C functions of one instruction set. Each checks the lengths that its C
 // function trusts, by slicing.
 func newNative(name string, isa C.int) *Set {
-	return &Set{
+	s := &Set{
 		Name: name,
 		isa:  int(isa),
 		Widen: func(dst []float32, src []byte, from Elem) {
@@ -92,12 +94,23 @@ func newNative(name string, isa C.int) *Set {
 			rows, cols := len(b)/rank, len(a)/rank
 			C.qk_add_low_rank(isa, floats(dst[:rows*cols]), floats(b), floats(a), C.size_t(rows), C.size_t(rank), C.size_t(cols))
 		},
+		SubtractProduct: func(d, a, b Block) {
+			if d.empty() || a.Rows == 0 {
+				return
+			}
+			checkProduct(d, a, b)
+			C.qk_subtract_product(isa, doubles(d), C.size_t(d.Stride), doubles(a), C.size_t(a.Stride), doubles(b), C.size_t(b.Stride), C.size_t(d.Rows), C.size_t(d.Columns), C.size_t(a.Rows))
+		},
 	}
+	s.EncodeNVFP4Feedback, s.EncodeMXFP4Feedback, s.EncodeAffineFeedback = s.feedNVFP4, s.feedMXFP4, s.feedAffine
+	return s
 }
 
 func data(b []byte) *C.u8 { return (*C.u8)(unsafe.Pointer(unsafe.SliceData(b))) }
 
 func floats(f []float32) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(f))) }
+
+func doubles(b Block) *C.double { return (*C.double)(unsafe.Pointer(unsafe.SliceData(b.Values))) }
 
 func flag(b bool) C.int {
 	if b {

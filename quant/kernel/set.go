@@ -25,6 +25,12 @@ type Set struct {
 	// EncodeAffine fills as many groups as codes holds; scales and biases are of type scale.
 	EncodeAffine func(codes, scales, biases, src []byte, from, scale Elem, bits, group int, search Search)
 
+	// Encoders with error feedback take rows w [n, columns], and search scales.
+
+	EncodeNVFP4Feedback  func(codes, scales []byte, w []float32, global float32, f Feedback)
+	EncodeMXFP4Feedback  func(codes, scales []byte, w []float32, f Feedback)
+	EncodeAffineFeedback func(codes, scales, biases []byte, w []float32, scale Elem, bits, group int, f Feedback)
+
 	// DecodeNVFP4 writes len(scales) groups of 16, every value times global.
 	DecodeNVFP4 func(dst []float32, codes, scales []byte, global float32)
 	// DecodeMXFP4 writes len(scales) groups of 32.
@@ -38,6 +44,8 @@ type Set struct {
 
 	// AddLowRank adds b [len(b)/rank, rank] times a [rank, len(a)/rank] to dst.
 	AddLowRank func(dst, b, a []float32, rank int)
+	// SubtractProduct takes the transpose of a [k, rows of d] times b [k, columns of d] from d.
+	SubtractProduct func(d, a, b Block)
 }
 
 // Reference is the definition.
@@ -58,6 +66,12 @@ var reference = Set{
 	DecodeE4M3:   decodeE4M3Ref,
 	DecodeAffine: decodeAffineRef,
 	AddLowRank:   addLowRankRef,
+
+	SubtractProduct: subtractProductRef,
+
+	EncodeNVFP4Feedback:  encodeNVFP4FeedbackRef,
+	EncodeMXFP4Feedback:  encodeMXFP4FeedbackRef,
+	EncodeAffineFeedback: encodeAffineFeedbackRef,
 }
 
 // Best is the fastest version that this CPU can run.
