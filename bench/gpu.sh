@@ -17,6 +17,7 @@ build() {
 		go test -c -ldflags '-s -w' -o "bin/$package.test" "./runtime/$package"
 	done
 	go test -c -ldflags '-s -w' -o bin/runtime.test ./runtime
+	go test -c -ldflags '-s -w' -o bin/qimport.test ./cmd/qimport
 	go build -trimpath -ldflags '-s -w' -o bin/qimport ./cmd/qimport
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/bench ./bench
 }
@@ -36,6 +37,7 @@ run_tests() {
 	in_folder runtime/mlx mlx.test -test.skip 'Stub|BLAS|ErrorsComeBackFromDo' || failed=1
 	in_folder runtime/layer layer.test -test.short || failed=1
 	in_folder runtime runtime.test -test.run 'GPU|Greedy|Products' -test.v || failed=1
+	in_folder cmd/qimport qimport.test -test.run 'GPU' -test.v || failed=1
 	return $failed
 }
 

@@ -86,6 +86,26 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 }
 
+// BenchmarkFew reads three tokens at a time, as drafts are checked: after another number of keys each time.
+func BenchmarkFew(b *testing.B) {
+	m := benchModel(b)
+	x := m.NewSession()
+	defer x.Close()
+	ids := someTokens(67)
+	if _, err := x.Feed(b.Context(), ids); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := x.Feed(b.Context(), ids[:3]); err != nil { // what is compiled at the first use
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := x.Feed(b.Context(), ids[:3]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(3*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+}
+
 // BenchmarkScoreBatch scores four texts of 64 tokens side by side, and one by one: how many times as
 // long the latter takes is the gain.
 func BenchmarkScoreBatch(b *testing.B) {
