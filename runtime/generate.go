@@ -69,6 +69,7 @@ type generation struct {
 	stream  *tokenizer.Stream
 	emit    func(string)
 	draft   int
+	cold    struct{ single, drafted bool } // a first step, in which a GPU compiles: it is not timed for Drafts
 	answer  Answer
 }
 
@@ -76,6 +77,8 @@ func (m *Model) newGeneration(o GenerateOptions, emit func(string)) *generation 
 	g := &generation{model: m, sampler: newSampler(o.Sampling), stopper: newStopper(o.Stop), stream: m.Tokenizer.NewStream(true), emit: emit}
 	if g.draft = o.Draft; g.draft > 0 {
 		g.answer.Drafts = &Drafts{}
+		g.cold.single = m.Info().Device == mlx.GPU
+		g.cold.drafted = g.cold.single
 	}
 	return g
 }

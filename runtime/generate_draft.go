@@ -18,7 +18,7 @@ type Drafts struct {
 	Drafted  int    `json:"drafted"`  // tokens that the head expected
 	Accepted int    `json:"accepted"` // of those, the ones that the text model chose too
 	Steps    int    `json:"steps"`    // of the text model, each over a token and the drafts after it
-	With     Timing `json:"with"`     // of these steps, the head's included
+	With     Timing `json:"with"`     // of these steps, the head's included; of a GPU's, but for the first
 	Plain    Timing `json:"plain"`    // of single steps without, for comparison
 }
 
@@ -57,7 +57,9 @@ func (g *generation) advance(ctx context.Context, id, limit int) (next choice, e
 	if n <= 0 {
 		followed := x.followTime()
 		next.id, err = g.follow(ctx, id)
-		if d != nil && d.Plain.Tokens < plainSteps {
+		if g.cold.single {
+			g.cold.single = false
+		} else if d != nil && d.Plain.Tokens < plainSteps {
 			d.Plain.Tokens++
 			d.Plain.Seconds += (time.Since(begin) - (x.followTime() - followed)).Seconds()
 		}
@@ -73,6 +75,10 @@ func (g *generation) advance(ctx context.Context, id, limit int) (next choice, e
 	})
 	d.Steps++
 	d.Drafted += n
+	if g.cold.drafted {
+		g.cold.drafted = false
+		return next, err
+	}
 	d.With.Tokens += stood + 1
 	d.With.Seconds += time.Since(begin).Seconds()
 	return next, err

@@ -266,8 +266,11 @@ func rates(a runtime.Answer) string {
 // gained says what drafts were good for, as single steps of the same answer tell it.
 func gained(d runtime.Drafts) string {
 	faster := d.Speedup()
-	if faster == 0 {
+	switch {
+	case d.Steps == 0:
 		return "the answer ended before anything was drafted"
+	case faster == 0:
+		return fmt.Sprintf("%d of %d drafts accepted, too few steps to time them", d.Accepted, d.Drafted)
 	}
 	text := fmt.Sprintf("%d of %d drafts accepted in %d steps: %.1f tokens/s, %.1f/s in %d single steps", d.Accepted, d.Drafted, d.Steps,
 		float64(d.With.Tokens)/d.With.Seconds, float64(d.Plain.Tokens)/d.Plain.Seconds, d.Plain.Tokens)
