@@ -157,6 +157,10 @@ func momentsOf(ctx context.Context, m *runtime.Model, texts []verify.Text, o Cal
 		sequences = append(sequences, ids)
 		c.Tokens += int64(len(ids))
 	}
+	if o.Full {
+		file, memory := m.FullMoments()
+		notef(o.Watch, "second moments take %.1f GB of memory while the text is read, and %.1f GB of the file", float64(memory)/1e9, float64(file)/1e9)
+	}
 	progress := begin(o.Watch, "calibrate")
 	defer progress.End()
 	progress.Step(fmt.Sprintf("%d tokens through %d layers", c.Tokens, m.Config.Layers))
@@ -166,6 +170,7 @@ func momentsOf(ctx context.Context, m *runtime.Model, texts []verify.Text, o Cal
 // takeMoments keeps what was seen under the names that all forms of a model have in common.
 func takeMoments(c *calibration.Calibration, src Source, moments []runtime.Moments) error {
 	inv := src.Inventory()
+	full := map[*float64][]float32{} // one for all maps that read the same input
 	for _, t := range moments {
 		if !slices.ContainsFunc(t.Rows, func(n int64) bool { return n > 0 }) {
 			continue // a table that is looked up in, never multiplied by
@@ -174,7 +179,14 @@ func takeMoments(c *calibration.Calibration, src Source, moments []runtime.Momen
 		if !ok {
 			return fmt.Errorf("tensor %s was run and is not in %s", t.Tensor, inv.Origin)
 		}
-		c.Tensors = append(c.Tensors, calibration.New(known.Body, t.In, t.Rows, t.Sums).WithFull(t.Full, t.FullRows))
+		kept := calibration.New(known.Body, t.In, t.Rows, t.Sums)
+		if len(t.Full) > 0 {
+			if full[&t.Full[0]] == nil {
+				full[&t.Full[0]] = kept.WithFull(t.Full, t.FullRows).Full
+			}
+			kept.Full = full[&t.Full[0]]
+		}
+		c.Tensors = append(c.Tensors, kept)
 	}
 	return nil
 }

@@ -50,6 +50,19 @@ func (m *Model) Moments(ctx context.Context, sequences [][]int, full bool, read 
 	return all, nil
 }
 
+// FullMoments is what second moments take in a file, and in memory while they are taken.
+func (m *Model) FullMoments() (file, memory int64) {
+	mapped := m.decoder.Mapped()
+	largest := int64(0)
+	for i, chosen := range fullOf(mapped, true) {
+		if chosen {
+			file += mapped[i].FullBytes()
+			largest = max(largest, mapped[i].FullBytes())
+		}
+	}
+	return file, 3*file + 2*largest // sums in float64 and what becomes of them; the products of one piece of text
+}
+
 // MaxFull bounds what second moments take in a file, in bytes: they grow with the square of a layer's width.
 const MaxFull = 4 << 30
 

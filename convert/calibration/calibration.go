@@ -104,11 +104,16 @@ func (c *Calibration) check() error {
 	if c.Tokens < 0 {
 		return fmt.Errorf("it is of %d tokens", c.Tokens)
 	}
+	owners := c.owners()
 	for i, t := range c.Tensors {
 		if i > 0 && t.Name == c.Tensors[i-1].Name {
 			return fmt.Errorf("tensor %s is there twice", t.Name)
 		}
-		if err := t.check(); err != nil {
+		err := t.check()
+		if _, shared := owners[t.Name]; err == nil && (!shared || len(t.Full) != t.In*t.In) {
+			err = t.checkFull()
+		}
+		if err != nil {
 			return fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 	}
@@ -129,7 +134,7 @@ func (t Tensor) check() error {
 			return fmt.Errorf("the mean square of column %d is %g", i%t.In, x)
 		}
 	}
-	return t.checkFull()
+	return nil
 }
 
 // checkFull holds second moments to what any have: they are symmetric, and none is larger than the squares of
@@ -183,12 +188,18 @@ func Join(parts ...*Calibration) (*Calibration, error) {
 	}
 	slices.Sort(texts)
 	all.Text = strings.Join(texts, ",")
+	joined := map[string][]float32{} // second moments that tensors of a part share they share in the sum
 	for i := range first.Tensors {
 		var same []Tensor
 		for _, p := range parts {
 			same = append(same, p.Tensors[i])
 		}
-		all.Tensors = append(all.Tensors, join(same))
+		t, key := join(same), fullKey(same)
+		if _, done := joined[key]; !done {
+			joined[key] = joinFull(same)
+		}
+		t.Full = joined[key]
+		all.Tensors = append(all.Tensors, t)
 	}
 	return all, nil
 }
@@ -218,8 +229,16 @@ func join(parts []Tensor) Tensor {
 			t.Mean[i] = float32(sum / float64(max(t.Rows[e], 1)))
 		}
 	}
-	t.Full = joinFull(parts)
 	return t
+}
+
+// fullKey tells apart what joinFull makes of parts.
+func fullKey(parts []Tensor) string {
+	var key strings.Builder
+	for _, p := range parts {
+		fmt.Fprintf(&key, "%p %v,", p.Full, p.Rows)
+	}
+	return key.String()
 }
 
 // joinFull adds the second moments of one tensor over parts: nil where a part has none.

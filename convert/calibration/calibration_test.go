@@ -88,6 +88,54 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestSharedMoments: tensors that read the same input have one matrix, in the file, when it is read and when it is
+// joined; what cannot share is refused.
+func TestSharedMoments(t *testing.T) {
+	shared := func() *Calibration {
+		c := withFull()
+		c.Tensors = append(c.Tensors, New("layers.0.b.weight", 2, []int64{5}, [][]float64{{10, 20}}))
+		c.Tensors[len(c.Tensors)-1].Full = c.Tensors[0].Full
+		return c
+	}
+	path := written(t, shared())
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(b), fullSuffix); n != 1 {
+		t.Errorf("%d matrices are written", n)
+	}
+	got, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := Join(got, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Calibration{got, both} {
+		if a, b := c.Moments("layers.0.a.weight"), c.Moments("layers.0.b.weight"); len(a) == 0 || &a[0] != &b[0] {
+			t.Errorf("%v and %v are not the same matrix", a, b)
+		}
+	}
+	for _, named := range []string{
+		`{"layers.0.b.weight":"layers.0.c.weight"}`, `{"layers.0.c.weight":"layers.0.a.weight"}`, `{"layers.0.a.weight":"layers.0.a.weight"}`,
+		`{"layers.0.b.weight":"layers.0.b.weight"}`, `{"layers.0.b.weight":"layers.0.experts.up_proj"}`, `{"layers.0.b.weight":7}`, `[`,
+	} {
+		c := shared()
+		c.Tensors[len(c.Tensors)-1].Full = nil
+		c.Sort()
+		if err := c.share(named); err == nil {
+			t.Errorf("takes %s", named)
+		}
+	}
+	c := shared()
+	c.Tensors[len(c.Tensors)-1].In, c.Tensors[len(c.Tensors)-1].Mean = 1, []float32{2}
+	if err := c.check(); err == nil || !strings.Contains(err.Error(), "second moments are not those of 1 columns") {
+		t.Errorf("of other columns: %v", err)
+	}
+}
+
 // TestWeights: an expert is weighed by its own rows, one that was never chosen by those of all; the least
 // is a hundredth of the mean.
 func TestWeights(t *testing.T) {
@@ -241,7 +289,10 @@ func rawShape(t testing.TB, shape []int, name string) []byte {
 // written back to a file that reads the same.
 func FuzzParse(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "c.safetensors")
-	if err := withFull().Write(path); err != nil {
+	c := withFull()
+	c.Tensors[1] = New("layers.0.b.weight", 2, []int64{5}, [][]float64{{10, 20}})
+	c.Tensors[1].Full = c.Tensors[0].Full
+	if err := c.Write(path); err != nil {
 		f.Fatal(err)
 	}
 	b, err := os.ReadFile(path)

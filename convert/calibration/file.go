@@ -4,10 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,13 +28,16 @@ import (
 //	NAME.second_moments  F32 [in, in]            the mean of the products of any two columns, where it was kept
 //	norm              F32 [hidden]               gains of the model's last norm
 //
-// Its metadata hold "calibration" (the version, 1), "model", "text" and "tokens".
+// Its metadata hold "calibration" (the version, 1), "model", "text" and "tokens". Maps that read the same input
+// have the same second moments: they are written for the first of them, and "same_second_moments", an object,
+// names it for the others.
 const (
 	version    = "1"
 	meanSuffix = ".mean_square"
 	rowsSuffix = ".rows"
 	fullSuffix = ".second_moments"
 	normName   = "norm"
+	sameKey    = "same_second_moments"
 )
 
 // maxFile bounds a file, in bytes: that of a model of 397 billion parameters, with 60 times 512 experts,
@@ -112,7 +118,44 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 		return nil, fmt.Errorf("%.200q has second moments and no means", name)
 	}
 	c.Sort()
-	return c, nil
+	return c, c.share(h.Metadata[sameKey])
+}
+
+// share gives tensors the second moments of others, as metadata name them.
+func (c *Calibration) share(named string) error {
+	if named == "" {
+		return nil
+	}
+	var owners map[string]string
+	if err := json.Unmarshal([]byte(named), &owners); err != nil {
+		return fmt.Errorf("its metadata %s: %w", sameKey, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(owners)) {
+		owner, ok := c.Find(owners[name])
+		i := slices.IndexFunc(c.Tensors, func(t Tensor) bool { return t.Name == name })
+		_, shares := owners[owner.Name]
+		if !ok || i < 0 || owner.Full == nil || shares || c.Tensors[i].Full != nil {
+			return fmt.Errorf("%.200q cannot have the second moments of %.200q", name, owners[name])
+		}
+		c.Tensors[i].Full = owner.Full
+	}
+	return nil
+}
+
+// owners names, for each tensor that has the second moments of one before it, that one.
+func (c *Calibration) owners() map[string]string {
+	first, owners := map[*float32]string{}, map[string]string{}
+	for _, t := range c.Tensors {
+		if len(t.Full) == 0 {
+			continue
+		}
+		if owner, ok := first[&t.Full[0]]; ok {
+			owners[t.Name] = owner
+		} else {
+			first[&t.Full[0]] = t.Name
+		}
+	}
+	return owners
 }
 
 func floats(b []byte) []float32 {
@@ -155,6 +198,7 @@ func (c *Calibration) header() (safetensors.Header, error) {
 	if err := c.check(); err != nil {
 		return safetensors.Header{}, fmt.Errorf("calibration: %w", err)
 	}
+	owners := c.owners()
 	all := []safetensors.Tensor{{Name: normName, Dtype: quant.F32, Shape: []int{len(c.Norm)}}}
 	for _, t := range c.Tensors {
 		shape := []int{t.In}
@@ -163,13 +207,21 @@ func (c *Calibration) header() (safetensors.Header, error) {
 		}
 		all = append(all, safetensors.Tensor{Name: t.Name + meanSuffix, Dtype: quant.F32, Shape: shape},
 			safetensors.Tensor{Name: t.Name + rowsSuffix, Dtype: quant.I64, Shape: []int{len(t.Rows)}})
-		if t.Full != nil {
+		if _, shared := owners[t.Name]; t.Full != nil && !shared {
 			all = append(all, safetensors.Tensor{Name: t.Name + fullSuffix, Dtype: quant.F32, Shape: []int{t.In, t.In}})
 		}
 	}
-	return safetensors.New(map[string]string{
+	metadata := map[string]string{
 		"calibration": version, "model": c.Model, "text": c.Text, "tokens": strconv.FormatInt(c.Tokens, 10),
-	}, all)
+	}
+	if len(owners) > 0 {
+		b, err := json.Marshal(owners) // in the order of the names
+		if err != nil {
+			return safetensors.Header{}, err
+		}
+		metadata[sameKey] = string(b)
+	}
+	return safetensors.New(metadata, all)
 }
 
 // write writes the arrays in the header's order.

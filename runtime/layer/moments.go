@@ -106,16 +106,8 @@ func (w *watch) products(s *mlx.Scope, values []float32, n, in int) {
 	}
 }
 
-// FullBytes is what the second moments of the tensors in the matrix take in a file.
-func (m *Mapped) FullBytes() int64 {
-	names := map[string]bool{}
-	for _, rows := range m.matrix.Experts {
-		for _, r := range rows {
-			names[r.Stored.Name] = true
-		}
-	}
-	return int64(len(names)) * 4 * int64(m.matrix.In) * int64(m.matrix.In)
-}
+// FullBytes is what the second moments of the matrix's input take in a file.
+func (m *Mapped) FullBytes() int64 { return 4 * int64(m.matrix.In) * int64(m.matrix.In) }
 
 // add adds one row. Sums run in the order of the rows, in float64.
 func (w *watch) add(expert int, row []float32) {
