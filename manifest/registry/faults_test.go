@@ -45,6 +45,13 @@ func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.next.ServeHTTP(w, r)
 }
 
+// requests is how many came of the kind. An answer may still be on its way when a client gives up.
+func (f *faulty) requests() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked
+}
+
 // answer is what the registry would say.
 func answer(r *http.Request, next http.Handler) *httptest.ResponseRecorder {
 	rec := httptest.NewRecorder()
@@ -133,7 +140,7 @@ func TestFaultsOfPulls(t *testing.T) {
 			if took := time.Since(start); took < c.least {
 				t.Errorf("it waited %v, was asked to wait", took)
 			}
-			if f.asked == 0 {
+			if f.requests() == 0 {
 				t.Fatal("nothing was spoilt")
 			}
 			if c.want == nil && err == nil {
@@ -221,7 +228,7 @@ func TestFaultsOfPushes(t *testing.T) {
 			f := &faulty{next: inProcess(true), method: c.method, kind: c.kind, times: c.times, spoil: c.spoil}
 			ref := serve(t, f) + "/made:v1"
 			_, err := pushMade(t.Context(), open(t, ref), store, e, content)
-			if f.asked == 0 {
+			if f.requests() == 0 {
 				t.Fatal("nothing was spoilt")
 			}
 			_, lookup := open(t, ref).Resolve(t.Context())
