@@ -59,12 +59,14 @@ static int few_e4m3(float *restrict dst, const u8 *restrict codes, int64_t n) {
 		for (int k = 0; k < 8; k += VF)
 			v_store(dst + i + k, v_e4m3(codes + i + k));
 	}
-	u8 last[8] = {0};
-	memcpy(last, codes + i, n - i);
-	memcpy(&eight, last, 8);
-	nan |= (eight & numbers) + ones;
-	for (int k = 0; k < 8; k += VF)
-		v_store(dst + i + k, v_e4m3(last + k));
+	if (i < n) { // up to a multiple of eight, which there is room for
+		u8 last[8] = {0};
+		memcpy(last, codes + i, n - i);
+		memcpy(&eight, last, 8);
+		nan |= (eight & numbers) + ones;
+		for (int k = 0; k < 8; k += VF)
+			v_store(dst + i + k, v_e4m3(last + k));
+	}
 	return !(nan & 0x80 * ones);
 }
 #endif
