@@ -74,12 +74,17 @@ static void run(void (*task)(const void *, int64_t), const struct activation *a)
 	qk_run(task, a, (a->rows + a->each - 1) / a->each);
 }
 
+// run_weighted runs a task over x, weight and settings.
+static void run_weighted(void (*task)(const void *, int64_t), const void *const *inputs, const int64_t *sizes, void *output) {
+	struct activation a = prepare(inputs[2], sizes[0]);
+	a.x = inputs[0], a.weight = inputs[1], a.y = output;
+	run(task, &a);
+}
+
 void qk_call_norm(const void *argument, const void *const *inputs, const int64_t *sizes, void *output) {
 	const int32_t *n = inputs[2];
 	(void)argument;
-	struct activation a = prepare(n, sizes[0]);
-	a.x = inputs[0], a.weight = inputs[1], a.y = output;
-	run(CHOOSE(n[2], norm), &a);
+	run_weighted(CHOOSE(n[2], norm), inputs, sizes, output);
 }
 
 void qk_call_swiglu(const void *argument, const void *const *inputs, const int64_t *sizes, void *output) {
@@ -93,9 +98,7 @@ void qk_call_swiglu(const void *argument, const void *const *inputs, const int64
 void qk_call_gate(const void *argument, const void *const *inputs, const int64_t *sizes, void *output) {
 	const int32_t *n = inputs[2];
 	(void)argument;
-	struct activation a = prepare(n, sizes[0]);
-	a.x = inputs[0], a.weight = inputs[1], a.y = output;
-	run(CHOOSE(n[2], gate), &a);
+	run_weighted(CHOOSE(n[2], gate), inputs, sizes, output);
 }
 
 void qk_call_add(const void *argument, const void *const *inputs, const int64_t *sizes, void *output) {
