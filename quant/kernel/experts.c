@@ -30,13 +30,11 @@ static int64_t likeliest(const float *p, int64_t n) {
 	return at;
 }
 
-enum { MOST_EXPERTS = 4096 }; // kernel.MostExperts
-
 void qk_call_route(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs) {
 	const int32_t *settings = inputs[1];
 	const int64_t n = settings[0], k = settings[1];
 	uint32_t *ids = ((void **)outputs)[0];
-	float *weights = ((void **)outputs)[1], p[MOST_EXPERTS];
+	float *weights = ((void **)outputs)[1], p[QK_MOST_EXPERTS];
 	(void)argument;
 	for (int64_t row = 0; row < sizes[0] / n; row++, ids += k, weights += k) {
 		softmax(p, (const float *)inputs[0] + row * n, n);
