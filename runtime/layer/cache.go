@@ -74,6 +74,13 @@ type DeltaCache struct {
 	trail []deltaState
 }
 
+// carry lets the cache own what an operation has made of it.
+func (c *DeltaCache) carry(s *mlx.Scope, conv, state, decay *mlx.Array) {
+	replace(s, &c.conv, conv)
+	replace(s, &c.state, state)
+	replace(s, &c.decay, decay)
+}
+
 // Cache is the memory of one layer: one of its parts is used.
 type Cache struct {
 	KV      KVCache

@@ -121,16 +121,8 @@ func (b *Chained) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
 
 func (b *Chained) throughDelta(s *mlx.Scope, d *DeltaNet, x *mlx.Array, cache *DeltaCache) *mlx.Array {
 	d.begin(s, cache, x.Dim(0))
-	const state = 3 // counted from one
-	out := b.before.call(s, []mlx.Output{
-		{Shape: x.Shape()},
-		{Shape: cache.conv.Shape()},
-		{Shape: cache.state.Shape(), Over: state},
-		{Shape: []int{x.Dim(0), 1, d.sizes.ValueHeads}},
-	}, x, cache.conv, cache.state)
-	replace(s, &cache.conv, out[1])
-	replace(s, &cache.state, out[2])
-	replace(s, &cache.decay, out[3])
+	out := b.before.call(s, d.stepOutputs(x.Shape(), cache), x, cache.conv, cache.state)
+	cache.carry(s, out[1], out[2], out[3])
 	cache.read++
 	return out[0]
 }

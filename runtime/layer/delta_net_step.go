@@ -24,15 +24,19 @@ func (d *DeltaNet) step(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Arra
 	k := d.kernel()
 	sizes := k.Sizes()
 	inputs := []*mlx.Array{x, cache.conv, cache.state, d.conv.Array, d.rate.Array, d.bias.Array, d.norm.weight.Array, s.FromInt32(sizes, len(sizes))}
+	out := s.Calls(k.Entry(), nil, quant.F32, d.stepOutputs([]int{b, 1, d.sizes.ValueWidth()}, cache), inputs...)
+	cache.carry(s, out[1], out[2], out[3])
+	return out[0]
+}
+
+// stepOutputs are those of an operation whose second and third input are the cache's conv and state: y of that
+// shape, and what it makes of conv, state and decay. The state is carried on in place.
+func (d *DeltaNet) stepOutputs(y []int, cache *DeltaCache) []mlx.Output {
 	const state = 3 // counted from one
-	out := s.Calls(k.Entry(), nil, quant.F32, []mlx.Output{
-		{Shape: []int{b, 1, d.sizes.ValueWidth()}},
+	return []mlx.Output{
+		{Shape: y},
 		{Shape: cache.conv.Shape()},
 		{Shape: cache.state.Shape(), Over: state},
-		{Shape: []int{b, 1, d.sizes.ValueHeads}},
-	}, inputs...)
-	replace(s, &cache.conv, out[1])
-	replace(s, &cache.state, out[2])
-	replace(s, &cache.decay, out[3])
-	return out[0]
+		{Shape: []int{y[0], 1, d.sizes.ValueHeads}},
+	}
 }

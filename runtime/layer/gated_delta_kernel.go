@@ -94,8 +94,6 @@ func (d *DeltaNet) fused(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Arr
 		Threads: [3]int{b * z.ValueHeads * group, 1, 1},
 		Group:   [3]int{group, 1, 1},
 	})
-	replace(s, &cache.conv, out[1])
-	replace(s, &cache.state, out[2])
-	replace(s, &cache.decay, out[3])
+	cache.carry(s, out[1], out[2], out[3])
 	return out[0]
 }

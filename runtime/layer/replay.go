@@ -59,9 +59,7 @@ func (r *Replayed) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array 
 	if r.attention == nil {
 		d := &cache.Delta
 		out := s.Apply(r.before, x, d.conv, d.state)
-		replace(s, &d.conv, out[1])
-		replace(s, &d.state, out[2])
-		replace(s, &d.decay, out[3])
+		d.carry(s, out[1], out[2], out[3])
 		d.read++
 		return out[0]
 	}
