@@ -11,9 +11,9 @@ import (
 // What sequences take beside the weights is known from their lengths before they are read, so that what has
 // no room is refused, and memory is not taken from the machine's other programs until one of them is killed.
 
-// cacheBytes is what the caches of so many sequences take once they are of that length: keys and values of
+// CacheBytes is what the caches of so many sequences take once they are of that length: keys and values of
 // every place, and the delta rule's states, whose size does not depend on it.
-func (m *Model) cacheBytes(sequences, length int) int64 {
+func (m *Model) CacheBytes(sequences, length int) int64 {
 	if length == 0 {
 		return 0
 	}
@@ -46,7 +46,7 @@ func (m *Model) activation() quant.Dtype {
 func (m *Model) fits(sequences, read, more int) error {
 	limit := m.Placement.LimitBytes
 	held := mlx.ReadMemory().Active
-	grown := m.cacheBytes(sequences, read+more) - m.cacheBytes(sequences, read) + m.scoreBytes(sequences, read, more)
+	grown := m.CacheBytes(sequences, read+more) - m.CacheBytes(sequences, read) + m.scoreBytes(sequences, read, more)
 	if limit == 0 || held+grown <= limit {
 		return nil
 	}

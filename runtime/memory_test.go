@@ -140,7 +140,7 @@ func TestCaches(t *testing.T) {
 			if _, err := x.Feed(t.Context(), someTokens(n)); err != nil {
 				t.Fatal(err)
 			}
-			took, said := mlx.ReadMemory().Active-before, runtime.CacheBytes(m, 1, x.Len())
+			took, said := mlx.ReadMemory().Active-before, m.CacheBytes(1, x.Len())
 			if took < said || took > said+said/4 {
 				t.Errorf("%s in %s: the caches of %d tokens take %d bytes, said were %d", tt.name, tt.compute, x.Len(), took, said)
 			}
@@ -154,7 +154,7 @@ func TestCaches(t *testing.T) {
 func TestNoRoom(t *testing.T) {
 	w := openDir(t, "../testdata/qwen3.5-moe-4bit")
 	p := load(t, w, runtime.Options{Device: mlx.CPU}).Placement
-	share := float64(mlx.ReadMemory().Active+runtime.CacheBytes(load(t, w, runtime.Options{Device: mlx.CPU}), 1, 512)) / float64(p.TotalBytes)
+	share := float64(mlx.ReadMemory().Active+load(t, w, runtime.Options{Device: mlx.CPU}).CacheBytes(1, 512)) / float64(p.TotalBytes)
 	m := load(t, w, runtime.Options{Device: mlx.CPU, Memory: 1.5 * share})
 	x := m.NewSession()
 	defer x.Close()

@@ -36,9 +36,6 @@ func StepsApart(ctx context.Context, m *Model, o GenerateOptions) (float64, erro
 	return worst, nil
 }
 
-// CacheBytes is what the caches of so many sequences of that length are said to take.
-func CacheBytes(m *Model, sequences, length int) int64 { return m.cacheBytes(sequences, length) }
-
 // ChainsApart is how far the logits of single tokens, read by blocks that are few operations, lie from those
 // of the operations one by one.
 func ChainsApart(ctx context.Context, m *Model, ids []int) (worst float64, err error) {

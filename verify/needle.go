@@ -124,19 +124,6 @@ func (h hidden) in(answer string) bool {
 	return found
 }
 
-// needleBytes is what the caches of a text take, once as it was read and once as an answer goes on from it: keys
-// and values of the layers with full attention, in float32 at most. What delta states take does not grow.
-func (r *run) needleBytes() int64 {
-	c := r.source.Inventory().Config
-	layers := 0
-	for _, full := range c.FullAttention {
-		if full {
-			layers++
-		}
-	}
-	return int64(r.Needle) * int64(layers) * 2 * int64(c.KVHeads) * int64(c.HeadDim) * 4 * 2
-}
-
 // needleSeconds is what reading the text once and answering after it takes, on the two cores of the estimates.
 func (z size) needleSeconds(tokens int) float64 {
 	if tokens == 0 {
@@ -146,14 +133,15 @@ func (z size) needleSeconds(tokens int) float64 {
 	return z.seconds(tokens, 1) + questions*(z.seconds(promptTokens, 1)+answerSteps/2*z.seconds(1, 1))
 }
 
-// announceNeedle says beforehand what the check takes.
+// announceNeedle says beforehand what the check takes: caches, once as the text was read, and once as an answer
+// goes on from there.
 func (r *run) announceNeedle() {
 	if r.Needle == 0 || r.Announce == nil {
 		return
 	}
 	seconds := r.effort().size.needleSeconds(r.Needle) / speedup(r.model.Info(), goruntime.GOMAXPROCS(0))
 	r.Announce(fmt.Sprintf("needle: a text of %d tokens is read once and asked for %d facts: about %s, and %s of memory",
-		r.Needle, len(hiddenFacts()), duration(math.Max(seconds, 1)), humanize.Bytes(uint64(r.needleBytes()))))
+		r.Needle, len(hiddenFacts()), duration(math.Max(seconds, 1)), humanize.Bytes(uint64(2*r.model.CacheBytes(1, r.Needle)))))
 }
 
 // ValidateNeedle refuses a text that facts cannot be hidden in, and a share that cannot be found.
