@@ -96,6 +96,9 @@ type tuning struct {
 	kept    []plan.Tensor   // all tensors as the source has them
 	uniform [][]plan.Tensor // the same in each of the formats
 	groups  []tune.Group
+	grouped map[string]bool // the tensors in groups
+	fixed   int64           // bytes of those that are in none
+	weights int64           // of all tensors
 	report  report.Tuning
 	text    string // of the recipe
 }
@@ -122,6 +125,7 @@ func Tune(ctx context.Context, o TuneOptions) (report.Tuning, error) {
 	if len(t.groups) == 0 {
 		return report.Tuning{}, t.nothing()
 	}
+	t.count()
 	if err := meter.groups(ctx, t.groups); err != nil {
 		return report.Tuning{}, err
 	}
@@ -230,7 +234,7 @@ func (t *tuning) choose(ctx context.Context, meter *tuneMeter) error {
 	r := &t.report
 	*r = report.Tuning{Schema: 1, Source: t.src.Label(), Recipe: t.Out, By: cmp.Or(t.By, "layer"), Method: meter.method(),
 		Text: meter.texts.Digest(), Positions: meter.texts.Positions(), Measured: meter.measured,
-		Fixed: t.fixedBytes(), Predicted: m.KL, Written: totals.BytesWritten, Bits: totals.BitsPerWeight, Command: t.command()}
+		Fixed: t.fixed, Predicted: m.KL, Written: totals.BytesWritten, Bits: totals.BitsPerWeight, Command: t.command()}
 	r.Chosen = t.point(m.Bytes, kl)
 	for i, f := range t.formats {
 		kl, err := meter.whole(ctx, t.uniform[i])
@@ -296,9 +300,9 @@ func (t *tuning) find(ctx context.Context, meter *tuneMeter, frontier []tune.Mix
 // limit is the bytes that groups may have.
 func (t *tuning) limit() int64 {
 	if t.size > 0 {
-		return t.size - t.fixedBytes()
+		return t.size - t.fixed
 	}
-	return int64(t.TargetBPW*float64(t.elements())/8) - t.fixedBytes()
+	return int64(t.TargetBPW*float64(t.weights)/8) - t.fixed
 }
 
 // planOf is the plan of an import by the recipe of a mixture, which must give what was chosen.
@@ -333,50 +337,36 @@ func (t *tuning) tensorsOf(m tune.Mixture) (all []plan.Tensor) {
 	return all
 }
 
-// inGroups says which tensors are chosen for.
-func (t *tuning) inGroups() map[string]bool {
-	in := map[string]bool{}
+// count adds up what every mixture has in common.
+func (t *tuning) count() {
+	t.grouped = map[string]bool{}
 	for _, g := range t.groups {
 		for _, name := range g.Members {
-			in[name] = true
+			t.grouped[name] = true
 		}
 	}
-	return in
-}
-
-// fixedBytes are those of tensors that are in no group.
-func (t *tuning) fixedBytes() (n int64) {
-	in := t.inGroups()
 	for _, tensor := range t.kept {
-		if !in[tensor.Name] {
-			n += tensor.Bytes
+		t.weights += int64(quant.Elements(tensor.Shape))
+		if !t.grouped[tensor.Name] {
+			t.fixed += tensor.Bytes
 		}
 	}
-	return n
 }
 
 // changedBytes are those of the tensors in groups, of a list of all.
 func (t *tuning) changedBytes(all []plan.Tensor) (n int64) {
-	in := t.inGroups()
 	for _, tensor := range all {
-		if in[tensor.Name] {
+		if t.grouped[tensor.Name] {
 			n += tensor.Bytes
 		}
-	}
-	return n
-}
-
-func (t *tuning) elements() (n int64) {
-	for _, tensor := range t.kept {
-		n += int64(quant.Elements(tensor.Shape))
 	}
 	return n
 }
 
 // point is a mixture whose groups have so many bytes.
 func (t *tuning) point(bytes int64, kl float64) report.TunedPoint {
-	all := bytes + t.fixedBytes()
-	return report.TunedPoint{Bytes: all, Bits: 8 * float64(all) / float64(t.elements()), KL: kl}
+	all := bytes + t.fixed
+	return report.TunedPoint{Bytes: all, Bits: 8 * float64(all) / float64(t.weights), KL: kl}
 }
 
 // fingerprint is of all that a cost follows from, beside its group and format.
