@@ -3,6 +3,7 @@ package qimport
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,10 +67,15 @@ func checkPlace(name string) error {
 	return untrusted.CheckRegular(name, info)
 }
 
-// write puts the verdict in place, each file as a whole.
+// write puts the verdict in place.
 func (all pendingReports) write(r *report.Report) error {
+	return all.writeAs(func(ending string, w io.Writer) error { return report.Forms()[ending](r, w) })
+}
+
+// writeAs puts each file in place as a whole, in the form of its ending.
+func (all pendingReports) writeAs(form func(ending string, w io.Writer) error) error {
 	for _, p := range all {
-		err := report.Forms()[filepath.Ext(p.name)](r, p.file)
+		err := form(filepath.Ext(p.name), p.file)
 		if err == nil {
 			err = p.file.CloseAtomicallyReplace()
 		}

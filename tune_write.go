@@ -3,7 +3,7 @@ package qimport
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
+	"io"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -39,29 +39,20 @@ func (t *tuning) write() error {
 	if err := renameio.WriteFile(t.Out, []byte(t.text), 0o644, renameio.IgnoreUmask()); err != nil {
 		return err
 	}
-	for _, name := range t.Reports {
-		if err := t.writeReport(name); err != nil {
-			return fmt.Errorf("%w: %w", ErrReport, err)
-		}
+	pending, err := openReports(t.Reports)
+	if err != nil {
+		return err
 	}
-	return nil
+	defer pending.close()
+	return pending.writeAs(t.writeReport)
 }
 
-func (t *tuning) writeReport(name string) error {
-	f, err := renameio.NewPendingFile(name, renameio.WithPermissions(0o644), renameio.IgnoreUmask())
-	if err != nil {
-		return err
+// writeReport writes what was found in the form of a file's ending: .html or .json.
+func (t *tuning) writeReport(ending string, w io.Writer) error {
+	if ending == ".html" {
+		return t.report.WriteHTML(w)
 	}
-	defer f.Cleanup()
-	if filepath.Ext(name) == ".html" {
-		err = t.report.WriteHTML(f)
-	} else {
-		e := json.NewEncoder(f)
-		e.SetIndent("", "  ")
-		err = e.Encode(t.report)
-	}
-	if err != nil {
-		return err
-	}
-	return f.CloseAtomicallyReplace()
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(t.report)
 }
