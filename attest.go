@@ -2,9 +2,7 @@ package qimport
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/google/renameio/v2"
 
@@ -102,21 +100,17 @@ func sign(ctx context.Context, store *manifest.Store, e manifest.Entry, key *att
 
 // attestable is what is known of an entry, if a verdict answers for it.
 func attestable(store *manifest.Store, e manifest.Entry) (attest.Model, error) {
-	b, err := store.Report(e.Digest)
-	if errors.Is(err, fs.ErrNotExist) {
-		return attest.Model{}, fmt.Errorf("there is no verdict on %s that could be signed: qimport verify %s makes one", e.Name, e.Name)
-	}
-	if err != nil {
-		return attest.Model{}, err
-	}
-	r, err := report.Parse(b)
+	r, b, err := keptVerdict(store, e.Digest)
 	if err != nil {
 		return attest.Model{}, fmt.Errorf("the verdict kept on %s cannot be read: %w; qimport verify makes it anew", e.Name, err)
+	}
+	if r == nil {
+		return attest.Model{}, fmt.Errorf("there is no verdict on %s that could be signed: qimport verify %s makes one", e.Name, e.Name)
 	}
 	if why := r.Stale(e.Digest.String(), r.Level); why != "" {
 		return attest.Model{}, fmt.Errorf("the verdict kept on %s does not answer for it: %s; qimport verify makes it anew", e.Name, why)
 	}
-	return attest.Model{Name: e.Name.String(), Digest: e.Digest, Manifest: e.Manifest, Report: r, Kept: manifest.DigestOf(b)}, nil
+	return attest.Model{Name: e.Name.String(), Digest: e.Digest, Manifest: e.Manifest, Report: *r, Kept: manifest.DigestOf(b)}, nil
 }
 
 // signImported signs what an import has just published, or found published.

@@ -3,9 +3,7 @@ package qimport
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 
 	"github.com/dustin/go-humanize/english"
@@ -48,15 +46,8 @@ func attach(ctx context.Context, client *registry.Client, store *manifest.Store,
 // keptReport is the verdict that the store keeps, where it is of this machine: what others said of the
 // model is theirs to publish.
 func keptReport(store *manifest.Store, d manifest.Digest) ([]registry.Attachment, error) {
-	b, err := store.Report(d)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	r, err := report.Parse(b)
-	if err != nil || r.Origin != "" {
+	r, b, err := keptVerdict(store, d)
+	if err != nil || r == nil || r.Origin != "" {
 		return nil, err
 	}
 	return []registry.Attachment{{Type: typeReport, Name: "report.json", Content: b}}, nil

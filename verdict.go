@@ -12,18 +12,24 @@ import (
 
 // KeptVerdict is the verdict that the store keeps of a manifest; nil if there is none.
 func KeptVerdict(store *manifest.Store, d manifest.Digest) (*report.Report, error) {
+	r, _, err := keptVerdict(store, d)
+	return r, err
+}
+
+// keptVerdict is KeptVerdict with the bytes as they are kept.
+func keptVerdict(store *manifest.Store, d manifest.Digest) (*report.Report, []byte, error) {
 	b, err := store.Report(d)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r, err := report.Parse(b)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &r, nil
+	return &r, b, nil
 }
 
 // readVerdict is KeptVerdict for who can do without: one that cannot be read is none, and a note says
