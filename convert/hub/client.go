@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"qimport/internal/transfer"
 )
@@ -28,24 +27,13 @@ func newClient(s settings) (*client, error) {
 	}
 	transport := s.transport
 	if transport == nil {
-		transport = newTransport()
+		transport = transfer.NewTransport()
 	}
 	return &client{
 		http:     &http.Client{Transport: authorized{transport, base, s.token}, CheckRedirect: checkRedirect},
 		endpoint: s.endpoint,
 		patience: s.patience,
 	}, nil
-}
-
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    15 * time.Second,
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // sizes and digests are those of the bytes on the way
-		MaxResponseHeaderBytes: 1 << 20,
-	}
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }

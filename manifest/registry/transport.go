@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -17,18 +16,10 @@ import (
 const buffers = 256 << 10
 
 func newTransport(jobs int) *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    15 * time.Second,
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // sizes and digests are those of the bytes on the way
-		MaxResponseHeaderBytes: 1 << 20,
-		MaxIdleConnsPerHost:    jobs + 1,
-		IdleConnTimeout:        time.Minute,
-		ReadBufferSize:         buffers,
-		WriteBufferSize:        buffers,
-	}
+	t := transfer.NewTransport()
+	t.MaxIdleConnsPerHost, t.IdleConnTimeout = jobs+1, time.Minute
+	t.ReadBufferSize, t.WriteBufferSize = buffers, buffers
+	return t
 }
 
 // carrier is the way that all requests take. It ends those that stand still, tells what another try may
