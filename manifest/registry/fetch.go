@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"qimport/internal/transfer"
 	"qimport/manifest"
@@ -40,25 +37,12 @@ const flushEvery = 2 * time.Second
 // Fetch brings blobs into the stage, the largest first and several at a time. What has come whole stays
 // there, also where an error ends the others; tell, which may be nil, hears of the bytes.
 func (c *Client) Fetch(ctx context.Context, st *manifest.Stage, blobs []manifest.Layer, tell func(done, total int64)) error {
-	blobs = slices.SortedStableFunc(slices.Values(blobs), func(a, b manifest.Layer) int { return cmp.Compare(b.Size, a.Size) })
-	meter := transfer.NewMeter(tell)
-	for _, l := range blobs {
-		meter.Expect(l.Size)
-	}
 	stop, stopped := make(chan struct{}), make(chan error, 1)
 	go func() { stopped <- flushing(ctx, st, stop) }()
-	workers, inner := errgroup.WithContext(ctx)
-	workers.SetLimit(c.jobs)
-	for _, l := range blobs {
-		workers.Go(func() error {
-			if inner.Err() != nil {
-				return inner.Err()
-			}
-			d := download{client: c, stage: st, layer: l, meter: meter}
-			return d.run(inner)
-		})
-	}
-	err := workers.Wait()
+	err := c.each(ctx, blobs, tell, func(ctx context.Context, l manifest.Layer, meter *transfer.Meter) error {
+		d := download{client: c, stage: st, layer: l, meter: meter}
+		return d.run(ctx)
+	})
 	close(stop)
 	return cmp.Or(err, <-stopped, st.Flush(context.WithoutCancel(ctx)))
 }

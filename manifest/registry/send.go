@@ -2,18 +2,15 @@ package registry
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"hash"
 	"io"
-	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"qimport/internal/transfer"
 	"qimport/manifest"
@@ -27,35 +24,22 @@ type Sent struct {
 // Send brings blobs of the store to the registry, the largest first and several at a time. What it has already is not
 // sent again, so that the same call goes on where an earlier one stopped. Each is hashed on its way.
 func (c *Client) Send(ctx context.Context, from *manifest.Store, blobs []manifest.Layer, tell func(done, total int64)) (Sent, error) {
-	blobs = slices.SortedStableFunc(slices.Values(blobs), func(a, b manifest.Layer) int { return cmp.Compare(b.Size, a.Size) })
-	meter := transfer.NewMeter(tell)
-	for _, l := range blobs {
-		meter.Expect(l.Size)
-	}
 	var mu sync.Mutex
 	var sent Sent
-	workers, inner := errgroup.WithContext(ctx)
-	workers.SetLimit(c.jobs)
-	for _, l := range blobs {
-		workers.Go(func() error {
-			if inner.Err() != nil {
-				return inner.Err()
-			}
-			was, err := c.sendBlob(inner, from, l, meter)
-			if err != nil {
-				return fmt.Errorf("blob %s: %w", l.Digest, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if was {
-				sent.Reused += l.Size
-			} else {
-				sent.Bytes += l.Size
-			}
-			return nil
-		})
-	}
-	err := workers.Wait()
+	err := c.each(ctx, blobs, tell, func(ctx context.Context, l manifest.Layer, meter *transfer.Meter) error {
+		was, err := c.sendBlob(ctx, from, l, meter)
+		if err != nil {
+			return fmt.Errorf("blob %s: %w", l.Digest, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if was {
+			sent.Reused += l.Size
+		} else {
+			sent.Bytes += l.Size
+		}
+		return nil
+	})
 	return sent, err
 }
 
