@@ -11,9 +11,16 @@ import (
 	"unsafe"
 )
 
-// What Go and C both count by is the same: another index would be outside.
-var _ = [1]struct{}{}[mostInputs-C.QK_MOST_INPUTS|mostOutputs-C.QK_MOST_OUTPUTS|mostValues-C.QK_MOST_VALUES|MostExperts-C.QK_MOST_EXPERTS|
-	fromInput-C.QK_INPUT|fromLink-C.QK_MADE|fromConstant-C.QK_CONSTANT]
+// What Go and C both count by is the same: with another difference these do not compile.
+var (
+	_ = [1]struct{}{}[mostInputs-C.QK_MOST_INPUTS]
+	_ = [1]struct{}{}[mostOutputs-C.QK_MOST_OUTPUTS]
+	_ = [1]struct{}{}[mostValues-C.QK_MOST_VALUES]
+	_ = [1]struct{}{}[MostExperts-C.QK_MOST_EXPERTS]
+	_ = [1]struct{}{}[fromInput-C.QK_INPUT]
+	_ = [1]struct{}{}[fromLink-C.QK_MADE]
+	_ = [1]struct{}{}[fromConstant-C.QK_CONSTANT]
+)
 
 // Entry is the C function of the chain for a graph, and its argument: see Matrix.Entry.
 func (c *Chain) Entry() (function, argument unsafe.Pointer) { return C.qk_call_chain, c.native }
