@@ -56,15 +56,13 @@ func help(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// commandList is the list of commands in the program's help, but for help itself.
+// commandList is the list of commands in the program's help.
 func commandList(t *testing.T) (lines string) {
 	t.Helper()
-	_, rest, _ := strings.Cut(help(t), "\nCOMMANDS:\n")
+	_, rest, _ := strings.Cut(help(t), "\nCommands\n")
 	list, _, _ := strings.Cut(rest, "\n\n")
 	for line := range strings.Lines(list) {
-		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "help,") {
-			lines += "    " + line + "\n"
-		}
+		lines += "    " + strings.TrimPrefix(strings.TrimRight(line, "\n"), "  ") + "\n"
 	}
 	return lines
 }

@@ -33,7 +33,7 @@ func application(s stdio) *cli.App {
 			listCommand(s), showCommand(s), diffCommand(s), cpCommand(s), rmCommand(s), gcCommand(s), checkCommand(s),
 			attestCommand(s), checkAttestationCommand(s),
 			exportCommand(s), pushCommand(s), pullCommand(s), batchCommand(s), calibrateCommand(s), tuneCommand(s), doctorCommand(s),
-			versionCommand(s), completionCommand(s),
+			versionCommand(s), completionCommand(s), manCommand(s),
 		},
 		Reader: s.in, Writer: s.out, ErrWriter: s.err,
 		DisableSliceFlagSeparator: true,                         // patterns hold commas
@@ -58,11 +58,10 @@ type call struct {
 // command is what every command has in common: the flags for output, and a description that ends
 // in examples. do gets at least min and at most max arguments; -1 is any number.
 func command(s stdio, name, arguments, usage, description string, min, max int, flags []cli.Flag, do func(context.Context, call) error) *cli.Command {
-	common := []cli.Flag{
-		&cli.StringFlag{Name: "store", Usage: "the store's `DIR`"},
-		&cli.BoolFlag{Name: "json", Usage: "print the result as JSON"},
-		&cli.BoolFlag{Name: "quiet", Usage: "print nothing to stderr but errors, and of a verdict only what did not pass"},
-	}
+	common := append(group(storeGroup, &cli.StringFlag{Name: "store", Usage: "the store's `DIR`\nLeft out, it is OLLAMA_MODELS, else ~/.ollama/models."}),
+		group(outputGroup,
+			&cli.BoolFlag{Name: "json", Usage: "print the result as JSON"},
+			&cli.BoolFlag{Name: "quiet", Usage: "print nothing to stderr but errors\nOf a verdict only what did not pass is printed."})...)
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: arguments, Description: strings.TrimSpace(description),
 		Flags: append(flags, common...), OnUsageError: usageError, HideHelpCommand: true,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,10 +24,10 @@ password is COSIGN_PASSWORD, or is asked for on a terminal.
 Examples:
   qimport attest small:nvfp4 --key release.key
   qimport attest small:nvfp4 --key cosign.key --out small.intoto.jsonl`,
-		1, 1, []cli.Flag{
-			&cli.StringFlag{Name: "key", Usage: "`FILE` of the private key"},
-			&cli.StringFlag{Name: "out", Usage: "also write the envelopes to `FILE`, one a line"},
-		}, runAttest)
+		1, 1, slices.Concat(
+			group(trustGroup, &cli.StringFlag{Name: "key", Usage: "`FILE` of the private key"}),
+			group(outputGroup, &cli.StringFlag{Name: "out", Usage: "also write the envelopes to `FILE`, one a line"}),
+		), runAttest)
 }
 
 func runAttest(ctx context.Context, c call) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -13,10 +14,10 @@ import (
 )
 
 func batchCommand(s stdio) *cli.Command {
-	flags := append([]cli.Flag{
-		&cli.BoolFlag{Name: "stop-at-failure", Usage: "leave the rest when one fails"},
-		jobsFlag(),
-	}, checkFlags()...)
+	flags := slices.Concat(
+		group(runtimeGroup, &cli.BoolFlag{Name: "stop-at-failure", Usage: "leave the rest when one fails"}, jobsFlag()),
+		checkFlags(),
+	)
 	return command(s, "batch", "FILE", "carry out many imports, and sum them up", `
 FILE is a YAML list of imports. All of it is read and its words are checked before the first one starts.
 An import whose name already points at what it would write, with a verdict that still holds, is

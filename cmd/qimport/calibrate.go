@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"qimport"
-	"qimport/runtime"
 )
 
 func calibrateCommand(s stdio) *cli.Command {
@@ -29,14 +28,16 @@ Examples:
   qimport import ./Qwen3.5-0.8B -q nvfp4 --scale-search --calibration calibration.safetensors
   qimport calibrate ./Qwen3.5-0.8B --full --out full.safetensors
   qimport import ./Qwen3.5-0.8B -q nvfp4 --method gptq --calibration full.safetensors`,
-		1, -1, []cli.Flag{
-			&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read (repeatable; each is read from its beginning)", DefaultText: "a built-in text"},
-			&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each", DefaultText: "all"},
-			&cli.StringFlag{Name: "memory", Usage: "`SHARE` of the machine's memory that arrays may take, as 0.5 or 50%", Value: fmt.Sprint(runtime.DefaultMemory)},
-			&cli.StringFlag{Name: "out", Usage: "`FILE` to write"},
-			&cli.BoolFlag{Name: "full", Usage: "keep the products of any two columns as well, for import --method gptq: much larger a file"},
-			&cli.BoolFlag{Name: "join", Usage: "join the calibrations that are named, of one model"},
-		}, runCalibrate)
+		1, -1, slices.Concat(
+			group(sourceGroup,
+				&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read\nRepeatable; each is read from its beginning.", DefaultText: "a built-in text"},
+				&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each text", DefaultText: "all"},
+				&cli.BoolFlag{Name: "join", Usage: "join the calibrations that are named, of one model"}),
+			group(runtimeGroup, memoryFlag("arrays", "")),
+			group(outputGroup,
+				&cli.StringFlag{Name: "out", Usage: "`FILE` to write"},
+				&cli.BoolFlag{Name: "full", Usage: "keep the products of any two columns as well, for import --method gptq\nThe file is much larger then."}),
+		), runCalibrate)
 }
 
 func runCalibrate(ctx context.Context, c call) error {

@@ -23,11 +23,11 @@ Examples:
   qimport check --repair ./Qwen3.5-0.8B
   qimport check --repair ./Qwen3.5-0.8B --adapter ./style=0.5
   qimport check --json | jq '.damage[].names'`,
-		0, 0, []cli.Flag{
+		0, 0, group(sourceGroup,
 			&cli.StringFlag{Name: "repair", Usage: "make damaged and missing blobs anew from `SOURCE`"},
 			adapterFlag(), mtpFromFlag(), calibrationFlag(),
 			&cli.StringFlag{Name: "modelfile", Usage: "`FILE` with what was laid over the models that are repaired"},
-		}, check)
+		), check)
 }
 
 // damaged is one thing that check found wrong, as scripts read it.

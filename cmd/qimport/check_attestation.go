@@ -29,12 +29,10 @@ Examples:
   qimport check-attestation small:nvfp4 --key release.pub --from small.intoto.jsonl --read
 
 Exit status: 0 signed, and enough; 1 failed; 2 wrong usage; 3 not signed, or not enough.`,
-		1, 1, []cli.Flag{
-			&cli.StringSliceFlag{Name: "key", Usage: "`FILE` of a public key (PEM; repeatable: one of them must have signed)"},
-			&cli.StringFlag{Name: "require", Usage: "`POLICY`, words with commas between them"},
+		1, 1, group(trustGroup, keyFlag(), requireFlag(),
 			&cli.StringFlag{Name: "from", Usage: "`FILE` with the envelopes", DefaultText: "those beside the manifest"},
 			&cli.BoolFlag{Name: "read", Usage: "also read every blob of the model and compare it with its digest"},
-		}, checkAttestation)
+		), checkAttestation)
 }
 
 func checkAttestation(ctx context.Context, c call) error {

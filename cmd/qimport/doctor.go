@@ -20,7 +20,7 @@ says which the Ollama that runs here would not run, or else the newest that is k
 Examples:
   qimport doctor
   qimport doctor --store /mnt/models --json`,
-		0, 0, []cli.Flag{ollamaFlag()}, doctor)
+		0, 0, group(checkGroup, ollamaFlag()), doctor)
 }
 
 func doctor(ctx context.Context, c call) error {

@@ -18,7 +18,7 @@ our own. OUT appears whole or not at all, and must not hold anything before.
 Examples:
   qimport export small:nvfp4 ./small-nvfp4
   qimport verify small:nvfp4 && qimport export small:nvfp4 ./out && mlx_lm.generate --model ./out`,
-		2, 2, []cli.Flag{jobsFlag()}, runExport)
+		2, 2, group(runtimeGroup, jobsFlag()), runExport)
 }
 
 func runExport(ctx context.Context, c call) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,15 +18,15 @@ func jobsFlag() cli.Flag {
 }
 
 func reportFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "report", Usage: "write the report to `FILE`, in the form its ending says: .json .xml (JUnit) .html .md"}
+	return &cli.StringSliceFlag{Name: "report", Usage: "write the report to `FILE`: .json .xml (JUnit) .html .md"}
 }
 
 func adapterFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "adapter", Usage: "fuse the adapter `SOURCE[=SCALE]`, a directory or org/name, into the source's weights (PEFT or mlx-lm; repeatable, one after the other)"}
+	return &cli.StringSliceFlag{Name: "adapter", Usage: "fuse the adapter `SOURCE[=SCALE]` into the source's weights\nA directory or org/name, of PEFT or mlx-lm. Repeatable: one after the other."}
 }
 
 func mtpFromFlag() cli.Flag {
-	return &cli.StringFlag{Name: "mtp-from", Usage: "take the multi-token-prediction head of `SOURCE`, the release of a conversion that lost it"}
+	return &cli.StringFlag{Name: "mtp-from", Usage: "take the multi-token-prediction head of `SOURCE`\nThe release that a conversion was made from which lost it."}
 }
 
 func ollamaFlag() cli.Flag {
@@ -33,40 +34,52 @@ func ollamaFlag() cli.Flag {
 }
 
 func calibrationFlag() cli.Flag {
-	return &cli.StringFlag{Name: "calibration", Usage: "`FILE` of qimport calibrate: --scale-search then weighs errors by what goes into each column"}
+	return &cli.StringFlag{Name: "calibration", Usage: "`FILE` of qimport calibrate, by which --scale-search weighs errors\nAn error counts by what goes into its column."}
+}
+
+func keyFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "key", Usage: "`FILE` of a public key (PEM)\nRepeatable: one of them must have signed."}
+}
+
+func requireFlag() cli.Flag {
+	return &cli.StringFlag{Name: "require", Usage: "`POLICY` that signed statements are held to\nWords with commas between them; qimport check-attestation --help lists them."}
 }
 
 // recipeFlags say which tensor gets which type.
 func recipeFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "quantize", Aliases: []string{"q"}, Usage: "`TYPE` that the policy gives out: " + quant.FormatList},
-		&cli.StringSliceFlag{Name: "override", Usage: "`PATTERN=TYPE` for the tensors that match; later ones win"},
-		&cli.StringFlag{Name: "recipe", Usage: "`FILE` (YAML) with policy, type and overrides"},
-		&cli.StringFlag{Name: "policy", Usage: "`POLICY` for tensors that no pattern names: ollama, uniform or keep", DefaultText: "ollama"},
-		&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
-		&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error, not by MLX's plain rule: slower, and other bytes than MLX's"},
-		calibrationFlag(),
-		&cli.StringFlag{Name: "method", Usage: "`METHOD` of the scale search: search, each group by itself, or gptq: columns make up for the errors of those before them, which needs the --calibration of calibrate --full", DefaultText: "search"},
-		adapterFlag(),
-		&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep or drop", Value: "auto"},
-		mtpFromFlag(),
-		&cli.StringFlag{Name: "for", Usage: "refuse what `WHO` would not run: ollama, or ollama@VERSION"},
-		jobsFlag(),
-	}
+	return slices.Concat(
+		group(sourceGroup, adapterFlag()),
+		group(formatsGroup,
+			&cli.StringFlag{Name: "quantize", Aliases: []string{"q"}, Usage: "`TYPE`: " + quant.FormatList + "\nThe policy gives it out to the tensors that are worth it."},
+			&cli.StringSliceFlag{Name: "override", Usage: "`PATTERN=TYPE` for the tensors that match\nRepeatable; later ones win."},
+			&cli.StringFlag{Name: "recipe", Usage: "`FILE` (YAML) with policy, type and overrides"},
+			&cli.StringFlag{Name: "policy", Usage: "`POLICY` of all other tensors: ollama, uniform or keep", DefaultText: "ollama"},
+			&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error: slower, better\nScales are then not those of MLX's plain rule, and bytes are other than MLX's."}),
+		rare(formatsGroup,
+			&cli.StringFlag{Name: "for", Usage: "refuse what `WHO` would not run: ollama, or ollama@VERSION"},
+			calibrationFlag(),
+			&cli.StringFlag{Name: "method", Usage: "`METHOD` of the scale search: search or gptq\nsearch: each group by itself. gptq: columns make up for the errors of those before them, which needs the --calibration of calibrate --full.", DefaultText: "search"},
+			&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
+			&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep, drop", Value: "auto"},
+			mtpFromFlag()),
+		rare(runtimeGroup, jobsFlag()),
+	)
 }
 
 // layFlags say what is laid over the weights.
 func layFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "modelfile", Usage: "`FILE` in Ollama's form: FROM, SYSTEM, TEMPLATE, PARAMETER, LICENSE, MESSAGE, PARSER, RENDERER, REQUIRES, ADAPTER"},
-		&cli.StringFlag{Name: "system", Usage: "`TEXT` of the system turn where a conversation has none; '' takes it away"},
-		&cli.StringFlag{Name: "template", Usage: "`TEXT` of Ollama's template; '' takes it away"},
-		&cli.StringSliceFlag{Name: "parameter", Usage: "`NAME=VALUE` as PARAMETER has it (repeatable; stop may be given several times)"},
-		&cli.StringSliceFlag{Name: "license", Usage: "`FILE` with a licence (repeatable)"},
-		&cli.StringFlag{Name: "parser", Usage: "`NAME` of Ollama's parser", DefaultText: "by family"},
-		&cli.StringFlag{Name: "renderer", Usage: "`NAME` of Ollama's renderer", DefaultText: "by family and template"},
-		&cli.StringFlag{Name: "requires", Usage: "least `VERSION` of Ollama", DefaultText: "0.19.0"},
-	}
+	return slices.Concat(
+		group(layGroup,
+			&cli.StringFlag{Name: "modelfile", Usage: "`FILE` in Ollama's form\nIt may hold FROM, SYSTEM, TEMPLATE, PARAMETER, LICENSE, MESSAGE, PARSER, RENDERER, REQUIRES and ADAPTER."},
+			&cli.StringFlag{Name: "system", Usage: "`TEXT` of the system turn where a conversation has none\n'' takes it away."}),
+		rare(layGroup,
+			&cli.StringSliceFlag{Name: "parameter", Usage: "`NAME=VALUE` as PARAMETER has it\nRepeatable; stop may be given several times."},
+			&cli.StringFlag{Name: "template", Usage: "`TEXT` of Ollama's template\n'' takes it away."},
+			&cli.StringSliceFlag{Name: "license", Usage: "`FILE` with a licence\nRepeatable."},
+			&cli.StringFlag{Name: "parser", Usage: "`NAME` of Ollama's parser", DefaultText: "by family"},
+			&cli.StringFlag{Name: "renderer", Usage: "`NAME` of Ollama's renderer", DefaultText: "by family and template"},
+			&cli.StringFlag{Name: "requires", Usage: "least `VERSION` of Ollama", DefaultText: "0.19.0"}),
+	)
 }
 
 // laid are the words of layFlags.
@@ -99,23 +112,26 @@ func (c call) request() qimport.Request {
 
 // checkFlags say what a verification asks, and how the model is run for it.
 func checkFlags() []cli.Flag {
-	return append([]cli.Flag{
-		&cli.StringSliceFlag{Name: "prompt", Usage: "ask `TEXT` (repeatable)"},
-		&cli.StringSliceFlag{Name: "expect", Usage: "`REGEX` that the answer must match, one for each --prompt in turn"},
-		&cli.StringFlag{Name: "cases", Usage: "`FILE` (YAML) of prompts and expectations"},
-		&cli.IntSliceFlag{Name: "length", Usage: "hold prefill to single steps at `N` tokens (repeatable)", DefaultText: "1, 3, 31, 33, 513, and 2049 where that is quick"},
-		&cli.IntFlag{Name: "tokens", Usage: "also watch a generation of `N` tokens for loops"},
-		&cli.IntFlag{Name: "needle", Usage: "also hide facts in a text of `N` tokens, and ask for each"},
-		&cli.Float64Flag{Name: "min-needle", Usage: "least `SHARE` of these facts that must be found", DefaultText: "0.75"},
-		&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read in a quality verification (repeatable; each is read from its beginning)", DefaultText: "a built-in text"},
-		&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each", DefaultText: "512"},
-		&cli.StringFlag{Name: "scores", Usage: "`FILE` of the reference's log-probabilities, in place of the source"},
-		&cli.StringFlag{Name: "save-scores", Usage: "keep the model's own log-probabilities in `FILE`, as another's reference"},
-		&cli.Float64Flag{Name: "max-kl", Usage: "most mean KL divergence, `NATS`", DefaultText: "by format"},
-		&cli.Float64Flag{Name: "min-top1", Usage: "least `SHARE` of positions with the same likeliest token", DefaultText: "by format"},
-		&cli.Float64Flag{Name: "max-ppl-increase", Usage: "most increase of perplexity, as a `SHARE`", DefaultText: "by format"},
-		&cli.StringSliceFlag{Name: "ablate", Usage: "also show what is lost with `WHAT`: state=bf16 or decay=bf16"},
-	}, runtimeFlags()...)
+	return slices.Concat(
+		group(checkGroup,
+			&cli.StringSliceFlag{Name: "prompt", Usage: "ask `TEXT` (repeatable)"},
+			&cli.StringSliceFlag{Name: "expect", Usage: "`REGEX` that the answer must match, one for each --prompt in turn"},
+			&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read in a quality verification\nRepeatable; each is read from its beginning.", DefaultText: "a built-in text"}),
+		rare(checkGroup,
+			&cli.Float64Flag{Name: "max-kl", Usage: "most mean KL divergence, `NATS`", DefaultText: "by format"},
+			&cli.StringFlag{Name: "cases", Usage: "`FILE` (YAML) of prompts and expectations"},
+			&cli.Float64Flag{Name: "min-top1", Usage: "least `SHARE` of positions with the same likeliest token", DefaultText: "by format"},
+			&cli.Float64Flag{Name: "max-ppl-increase", Usage: "most increase of perplexity, as a `SHARE`", DefaultText: "by format"},
+			&cli.IntFlag{Name: "text-tokens", Usage: "read at most `N` tokens of each text", DefaultText: "512"},
+			&cli.IntSliceFlag{Name: "length", Usage: "hold prefill to single steps at `N` tokens (repeatable)", DefaultText: "1, 3, 31, 33, 513, and 2049 where that is quick"},
+			&cli.IntFlag{Name: "tokens", Usage: "also watch a generation of `N` tokens for loops"},
+			&cli.IntFlag{Name: "needle", Usage: "also hide facts in a text of `N` tokens, and ask for each"},
+			&cli.Float64Flag{Name: "min-needle", Usage: "least `SHARE` of these facts that must be found", DefaultText: "0.75"},
+			&cli.StringFlag{Name: "scores", Usage: "`FILE` of the reference's log-probabilities, in place of the source"},
+			&cli.StringFlag{Name: "save-scores", Usage: "keep the model's own log-probabilities in `FILE`, as another's reference"},
+			&cli.StringSliceFlag{Name: "ablate", Usage: "also show what is lost with `WHAT`: state=bf16 or decay=bf16"}),
+		runtimeFlags(),
+	)
 }
 
 // checks are the words of checkFlags.
@@ -140,12 +156,17 @@ func (c call) limit(flag string) *float64 {
 
 // runtimeFlags say how a model is run.
 func runtimeFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "device", Usage: "run on `DEVICE`: auto, cpu or gpu", Value: "auto"},
-		&cli.StringFlag{Name: "compute", Usage: "compute with weights as `WHAT`: as they are stored (quantized; on a CPU where they lie), or widened in memory to f32 or bf16; auto is quantized, on a GPU bf16 where that fits", Value: "auto"},
-		&cli.StringFlag{Name: "memory", Usage: "`SHARE` of the machine's memory that a model's arrays may take, as 0.5 or 50%; weights that are used where they lie do not count", Value: fmt.Sprint(runtime.DefaultMemory)},
-		&cli.StringFlag{Name: "state-dtype", Usage: "keep the delta state as `DTYPE`: f32, or bf16 to see what that costs", Value: "f32"},
-	}
+	return slices.Concat(
+		group(runtimeGroup, &cli.StringFlag{Name: "device", Usage: "run on `DEVICE`: auto, cpu or gpu", Value: "auto"}),
+		rare(runtimeGroup,
+			&cli.StringFlag{Name: "compute", Usage: "compute with weights as `WHAT`: auto, quantized, f32 or bf16\nquantized: as they are stored, on a CPU where they lie. f32, bf16: widened in memory. auto: quantized, on a GPU bf16 where that fits.", Value: "auto"},
+			memoryFlag("a model's arrays", " Weights that are used where they lie do not count."),
+			&cli.StringFlag{Name: "state-dtype", Usage: "keep the delta state as `DTYPE`: f32, or bf16 to see what that costs", Value: "f32"}),
+	)
+}
+
+func memoryFlag(of, more string) cli.Flag {
+	return &cli.StringFlag{Name: "memory", Usage: "`SHARE` of the machine's memory that " + of + " may take\nA number or a percentage, as 0.5 or 50%." + more, Value: fmt.Sprint(runtime.DefaultMemory)}
 }
 
 // running are the words of runtimeFlags.

@@ -10,11 +10,11 @@ import (
 )
 
 func gcCommand(s stdio) *cli.Command {
-	flags := []cli.Flag{
+	flags := group(storeGroup,
 		&cli.BoolFlag{Name: "dry-run", Usage: "list what would go, and remove nothing"},
 		&cli.DurationFlag{Name: "grace", Usage: "leave alone what is younger than `TIME`", Value: manifest.Grace},
 		&cli.BoolFlag{Name: "interrupted", Usage: "also drop what interrupted imports would go on from"},
-	}
+	)
 	return command(s, "gc", "", "remove what no name needs", `
 Blobs without a name, leftovers of crashes, reports on models that are gone. What belongs to an
 import that is running stays.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -11,14 +12,15 @@ import (
 )
 
 func importCommand(s stdio) *cli.Command {
-	flags := append([]cli.Flag{
-		&cli.StringFlag{Name: "name", Usage: "`NAME[:TAG]` of the model in the store", DefaultText: "the source's name, with the type as tag"},
-		&cli.StringFlag{Name: "verify", Usage: "`LEVEL` to verify before the name moves: none, blobs, smoke or quality", Value: string(report.Smoke)},
-		reportFlag(),
-		&cli.StringFlag{Name: "attest", Usage: "sign what was verified with the private key in `FILE`, as qimport attest does; the source's files are hashed for it"},
-		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and stop"},
-		&cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"},
-	}, append(recipeFlags(), layFlags()...)...)
+	flags := slices.Concat(
+		recipeFlags(), layFlags(),
+		group(checkGroup, &cli.StringFlag{Name: "verify", Usage: "`LEVEL` to verify to: none, blobs, smoke or quality\nThe name moves when it has passed.", Value: string(report.Smoke)}),
+		checkFlags(),
+		rare(outputGroup, &cli.StringFlag{Name: "attest", Usage: "sign what was verified with the private key in `FILE`\nAs qimport attest does; the source's files are hashed for it."}),
+		group(storeGroup, &cli.StringFlag{Name: "name", Usage: "`NAME[:TAG]` of the model in the store\nLeft out, it is the source's name, with the type as tag."}),
+		group(outputGroup, reportFlag(), &cli.BoolFlag{Name: "dry-run", Usage: "print the plan and stop; with --all a line for every tensor"}),
+		rare(outputGroup, &cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"}),
+	)
 	return command(s, "import", "[SOURCE]", "write a checkpoint into the store, verify it, then move the name", `
 Everything that can be checked is checked before the first byte is written. Interrupted, the
 same command goes on where it stopped; until the last step the name keeps what it had.
@@ -34,7 +36,7 @@ Examples:
 
 Exit status: 0 imported and verified; 1 failed; 2 wrong usage; 3 written whole, but the
 verification said no and the name was not moved; 130 interrupted.`,
-		0, 1, append(flags, checkFlags()...), runImport)
+		0, 1, flags, runImport)
 }
 
 func runImport(ctx context.Context, c call) error {

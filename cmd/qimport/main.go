@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/urfave/cli/v2"
 )
 
 // version is set by the linker: -X main.version=v1.2.3.
@@ -37,6 +39,7 @@ func main() {
 func run(ctx context.Context, args []string, io stdio) int {
 	io.json = asksForJSON(args) // also of what the parser cannot make sense of
 	app := application(io)
+	cli.HelpPrinter = io.printsHelp // the library has no other place for it
 	if len(args) > 0 && args[0] == completeCommand {
 		complete(app, args[1:], io.out)
 		return 0

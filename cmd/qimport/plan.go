@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -13,9 +14,9 @@ import (
 )
 
 func planCommand(s stdio) *cli.Command {
-	flags := append(append(recipeFlags(), layFlags()...),
+	flags := slices.Concat(recipeFlags(), layFlags(), group(outputGroup,
 		&cli.BoolFlag{Name: "all", Usage: "a line for every tensor, also where layers are alike"},
-		&cli.BoolFlag{Name: "values", Usage: "read the weights too, and say which should not be as they are"})
+		&cli.BoolFlag{Name: "values", Usage: "read the weights too, and say which should not be as they are"}))
 	return command(s, "plan", "[SOURCE]", "say what an import would write, and change nothing", `
 Lists every tensor with the format it has, the one it would get and the rule that decided,
 then sizes, bits a weight, memory and free space. Only headers are read, with --values the weights

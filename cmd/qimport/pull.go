@@ -25,10 +25,7 @@ Examples:
   qimport pull small:nvfp4 registry.example.org/team/small:nvfp4
   qimport pull small localhost:5000/small && qimport verify small
   qimport pull small localhost:5000/small --key release.pub --require level=quality,max-kl=0.1`,
-		2, 2, append(registryFlags(),
-			&cli.StringSliceFlag{Name: "key", Usage: "`FILE` of a public key (PEM; repeatable: one of them must have signed)"},
-			&cli.StringFlag{Name: "require", Usage: "`POLICY` that signed statements are held to, words with commas between them"},
-		), pull)
+		2, 2, append(registryFlags(), group(trustGroup, keyFlag(), requireFlag())...), pull)
 }
 
 func pull(ctx context.Context, c call) error {

@@ -22,15 +22,15 @@ an earlier one stopped. Credentials are those of docker login and oras login.
 Examples:
   qimport push small:nvfp4 registry.example.org/team/small:nvfp4
   qimport push small:nvfp4 localhost:5000/small --modelpack`,
-		2, 2, append(registryFlags(), &cli.BoolFlag{Name: "modelpack", Usage: "with ModelPack's media types, for its tools and Kubernetes"}), push)
+		2, 2, append(registryFlags(), group(storeGroup, &cli.BoolFlag{Name: "modelpack", Usage: "with ModelPack's media types, for its tools and Kubernetes"})...), push)
 }
 
 // registryFlags say how a registry is asked.
 func registryFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.BoolFlag{Name: "plain-http", Usage: "speak http, unencrypted (--plain-http=false: https to this machine too)", DefaultText: "to this machine alone"},
+	return group(runtimeGroup,
+		&cli.BoolFlag{Name: "plain-http", Usage: "speak http, unencrypted\nLeft out, that holds for this machine alone; --plain-http=false: https to it too.", DefaultText: "to this machine alone"},
 		&cli.IntFlag{Name: "jobs", Usage: "move `N` blobs at a time", DefaultText: "4"},
-	}
+	)
 }
 
 // plainHTTP is what the user says of http, or nil.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -15,22 +16,24 @@ import (
 )
 
 func runCommand(s stdio) *cli.Command {
-	flags := append([]cli.Flag{
-		&cli.StringFlag{Name: "system", Usage: "`TEXT` of the system turn"},
-		&cli.StringSliceFlag{Name: "image", Usage: "show the model the picture `FILE` (PNG, JPEG, GIF, WebP) before the prompt (repeatable)"},
-		&cli.BoolFlag{Name: "raw", Usage: "give the model the prompt as it is, without its chat template"},
-		&cli.BoolFlag{Name: "think", Usage: "let the model think before it answers"},
-		&cli.BoolFlag{Name: "no-think", Usage: "keep it from thinking"},
-		&cli.IntFlag{Name: "max-tokens", Usage: "answer with at most `N` tokens", DefaultText: "what the context has room for"},
-		&cli.Float64Flag{Name: "temperature", Usage: "`T` above 0 draws the next token, 0 takes the likeliest"},
-		&cli.IntFlag{Name: "top-k", Usage: "draw from the `K` likeliest"},
-		&cli.Float64Flag{Name: "top-p", Usage: "draw from the likeliest that together have this `PROBABILITY`"},
-		&cli.Float64Flag{Name: "min-p", Usage: "draw from those at least this `SHARE` as likely as the likeliest"},
-		&cli.Float64Flag{Name: "repetition-penalty", Usage: "make tokens seen less likely by `FACTOR`"},
-		&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` from which chance follows"},
-		&cli.IntFlag{Name: "draft", Usage: "let the model's prediction head guess `N` tokens ahead, which are then checked together"},
-		&cli.StringSliceFlag{Name: "stop", Usage: "end the answer before `TEXT` (repeatable)"},
-	}, runtimeFlags()...)
+	flags := slices.Concat(
+		group(answerGroup,
+			&cli.StringFlag{Name: "system", Usage: "`TEXT` of the system turn"},
+			&cli.StringSliceFlag{Name: "image", Usage: "show the model the picture `FILE` before the prompt\nPNG, JPEG, GIF or WebP. Repeatable."},
+			&cli.BoolFlag{Name: "raw", Usage: "give the model the prompt as it is, without its chat template"},
+			&cli.BoolFlag{Name: "think", Usage: "let the model think before it answers"},
+			&cli.BoolFlag{Name: "no-think", Usage: "keep it from thinking"},
+			&cli.IntFlag{Name: "max-tokens", Usage: "answer with at most `N` tokens", DefaultText: "what the context has room for"},
+			&cli.Float64Flag{Name: "temperature", Usage: "`T` above 0 draws the next token, 0 takes the likeliest"},
+			&cli.IntFlag{Name: "top-k", Usage: "draw from the `K` likeliest"},
+			&cli.Float64Flag{Name: "top-p", Usage: "draw from the likeliest that together have this `PROBABILITY`"},
+			&cli.Float64Flag{Name: "min-p", Usage: "draw from those at least this `SHARE` as likely as the likeliest"},
+			&cli.Float64Flag{Name: "repetition-penalty", Usage: "make tokens seen less likely by `FACTOR`"},
+			&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` from which chance follows"},
+			&cli.StringSliceFlag{Name: "stop", Usage: "end the answer before `TEXT` (repeatable)"},
+			&cli.IntFlag{Name: "draft", Usage: "let the model's prediction head guess `N` tokens ahead\nThey are then checked together."}),
+		runtimeFlags(),
+	)
 	return command(s, "run", "NAME|DIR [PROMPT]", "ask a model", `
 Without PROMPT: a conversation where stdin is a terminal (/bye or ctrl-D ends it, /help says more), else
 the prompt is what stdin holds. Answers are drawn as the model's generation_config.json says, else the

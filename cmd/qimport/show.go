@@ -17,7 +17,7 @@ import (
 )
 
 func showCommand(s stdio) *cli.Command {
-	flags := []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "list every tensor"}}
+	flags := group(outputGroup, &cli.BoolFlag{Name: "all", Usage: "list every tensor"})
 	return command(s, "show", "NAME", "say what a stored model consists of, and how it was judged", `
 Examples:
   qimport show small:nvfp4

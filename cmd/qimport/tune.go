@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,12 +12,11 @@ import (
 
 	"qimport"
 	"qimport/internal/table"
-	"qimport/runtime"
 	"qimport/verify/report"
 )
 
 func tuneCommand(s stdio) *cli.Command {
-	return command(s, "tune", "SOURCE", "find the mixture of formats of least divergence for a size, and write it as a recipe", `
+	return command(s, "tune", "SOURCE", "find the mixture of formats of least divergence for a size, as a recipe", `
 Measures what each tensor, or group that must share a format, costs in each format: the mean KL divergence
 of the model with this one change from the model without, on the CPU, over passages of text. Then chooses
 the mixture whose costs add up to the least within the target, measures it as a whole, and writes a recipe
@@ -30,22 +30,25 @@ Examples:
   qimport tune ./Qwen3.5-0.8B --target-size 600MB --out small.yaml --report small.html
   qimport tune ./Qwen3.5-0.8B --max-kl 0.01 --formats nvfp4,mxfp8 --for ollama --out near.yaml
   qimport import ./Qwen3.5-0.8B --recipe small.yaml --verify quality`,
-		1, 1, []cli.Flag{
-			&cli.Float64Flag{Name: "target-bpw", Usage: "most bits a weight, `N`, over all tensors"},
-			&cli.StringFlag{Name: "target-size", Usage: "most bytes of all tensors as they are written, as `1.2GB`"},
-			&cli.Float64Flag{Name: "max-kl", Usage: "most mean KL divergence over the text, `NATS`: the smallest mixture that has it"},
-			&cli.StringFlag{Name: "formats", Usage: "`TYPES` that may be chosen, with commas between them, beside that of the source", DefaultText: strings.Join(qimport.DefaultTuneFormats(), ",")},
-			&cli.StringFlag{Name: "by", Usage: "change at a time what must share a format in one `layer`, or in all of them: kind, quicker, and good for models of other depths", Value: "layer"},
-			&cli.StringFlag{Name: "for", Usage: "refuse formats that `WHO` would not run: ollama, or ollama@VERSION"},
-			&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read passages of (repeatable)", DefaultText: "a built-in text"},
-			&cli.IntFlag{Name: "text-tokens", Usage: "read passages of `N` tokens in all", DefaultText: strconv.Itoa(qimport.DefaultTuneTokens)},
-			&cli.Uint64Flag{Name: "seed", Usage: "`N` that passages are drawn by"},
-			&cli.BoolFlag{Name: "scale-search", Usage: "measure with scales searched, for import --scale-search"},
-			calibrationFlag(),
-			&cli.StringFlag{Name: "memory", Usage: "`SHARE` of the machine's memory that arrays may take, as 0.5 or 50%", Value: fmt.Sprint(runtime.DefaultMemory)},
-			&cli.StringFlag{Name: "out", Usage: "the recipe's `FILE`"},
-			&cli.StringSliceFlag{Name: "report", Usage: "write what was found to `FILE`: .html, with the frontier drawn, or .json"},
-		}, runTune)
+		1, 1, slices.Concat(
+			group(formatsGroup,
+				&cli.Float64Flag{Name: "target-bpw", Usage: "most bits a weight, `N`, over all tensors"},
+				&cli.StringFlag{Name: "target-size", Usage: "most bytes of all tensors as they are written, as `1.2GB`"},
+				&cli.Float64Flag{Name: "max-kl", Usage: "most mean KL divergence over the text, `NATS`\nThe smallest mixture that has it is taken."},
+				&cli.StringFlag{Name: "formats", Usage: "`TYPES` that may be chosen, with commas between them\nThat of the source always may.", DefaultText: strings.Join(qimport.DefaultTuneFormats(), ",")},
+				&cli.StringFlag{Name: "by", Usage: "change at a time what must share a format in one `layer`, or kind\nkind: in all layers, which is quicker, and good for models of other depths.", Value: "layer"},
+				&cli.StringFlag{Name: "for", Usage: "refuse formats that `WHO` would not run: ollama, or ollama@VERSION"},
+				&cli.BoolFlag{Name: "scale-search", Usage: "measure with scales searched, for import --scale-search"},
+				calibrationFlag()),
+			group(sourceGroup,
+				&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read passages of (repeatable)", DefaultText: "a built-in text"},
+				&cli.IntFlag{Name: "text-tokens", Usage: "read passages of `N` tokens in all", DefaultText: strconv.Itoa(qimport.DefaultTuneTokens)},
+				&cli.Uint64Flag{Name: "seed", Usage: "`N` that passages are drawn by"}),
+			group(runtimeGroup, memoryFlag("arrays", "")),
+			group(outputGroup,
+				&cli.StringFlag{Name: "out", Usage: "the recipe's `FILE`"},
+				&cli.StringSliceFlag{Name: "report", Usage: "write what was found to `FILE`: .html, with the frontier drawn, or .json"}),
+		), runTune)
 }
 
 func runTune(ctx context.Context, c call) error {

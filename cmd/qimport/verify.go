@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -11,13 +12,11 @@ import (
 )
 
 func verifyCommand(s stdio) *cli.Command {
-	flags := append([]cli.Flag{
+	flags := slices.Concat(group(checkGroup,
 		&cli.StringFlag{Name: "level", Usage: "`LEVEL` to go to: blobs, smoke or quality", Value: string(report.Smoke)},
 		&cli.StringFlag{Name: "against", Usage: "`SOURCE` that the model was made from, for quality"},
-		adapterFlag(), mtpFromFlag(),
 		&cli.StringFlag{Name: "ollama", Usage: "ask the Ollama that runs at `URL` the same, and hold its answers to ours"},
-		reportFlag(),
-	}, checkFlags()...)
+	), group(sourceGroup, adapterFlag()), rare(sourceGroup, mtpFromFlag()), checkFlags(), group(outputGroup, reportFlag()))
 	return command(s, "verify", "NAME|DIR", "run the checks over a model of the store, or over a directory", `
 blobs:   every blob is there, whole, and holds the tensors that the config needs
 smoke:   the model runs with its delta state in float32, answers, and stops
