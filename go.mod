@@ -20,6 +20,7 @@ require (
 	github.com/opencontainers/go-digest v1.0.0 // digests as oras-go has them
 	github.com/opencontainers/image-spec v1.1.1 // manifests of referrers and of ModelPack
 	github.com/peterh/liner v1.2.3 // lines of a conversation
+	github.com/prometheus/common v0.67.5 // a reader of metrics, in tests
 	github.com/rogpeppe/go-internal v1.16.0 // scripts that run the program
 	github.com/schollz/progressbar/v3 v3.19.1 // the bar
 	github.com/secure-systems-lab/go-securesystemslib v0.11.1 // DSSE envelopes, keys, cosign's encrypted ones
@@ -38,14 +39,18 @@ require golang.org/x/mod v0.43.0
 require (
 	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect
+	github.com/kr/pretty v0.3.1 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
+	github.com/prometheus/client_model v0.6.2 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
+	go.yaml.in/yaml/v2 v2.4.3 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/exp v0.0.0-20240719175910-8a7402abbf56 // indirect
 	golang.org/x/tools v0.52.0 // indirect

@@ -17,6 +17,8 @@ type ImportResult struct {
 	BytesRead    int64           `json:"bytes_read"`
 	BytesWritten int64           `json:"bytes_written"`
 	BytesReused  int64           `json:"bytes_reused"`
+	BlobsWritten int             `json:"blobs_written"`
+	BlobsReused  int             `json:"blobs_reused"`
 	Seconds      float64         `json:"seconds"`
 	Published    bool            `json:"published"`
 	ScaleSearch  []encode.Gain   `json:"scale_search,omitempty"`

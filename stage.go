@@ -25,6 +25,7 @@ func (s staged) result(name manifest.Name, start time.Time) ImportResult {
 	return ImportResult{
 		Schema: 1, Name: name, Manifest: s.manifest.Digest(), Tensors: s.stats.Tensors,
 		BytesRead: s.stats.BytesRead, BytesWritten: s.stats.BytesWritten, BytesReused: s.stats.BytesReused,
+		BlobsWritten: s.stats.BlobsWritten, BlobsReused: s.stats.BlobsReused,
 		ScaleSearch: s.stats.Gains, Values: append([]string{}, s.stats.Findings...), Seconds: time.Since(start).Seconds(),
 	}
 }

@@ -78,7 +78,7 @@ func outcomes() []outcome {
 		{source.ErrScheme, exitFailed, "nothing was published; take the release that it was made from, or a conversion to a scheme that docs/sources.md lists"},
 		{source.ErrSource, exitFailed, "nothing was published; if the source should be sound, compare its files with the published ones by size and SHA-256"},
 		{manifest.ErrDamaged, exitFailed, "qimport check --repair SOURCE makes it anew from what it was imported from; so does importing the models named again"},
-		{qimport.ErrReport, exitFailed, "name another place with --report"},
+		{qimport.ErrReport, exitFailed, "name another place for it"},
 		{fs.ErrPermission, exitFailed, "the store may belong to another user (Ollama's own, often): run it as that user, or choose --store"},
 	}
 }

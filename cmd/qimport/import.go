@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -19,7 +20,7 @@ func importCommand(s stdio) *cli.Command {
 		rare(outputGroup, &cli.StringFlag{Name: "attest", Usage: "sign what was verified with the private key in `FILE`\nAs qimport attest does; the source's files are hashed for it."}),
 		group(storeGroup, &cli.StringFlag{Name: "name", Usage: "`NAME[:TAG]` of the model in the store\nLeft out, it is the source's name, with the type as tag."}),
 		group(outputGroup, reportFlag(), &cli.BoolFlag{Name: "dry-run", Usage: "print the plan and stop; with --all a line for every tensor"}),
-		rare(outputGroup, &cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"}),
+		rare(outputGroup, metricsFlag(), &cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"}),
 	)
 	return command(s, "import", "[SOURCE]", "write a checkpoint into the store, verify it, then move the name", `
 Everything that can be checked is checked before the first byte is written. Interrupted, the
@@ -40,6 +41,17 @@ verification said no and the name was not moved; 130 interrupted.`,
 }
 
 func runImport(ctx context.Context, c call) error {
+	if c.Bool("dry-run") {
+		if c.IsSet("metrics") {
+			return usagef("--metrics %s: --dry-run does nothing that could be measured", c.String("metrics"))
+		}
+		return importMetered(ctx, c, nil)
+	}
+	return c.metered(ctx, cmp.Or(c.String("name"), c.Args().First()), func(m *qimport.Meter) error { return importMetered(ctx, c, m) })
+}
+
+// importMetered imports, or prints the plan of an import.
+func importMetered(ctx context.Context, c call, m *qimport.Meter) error {
 	request := c.request()
 	request.Attest, request.Password = c.String("attest"), c.password(ctx)
 	o, err := request.Options("")
@@ -58,7 +70,9 @@ func runImport(ctx context.Context, c call) error {
 		}
 		return c.printPlan(p, store)
 	}
+	o.Watch = m
 	result, err := qimport.Import(ctx, store, o)
+	m.Imported(result)
 	if err != nil && !errors.Is(err, qimport.ErrRefused) {
 		return err
 	}

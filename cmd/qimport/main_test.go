@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 // $FIXTURES holds the models that it does not, `exits N CMD…` demands an exit
 // status, `interrupted CMD…` that it ends within a second of SIGTERM, and `keys FILE K…` demands that FILE is one JSON object with schema 1 and these keys.
 // `serves FILE` starts an Ollama of its own, which answers by FILE, and `registry [ollama]` an OCI registry,
-// or one of Ollama's dialect, at $REGISTRY.
+// or one of Ollama's dialect, at $REGISTRY. `metrics FILE NAME[{LABEL=VALUE}]=VALUE…` demands that FILE is one of
+// metrics, whole, with these samples.
 func TestScripts(t *testing.T) {
 	models, err := filepath.Abs("../../testdata")
 	if err != nil {
@@ -55,7 +56,7 @@ func TestScripts(t *testing.T) {
 			}
 			return false, errors.New("unknown condition " + name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "interrupted": interrupted, "keys": keys, "serves": serves, "registry": startRegistry, "zeroed": zeroed},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "interrupted": interrupted, "keys": keys, "serves": serves, "registry": startRegistry, "zeroed": zeroed, "metrics": readMetrics},
 	})
 }
 

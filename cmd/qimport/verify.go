@@ -16,7 +16,7 @@ func verifyCommand(s stdio) *cli.Command {
 		&cli.StringFlag{Name: "level", Usage: "`LEVEL` to go to: blobs, smoke or quality", Value: string(report.Smoke)},
 		&cli.StringFlag{Name: "against", Usage: "`SOURCE` that the model was made from, for quality"},
 		&cli.StringFlag{Name: "ollama", Usage: "ask the Ollama that runs at `URL` the same, and hold its answers to ours"},
-	), group(sourceGroup, adapterFlag()), rare(sourceGroup, mtpFromFlag()), checkFlags(), group(outputGroup, reportFlag()))
+	), group(sourceGroup, adapterFlag()), rare(sourceGroup, mtpFromFlag()), checkFlags(), group(outputGroup, reportFlag()), rare(outputGroup, metricsFlag()))
 	return command(s, "verify", "NAME|DIR", "run the checks over a model of the store, or over a directory", `
 blobs:   every blob is there, whole, and holds the tensors that the config needs
 smoke:   the model runs with its delta state in float32, answers, and stops
@@ -35,14 +35,19 @@ could not be run; 130 interrupted.`,
 }
 
 func runVerify(ctx context.Context, c call) error {
+	return c.metered(ctx, c.Args().First(), func(m *qimport.Meter) error { return verifyMetered(ctx, c, m) })
+}
+
+func verifyMetered(ctx context.Context, c call, m *qimport.Meter) error {
 	checks, err := c.checks().Options(c.String("level"), "")
 	if err != nil {
 		return err
 	}
 	checks.Version = version
 	r, err := qimport.Verify(ctx, c.openStore, c.Args().First(), qimport.VerifyOptions{
-		Against: c.String("against"), Adapters: c.StringSlice("adapter"), MTPFrom: c.String("mtp-from"), Ollama: c.String("ollama"), Checks: checks, Reports: c.StringSlice("report"), Watch: c.stdio,
+		Against: c.String("against"), Adapters: c.StringSlice("adapter"), MTPFrom: c.String("mtp-from"), Ollama: c.String("ollama"), Checks: checks, Reports: c.StringSlice("report"), Watch: m,
 	})
+	m.Verified(&r)
 	if err != nil {
 		return err
 	}

@@ -34,9 +34,11 @@ type Options struct {
 // Stats is what writing did.
 type Stats struct {
 	Tensors      int
-	BytesRead    int64         // of the source's tensors
-	BytesWritten int64         // of blobs, config and files included
-	BytesReused  int64         // of blobs that were there already
+	BytesRead    int64 // of the source's tensors
+	BytesWritten int64 // of blobs, config and files included
+	BytesReused  int64 // of blobs that were there already
+	BlobsWritten int   // as BytesWritten counts them
+	BlobsReused  int
 	Gains        []encode.Gain // of the tensors whose scales were searched, the largest first
 	Findings     []string      // about values that should not be as they are, of what was not there already
 }
@@ -179,7 +181,9 @@ func (w *writer) count(l manifest.Layer, reused bool) {
 	defer w.mu.Unlock()
 	if reused {
 		w.stats.BytesReused += l.Size
+		w.stats.BlobsReused++
 	} else {
 		w.stats.BytesWritten += l.Size
+		w.stats.BlobsWritten++
 	}
 }
