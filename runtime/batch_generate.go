@@ -57,11 +57,13 @@ func (m *Model) GenerateBatch(ctx context.Context, requests []GenerateOptions) [
 // row is one request among those of a batch.
 type row struct {
 	*generation
-	index int // among the requests
-	limit int // of its answer's tokens
-	next  int // the token that was chosen last
-	ended bool
-	err   error
+	index    int     // among the requests
+	limit    int     // of its answer's tokens
+	next     int     // the token that was chosen last, and
+	chance   float32 // the logarithm of its probability
+	hopeless func(Answer) bool
+	ended    bool
+	err      error
 }
 
 // newRow reads one request; the model is not run.
@@ -76,7 +78,7 @@ func (m *Model) newRow(ctx context.Context, o GenerateOptions) (*row, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &row{generation: m.newGeneration(o, nil)}
+	r := &row{generation: m.newGeneration(o, nil), hopeless: o.Hopeless}
 	r.answer.Prompt = p.ids
 	r.limit, err = m.room(p.ids, o.MaxTokens)
 	return r, err
@@ -185,15 +187,21 @@ func (x *answering) readPass(ctx context.Context, all [][][]int, choose bool) er
 		return nil
 	}
 	return x.model.do(ctx, func(s *mlx.Scope) error {
-		x.choose(s, x.likeliest(s, r.states[len(all)-1], x.model.Tokenizer.Size()))
+		x.choose(s, x.weighed(s, r.states[len(all)-1]))
 		return nil // do asks whether weights were there
 	})
 }
 
+// weighed chooses a token for every row.
+func (x *answering) weighed(s *mlx.Scope, hidden *mlx.Array) *mlx.Array {
+	return weighed(s, x.lastLogits(s, hidden, x.model.Tokenizer.Size()))
+}
+
 // choose gives every row the token that was chosen for it.
 func (x *answering) choose(s *mlx.Scope, chosen *mlx.Array) {
-	for i, id := range s.Int32s(chosen) {
-		x.rows[i].next = int(id)
+	pairs := s.Float32s(chosen)
+	for i, r := range x.rows {
+		r.next, r.chance = int(pairs[2*i]), pairs[2*i+1]
 	}
 }
 
@@ -202,10 +210,7 @@ func (x *answering) read(slice [][]int, choose bool) error {
 	if !choose {
 		return x.run(slice, keepHidden, func(*mlx.Scope, *mlx.Array) error { return nil })
 	}
-	likeliest := func(s *mlx.Scope, hidden *mlx.Array) *mlx.Array {
-		return x.likeliest(s, hidden, x.model.Tokenizer.Size())
-	}
-	return x.run(slice, likeliest, func(s *mlx.Scope, chosen *mlx.Array) error {
+	return x.run(slice, x.weighed, func(s *mlx.Scope, chosen *mlx.Array) error {
 		x.choose(s, chosen)
 		return nil
 	})
@@ -227,6 +232,14 @@ func (r *row) advance() {
 		return
 	}
 	r.ended = r.take(r.next, r.limit)
+	if r.answer.Stop != StopEOS {
+		r.answer.Chances = append(r.answer.Chances, r.chance)
+	}
+	if !r.ended && r.hopeless != nil && r.hopeless(r.answer) {
+		r.ended = true
+		r.answer.Stop = StopHopeless
+		r.flush()
+	}
 }
 
 // step reads the tokens chosen last and chooses the next, once the rows that have ended are dropped.

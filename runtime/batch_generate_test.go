@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -146,6 +147,47 @@ func (w brokenRow) Pieces(name string) ([]quant.Tensor, error) {
 		}
 	}
 	return pieces, err
+}
+
+// An answer that is given up ends there, the others go on, and each token's chance is what its logits say.
+func TestGenerateBatchHopeless(t *testing.T) {
+	m := small(t, runtime.Options{})
+	ids := someText(t)
+	const most = 3
+	lost := func(sofar runtime.Answer) bool { return len(sofar.Tokens) == most }
+	got := m.GenerateBatch(t.Context(), []runtime.GenerateOptions{{Tokens: ids[:20], MaxTokens: 9, Hopeless: lost}, {Tokens: ids[:17], MaxTokens: 9}})
+	whole, err := m.Generate(t.Context(), runtime.GenerateOptions{Tokens: ids[:20], MaxTokens: 9}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := got[0].Answer
+	if got[0].Err != nil || a.Stop != runtime.StopHopeless || !slices.Equal(a.Tokens, whole.Tokens[:most]) || !strings.HasPrefix(whole.Text, a.Text) || a.Text == "" || len(a.Chances) != most {
+		t.Errorf("given up: %+v, %v; whole %v", a, got[0].Err, whole.Tokens)
+	}
+	if got[1].Stop != runtime.StopLength {
+		t.Errorf("the other ended by %s", got[1].Stop)
+	}
+	x := m.NewSession()
+	defer x.Close()
+	logits, err := x.Feed(t.Context(), ids[:20])
+	for i, id := range a.Tokens {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := logChance(logits[:m.Tokenizer.Size()], id); math.Abs(want-float64(a.Chances[i])) > 1e-4 {
+			t.Errorf("token %d: %g, its logits say %g", i, a.Chances[i], want)
+		}
+		logits, err = x.Step(t.Context(), id)
+	}
+}
+
+// logChance is the logarithm of the probability of a token.
+func logChance(logits []float32, id int) float64 {
+	sum := 0.0
+	for _, l := range logits {
+		sum += math.Exp(float64(l - logits[id]))
+	}
+	return -math.Log(sum)
 }
 
 func TestGenerateBatchNotFinite(t *testing.T) {

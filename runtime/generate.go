@@ -21,17 +21,21 @@ type GenerateOptions struct {
 	Sampling  Sampling
 	Stop      []string // texts that end the answer and are not part of it
 	Draft     int      // tokens that the multi-token-prediction head guesses ahead, to be checked together; 0 for none
+	// Hopeless, if not nil, is asked after each token of an answer that GenerateBatch makes without pictures;
+	// true ends it there.
+	Hopeless func(sofar Answer) bool
 }
 
 // StopReason says why an answer ended.
 type StopReason string
 
-// The reasons: a stop token, a stop string, no more tokens allowed, or an error or interrupt.
+// The reasons: a stop token, a stop string, no more tokens allowed, an error or interrupt, or Hopeless said so.
 const (
 	StopEOS         StopReason = "eos"
 	StopText        StopReason = "stop"
 	StopLength      StopReason = "length"
 	StopInterrupted StopReason = "interrupted"
+	StopHopeless    StopReason = "hopeless"
 )
 
 // Timing is how long a number of tokens took.
@@ -44,7 +48,8 @@ type Timing struct {
 type Answer struct {
 	Prompt    []int // its tokens
 	Text      string
-	Tokens    []int // of the answer, without the stop token
+	Tokens    []int     // of the answer, without the stop token
+	Chances   []float32 // natural logarithms of the probabilities they were chosen with, of GenerateBatch without pictures
 	Stop      StopReason
 	Prefill   Timing // tokens read that an earlier request had not; ends with the first logits
 	Decode    Timing // tokens generated after that, the stop token included

@@ -28,9 +28,25 @@ func (x *Session) StepGreedy(ctx context.Context, id, size int) (next int, err e
 // likeliest is, for states [B, T, H], the likeliest of the first size tokens after the last of them, int32
 // [B], the first of equals; -1 where logits are not finite.
 func (x *batch) likeliest(s *mlx.Scope, hidden *mlx.Array, size int) *mlx.Array {
+	return likeliest(s, x.lastLogits(s, hidden, size))
+}
+
+// lastLogits are those of the first size tokens after the last of the states [B, T, H].
+func (x *batch) lastLogits(s *mlx.Scope, hidden *mlx.Array, size int) *mlx.Array {
 	b, t := hidden.Shape()[0], hidden.Shape()[1]
 	last := x.model.decoder.Logits(s, s.SliceAxis(hidden, 1, t-1, t))
-	logits := s.SliceAxis(s.Reshape(last, b, last.Dim(-1)), 1, 0, size)
+	return s.SliceAxis(s.Reshape(last, b, last.Dim(-1)), 1, 0, size)
+}
+
+func likeliest(s *mlx.Scope, logits *mlx.Array) *mlx.Array {
 	chosen := s.AsType(s.ArgMax(logits, -1, false), quant.I32)
 	return s.Where(s.All(s.IsFinite(logits), -1, false), chosen, s.Full(-1, quant.I32, 1))
+}
+
+// weighed is what likeliest chooses and, behind it, the natural logarithm of its probability: float32 [B, 2],
+// which holds every token's id whole.
+func weighed(s *mlx.Scope, logits *mlx.Array) *mlx.Array {
+	chance := s.Sub(s.Max(logits, -1, false), s.LogSumExp(logits, -1, false))
+	id := s.AsType(likeliest(s, logits), quant.F32)
+	return s.Concatenate(1, s.ExpandDims(id, 1), s.ExpandDims(s.AsType(chance, quant.F32), 1))
 }

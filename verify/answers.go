@@ -60,6 +60,9 @@ func (r *run) checkAnswer(ctx context.Context, k, t int) report.Check {
 	}
 	r.spoken = append(r.spoken, a)
 	r.report.Answers = append(r.report.Answers, a.Answer)
+	if isNoise(said.Chances) {
+		return noise(said.what(), said.Chances)
+	}
 	return said.judge(said.heard, said.malformed)
 }
 
@@ -90,8 +93,10 @@ func (r *run) checkStopped(context.Context) report.Check {
 	var endless, ended []string
 	for _, a := range r.spoken {
 		switch {
-		case a.Stop == "eos":
+		case a.Stop == string(runtime.StopEOS):
 			ended = append(ended, a.Prompt)
+		case a.Stop == string(runtime.StopHopeless):
+			endless = append(endless, fmt.Sprintf("%q was given up after %d tokens, %s: %q", clip(a.Prompt), a.Tokens, lostTo(a.ids), clip(a.Text)))
 		case !a.bounded:
 			endless = append(endless, fmt.Sprintf("%q ran on for %d tokens: %q", clip(a.Prompt), a.Tokens, clip(a.Text)))
 		}

@@ -204,6 +204,17 @@ func ropeOn(key string, value any) func(checkpointCopy) {
 }
 
 // loseEnd makes every file forget the token that ends a turn, as conversions have done.
+// flattenLogits leaves the likeliest token where it is, and little of its probability.
+func flattenLogits(c checkpointCopy) {
+	c.editTensors(func(arrays map[string]raw) {
+		tensor(arrays, "model.norm.weight").editBF16(func(v []float32) {
+			for i := range v {
+				v[i] /= 64
+			}
+		})
+	})
+}
+
 func loseEnd(c checkpointCopy) {
 	c.editJSON("generation_config.json", func(v map[string]any) { delete(v, "eos_token_id") })
 	c.editJSON("tokenizer_config.json", func(v map[string]any) { v["eos_token"] = "<|endoftext|>" })

@@ -44,6 +44,7 @@ func faults() []fault {
 		{name: "nibbles of one tensor swapped", good: mixture, damage: swapOneNibbles, smoke: "smoke.answer.3", quality: "quality.tensors"},
 		{name: "rope on all dimensions", good: dense, damage: ropeOn("partial_rotary_factor", 1), quality: "quality.config"},
 		{name: "wrong rope base", good: dense, damage: ropeOn("rope_theta", 1e7), smoke: "smoke.stops", quality: "quality.config"},
+		{name: "logits nearly flat", good: dense, damage: flattenLogits, smoke: "smoke.answer.1", quality: "quality.tensors"},
 		{name: "end token missing", good: dense, damage: loseEnd, smoke: "smoke.template"},
 		{name: "end token of another model", good: dense, damage: otherEnd, smoke: "smoke.vocabulary"},
 		{name: "an infinity among the weights", good: dense, damage: infinity, smoke: "smoke.finite", quality: "quality.tensors"},

@@ -110,7 +110,9 @@ func (r *run) talks(ctx context.Context) []talk {
 		var requests []runtime.GenerateOptions
 		for k := range r.talked {
 			if t := &r.talked[k]; t.begin(n) {
-				asked, requests = append(asked, t), append(requests, t.replies[n].request)
+				request := t.replies[n].request
+				request.Hopeless = hopeless
+				asked, requests = append(asked, t), append(requests, request)
 			}
 		}
 		if len(asked) == 0 {

@@ -138,7 +138,7 @@ type Answer struct {
 	Content string `json:"content,omitempty"`
 	Expect  string `json:"expect,omitempty"` // the regular expression the answer was held to
 	Tokens  int    `json:"tokens"`
-	Stop    string `json:"stop"` // eos, length or stop
+	Stop    string `json:"stop"` // eos, length, stop or hopeless
 }
 
 // Judge sets Passed: true only if there is a check, and each of them was run and passed.
