@@ -3,10 +3,12 @@ package qimport
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"qimport/internal/spelling"
 	"qimport/internal/untrusted"
 	"qimport/quant"
 	"qimport/quant/recipe"
@@ -183,8 +185,18 @@ func readCases(file, name string) ([]verify.Case, error) {
 	return cases, nil
 }
 
+// readRecipe reads a file, or, where there is none, the shipped recipe of that name.
 func readRecipe(file, name string) (recipe.Recipe, error) {
 	f, _, err := untrusted.Open(file)
+	if missing := errors.Is(err, fs.ErrNotExist); !strings.ContainsAny(name, `/\`) && (missing || isDir(file)) {
+		if shipped, ok := recipe.OpenShipped(name); ok {
+			return shipped.Parse()
+		}
+		if missing {
+			names := recipe.ShippedNames()
+			return recipe.Recipe{}, optionsf("--recipe %s: there is no such file, and none of that name is shipped%s; shipped are %s", name, spelling.DidYouMean(name, names), strings.Join(names, ", "))
+		}
+	}
 	if err != nil {
 		return recipe.Recipe{}, err
 	}

@@ -22,7 +22,7 @@ type Request struct {
 	Type            string   `yaml:"type"`
 	Policy          string   `yaml:"policy"`
 	Overrides       []string `yaml:"overrides"` // PATTERN=TYPE; later ones win, all of them over the recipe's
-	Recipe          string   `yaml:"recipe"`    // file with policy, type and overrides
+	Recipe          string   `yaml:"recipe"`    // file with policy, type and overrides, or the name of a shipped one
 	AllowRequantize bool     `yaml:"allow_requantize"`
 	ScaleSearch     bool     `yaml:"scale_search"`
 	Calibration     string   `yaml:"calibration"` // file

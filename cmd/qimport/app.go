@@ -32,7 +32,7 @@ func application(s stdio) *cli.App {
 			importCommand(s), planCommand(s), verifyCommand(s), runCommand(s),
 			listCommand(s), showCommand(s), diffCommand(s), cpCommand(s), rmCommand(s), gcCommand(s), checkCommand(s),
 			attestCommand(s), checkAttestationCommand(s),
-			exportCommand(s), pushCommand(s), pullCommand(s), batchCommand(s), calibrateCommand(s), tuneCommand(s), doctorCommand(s),
+			exportCommand(s), pushCommand(s), pullCommand(s), batchCommand(s), calibrateCommand(s), tuneCommand(s), recipesCommand(s), doctorCommand(s),
 			versionCommand(s), completionCommand(s), manCommand(s),
 		},
 		Reader: s.in, Writer: s.out, ErrWriter: s.err,

@@ -14,6 +14,7 @@ import (
 	"qimport/internal/untrusted"
 	"qimport/manifest"
 	"qimport/quant"
+	"qimport/quant/recipe"
 )
 
 //go:embed completion
@@ -89,6 +90,10 @@ func argumentCandidates(command *cli.Command, typed []string, begun string) (all
 		return all
 	}
 	switch {
+	case command.Name == "recipes":
+		for _, name := range recipe.ShippedNames() {
+			all = append(all, candidate{name, "a recipe"})
+		}
 	case command.Name == "completion":
 		for _, shell := range shells {
 			all = append(all, candidate{shell, ""})
@@ -117,6 +122,7 @@ func valueWanted(command *cli.Command, word string) string {
 // flagValues are the words that flags take, where they are few.
 var flagValues = map[string][]string{
 	"quantize": slices.DeleteFunc(strings.Fields(quant.FormatList), func(s string) bool { return strings.ContainsAny(s, "[") }),
+	"recipe":   recipe.ShippedNames(),
 	"policy":   {"ollama", "uniform", "keep"},
 	"mtp":      {"auto", "keep", "drop"},
 	"for":      {"ollama"},

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"qimport"
 	"qimport/quant"
+	"qimport/quant/recipe"
 	"qimport/runtime"
 )
 
@@ -52,7 +54,7 @@ func recipeFlags() []cli.Flag {
 		group(formatsGroup,
 			&cli.StringFlag{Name: "quantize", Aliases: []string{"q"}, Usage: "`TYPE`: " + quant.FormatList + "\nThe policy gives it out to the tensors that are worth it."},
 			&cli.StringSliceFlag{Name: "override", Usage: "`PATTERN=TYPE` for the tensors that match\nRepeatable; later ones win."},
-			&cli.StringFlag{Name: "recipe", Usage: "`FILE` (YAML) with policy, type and overrides"},
+			&cli.StringFlag{Name: "recipe", Usage: "`FILE` (YAML) with policy, type and overrides, or a name\nShipped are " + strings.Join(recipe.ShippedNames(), ", ") + ": qimport recipes."},
 			&cli.StringFlag{Name: "policy", Usage: "`POLICY` of all other tensors: ollama, uniform or keep", DefaultText: "ollama"},
 			&cli.BoolFlag{Name: "scale-search", Usage: "choose scales of least squared error: slower, better\nScales are then not those of MLX's plain rule, and bytes are other than MLX's."}),
 		rare(formatsGroup,

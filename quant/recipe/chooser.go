@@ -133,6 +133,7 @@ func (c *chooser) splitStack(e, w int, experts []int) string {
 func (c *chooser) report(found *findings, subjects []Subject) {
 	for i, u := range c.uses {
 		switch {
+		case c.rules[i].Optional && !u.decided:
 		case !u.matched:
 			found.addLine(fmt.Sprintf("%s: the pattern matches no tensor; the nearest names are %s",
 				c.rules[i], strings.Join(nearest(c.rules[i].Pattern, subjectNames(subjects)), ", ")))

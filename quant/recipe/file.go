@@ -3,6 +3,8 @@ package recipe
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -20,6 +22,8 @@ const maxRecipe = 1 << 20
 //	overrides:                # PATTERN=TYPE, later ones win
 //	  - "**.down_proj=mxfp8"
 //	  - "**.layers.{0..3}.self_attn.*=bf16"
+//	  - {rule: "lm_head=int8", optional: true}       # no error where it matches nothing
+//	  - {rule: "embed_tokens=keep", only: moe}       # not for dense models
 //
 // Every key may be left out; an unknown one is an error, as is one given twice.
 func Parse(r io.Reader, name string) (Recipe, error) {
@@ -95,17 +99,66 @@ func (f *recipeFile) readOverrides(value ast.Node) error {
 		return f.errorAt(value, "overrides is a list of PATTERN=TYPE")
 	}
 	for _, item := range list.Values {
-		text, err := f.scalar(item)
-		if err != nil {
-			return f.errorAt(item, "%w", err)
-		}
-		rule, err := parseRule(text, fmt.Sprintf("%s line %d", f.name, line(item)))
+		rule, err := f.override(item)
 		if err != nil {
 			return err
 		}
 		f.recipe.Rules = append(f.recipe.Rules, rule)
 	}
 	return nil
+}
+
+// override reads one: PATTERN=TYPE, or a mapping with that as its rule.
+func (f *recipeFile) override(item ast.Node) (rule Rule, err error) {
+	entry, ok := item.(ast.MapNode)
+	if !ok {
+		return f.rule(item)
+	}
+	values := map[string]ast.Node{}
+	for it := entry.MapRange(); it.Next(); {
+		key := it.Key().String()
+		if values[key] != nil {
+			return Rule{}, f.errorAt(it.Key(), "the key %s stands twice", key)
+		}
+		if !slices.Contains(overrideKeys, key) {
+			return Rule{}, f.errorAt(it.Key(), "the key %s is unknown; an override has %s", key, strings.Join(overrideKeys, ", "))
+		}
+		values[key] = it.Value()
+	}
+	if values["rule"] == nil {
+		return Rule{}, f.errorAt(item, "an override with keys needs the key rule, with PATTERN=TYPE")
+	}
+	if rule, err = f.rule(values["rule"]); err != nil {
+		return Rule{}, err
+	}
+	if at := values["optional"]; at != nil {
+		said, ok := at.(*ast.BoolNode)
+		if !ok {
+			return Rule{}, f.errorAt(at, "optional is true or false")
+		}
+		rule.Optional = said.Value
+	}
+	if at := values["only"]; at != nil {
+		text, err := f.scalar(at)
+		if err == nil {
+			rule.Only, err = parseKind(text)
+		}
+		if err != nil {
+			return Rule{}, f.errorAt(at, "only: %w", err)
+		}
+	}
+	return rule, nil
+}
+
+var overrideKeys = []string{"rule", "optional", "only"}
+
+// rule reads PATTERN=TYPE.
+func (f *recipeFile) rule(value ast.Node) (Rule, error) {
+	text, err := f.scalar(value)
+	if err != nil {
+		return Rule{}, f.errorAt(value, "%w", err)
+	}
+	return parseRule(text, fmt.Sprintf("%s line %d", f.name, line(value)))
 }
 
 // scalar is the text of a plain or quoted value.

@@ -3,6 +3,7 @@ package recipe
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"qimport/quant"
@@ -24,9 +25,30 @@ type Subject struct {
 
 // Rule gives the tensors that a pattern matches a format; the zero format keeps the source's.
 type Rule struct {
-	Pattern string
-	Format  quant.Format
-	Origin  string // where it was written: "--override", "recipe.yaml line 3"
+	Pattern  string
+	Format   quant.Format
+	Origin   string // where it was written: "--override", "recipe.yaml line 3"
+	Optional bool   // no error where it matches nothing, or only what later rules take
+	Only     Kind   // of models that it is for
+}
+
+// Kind is what a rule may be for only: models whose layers have experts, or those whose have none.
+type Kind uint8
+
+// The kinds of models; a rule is for any unless it says otherwise.
+const (
+	Any Kind = iota
+	Dense
+	MoE
+)
+
+var kindNames = [...]string{Dense: "dense", MoE: "moe"}
+
+func parseKind(name string) (Kind, error) {
+	if i := slices.Index(kindNames[:], name); i > 0 {
+		return Kind(i), nil
+	}
+	return Any, fmt.Errorf("%.40q is no kind of model; known are %s", name, strings.Join(kindNames[1:], ", "))
 }
 
 // String is the rule as a user finds it again.
@@ -77,6 +99,7 @@ func (r Recipe) Decide(subjects []Subject) ([]Decision, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
+	r.Rules = rulesFor(kindOf(subjects), r.Rules)
 	chooser, err := newChooser(r.Rules)
 	if err != nil {
 		return nil, err
@@ -92,6 +115,19 @@ func (r Recipe) Decide(subjects []Subject) ([]Decision, error) {
 		return nil, err
 	}
 	return out, nil
+}
+
+// kindOf says whether there are experts.
+func kindOf(subjects []Subject) Kind {
+	if slices.ContainsFunc(subjects, func(s Subject) bool { return s.Expert }) {
+		return MoE
+	}
+	return Dense
+}
+
+// rulesFor leaves out the rules that are for another kind of model.
+func rulesFor(kind Kind, rules []Rule) []Rule {
+	return slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return r.Only != Any && r.Only != kind })
 }
 
 // check refuses what is wrong whatever the tensors are.

@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,50 @@ func TestDecide(t *testing.T) {
 			if s.Name == tt.tensor && (got[i].Format != tt.want || tt.decision != "" && got[i].Rule != tt.decision) {
 				t.Errorf("%s: %s is %s by %q, want %s by %q", tt.name, s.Name, got[i].Format, got[i].Rule, tt.want, tt.decision)
 			}
+		}
+	}
+}
+
+// A rule for the other kind of model is none; an optional one need not take effect, and still must be possible.
+func TestDecideLeavesOut(t *testing.T) {
+	const ups = "model.layers.0.mlp.up_proj.weight"
+	moe := smallModel(quant.FormatBF16)
+	dense := moe[:len(moe)-1]
+	rule := func(text string, optional bool, only Kind) Rule {
+		r := rules(t, text)[0]
+		r.Optional, r.Only = optional, only
+		return r
+	}
+	tests := []struct {
+		name     string
+		rules    []Rule
+		subjects []Subject
+		want     quant.Format // of ups
+		says     string
+	}{
+		{"for a mixture of experts", []Rule{rule("layers.0.mlp.up_proj=int8", false, MoE)}, moe, quant.FormatInt8, ""},
+		{"not for a dense model", []Rule{rule("layers.0.mlp.up_proj=int8", false, MoE)}, dense, quant.FormatBF16, ""},
+		{"for a dense model", []Rule{rule("layers.0.mlp.up_proj=int8", false, Dense)}, dense, quant.FormatInt8, ""},
+		{"not for a mixture", []Rule{rule("nowhere=int8", false, Dense)}, moe, quant.FormatBF16, ""},
+		{"optional", []Rule{rule("nowhere=int8", true, Any)}, moe, quant.FormatBF16, ""},
+		{"optional and taken", []Rule{rule("**.up_proj=int8", true, Any), rule("**.up_proj=bf16", false, Any)}, moe, quant.FormatBF16, ""},
+		{"matches nothing", []Rule{rule("nowhere=int8", false, MoE)}, moe, quant.Format{}, "matches no tensor"},
+		{"optional and impossible", []Rule{rule("**.up_proj=int8", true, Any)}, moe, quant.Format{}, "divisible by its group of 64"},
+	}
+	for _, tt := range tests {
+		got, err := Recipe{Rules: tt.rules}.Decide(tt.subjects)
+		if tt.says != "" {
+			if !errors.Is(err, ErrRecipe) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%s: says %v, want %q", tt.name, err, tt.says)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if i := slices.IndexFunc(tt.subjects, func(s Subject) bool { return s.Name == ups }); got[i].Format != tt.want {
+			t.Errorf("%s: %s is %s, want %s", tt.name, ups, got[i].Format, tt.want)
 		}
 	}
 }
