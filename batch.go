@@ -11,6 +11,7 @@ import (
 // BatchOptions say how to go through many imports.
 type BatchOptions struct {
 	StopAtFailure bool
+	Push          PushOptions // of what an entry says is to be pushed
 	// Each is told how an import ended; an error of its own ends the batch. nil is no one.
 	Each  func(BatchLine) error
 	Watch Watcher // nil is no one
@@ -22,6 +23,8 @@ type BatchLine struct {
 	Source string `json:"source"`
 	Status Status `json:"status"`
 	Error  string `json:"error,omitempty"`
+	// Push is what was brought to a registry, null where nothing was.
+	Push *PushResult `json:"push,omitempty"`
 }
 
 // Status is how an import of a batch ended, in a word.
@@ -38,17 +41,17 @@ const (
 // Batch carries out imports one after the other. One whose name already points at what it would
 // write is not repeated, so that after an interruption the same batch goes on. The error joins those
 // of all imports; it is ErrRefused only if none failed otherwise.
-func Batch(ctx context.Context, store *manifest.Store, imports []ImportOptions, o BatchOptions) error {
+func Batch(ctx context.Context, store *manifest.Store, imports []BatchEntry, o BatchOptions) error {
 	counts := map[Status]int{}
 	var failures []error
 	for i, one := range imports {
-		notef(o.Watch, "%d of %d: %s", i+1, len(imports), one.Source)
-		line, err := batchImport(ctx, store, one, o.Watch)
+		notef(o.Watch, "%d of %d: %s of %s", i+1, len(imports), one.Name, one.Source)
+		line, err := batchImport(ctx, store, one, o)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			failures = append(failures, fmt.Errorf("%s: %w", one.Source, err))
+			failures = append(failures, fmt.Errorf("line %d, %s: %w", one.Line, one.Name, err))
 		}
 		counts[line.Status]++
 		if o.Each != nil {
@@ -65,23 +68,41 @@ func Batch(ctx context.Context, store *manifest.Store, imports []ImportOptions, 
 	return batchError(counts[Failed], failures)
 }
 
-func batchImport(ctx context.Context, store *manifest.Store, o ImportOptions, w Watcher) (BatchLine, error) {
-	o.KeepUnchanged, o.Watch = true, w
-	result, err := Import(ctx, store, o)
-	line := BatchLine{ImportResult: result, Source: o.Source, Status: Done}
+// batchImport imports one entry, and pushes it.
+func batchImport(ctx context.Context, store *manifest.Store, e BatchEntry, o BatchOptions) (BatchLine, error) {
+	e.KeepUnchanged, e.Watch = true, o.Watch
+	result, err := Import(ctx, store, e.ImportOptions)
+	line := BatchLine{ImportResult: result, Source: e.Source, Status: Done}
 	line.Schema = 1
+	if line.Name == (manifest.Name{}) {
+		line.Name = e.Model // it failed before anything was known
+	}
+	if result.Unchanged {
+		line.Status = Unchanged
+	}
+	if err == nil && e.Push != nil {
+		line.Push, err = batchPush(ctx, store, e, o)
+	}
 	switch {
 	case errors.Is(err, ErrRefused):
 		line.Status = Refused
 	case err != nil:
 		line.Status = Failed
-	case result.Unchanged:
-		line.Status = Unchanged
 	}
 	if err != nil {
 		line.Error = err.Error()
 	}
 	return line, err
+}
+
+// batchPush brings what was imported to its registry.
+func batchPush(ctx context.Context, store *manifest.Store, e BatchEntry, o BatchOptions) (*PushResult, error) {
+	o.Push.Watch = o.Watch
+	pushed, err := Push(ctx, store, e.Model, *e.Push, o.Push)
+	if err != nil {
+		return nil, fmt.Errorf("it was imported, but not pushed to %s: %w", e.Push, err)
+	}
+	return &pushed, nil
 }
 
 // batchError joins what went wrong. A failure weighs more than a verification that said no.

@@ -2,11 +2,14 @@ package qimport
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"qimport/convert/plan"
 	"qimport/quant"
@@ -52,7 +55,7 @@ func TestReadBatch(t *testing.T) {
   memory: 25%
 - source: org/name@v1
 `)
-	all, err := ReadBatch(file, Request{Jobs: 2, Checks: Checks{Tokens: 99}})
+	all, err := ReadBatch(file, BatchDefaults{Request: Request{Jobs: 2, Checks: Checks{Tokens: 99}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +85,24 @@ func TestReadBatchRefuses(t *testing.T) {
 		{"source: x", "it lists no imports"},
 		{"- source: x\n---\n- source: y", "2 documents"},
 		{"- source: x\n  typ: nvfp4", "import 1"},
+		{"- source: x\n\n- source: y\n  typ: nvfp4", "line 3, import 2"},
+		{"- source: x\n- source: ${QIMPORT_NOT_SET}", "line 2: the variable QIMPORT_NOT_SET of the environment is not set"},
+		{"- source: ${}", "line 1: a variable of the environment is written ${NAME}"},
+		{"- source: ./nowhere*", "line 1: source ./nowhere*: no directory matches"},
+		{"- source: './[a'", "syntax error in pattern"},
+		{"- *a", "line 1: nothing before it has the anchor &a"},
+		{"- source: x\n  name: '{modle}'", "there is nothing to put in for {modle}; there is {model}, {type}"},
+		{"- source: x\n- source: y\n- source: x", "lines 1 and 3 both import x:latest"},
+		{"- {source: x, push: r.example.org/a:b}\n- {source: y, push: 'r.example.org/a:b'}", "lines 1 and 2 both push to r.example.org/a:b"},
+		{"- {source: x, report: [r.xml]}\n- {source: y, report: [r.xml]}", "both write "},
+		{"- source: x\n  push: nowhere", "bad reference"},
+		{"- source: x\n  matrix: [nvfp4]", "matrix: it is a mapping"},
+		{"- source: x\n  matrix: {type: nvfp4}", "line 2: type has no values"},
+		{"- source: x\n  matrix:\n    type: []", "line 3: type has no values"},
+		{"- source: x\n  matrix: {typ: [nvfp4]}", `unknown field "typ"`},
+		{"- source: x\n  matrix: {as: {a: nvfp4}}", "a of as is no mapping"},
+		{"- source: x\n  matrix: {as: {a: {matrix: {type: [int4]}}}}", "a matrix cannot hold another"},
+		{"- source: x\n  matrix: {jobs: [" + strings.Repeat("1,", 200) + "1], tokens: [" + strings.Repeat("1,", 200) + "1]}", "more than 10000 imports"},
 		{"- source: x\n- just a word", "import 2"},
 		{"- source: x\n  verify: deep", `import 1: no verification level "deep"`},
 		{"- source: x\n- name: y", "import 2: it names no source"},
@@ -94,7 +115,7 @@ func TestReadBatchRefuses(t *testing.T) {
 		if err := os.WriteFile(file, []byte(c.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadBatch(file, Request{}); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := ReadBatch(file, BatchDefaults{}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q: %v; want %q", c.text, err, c.says)
 		}
 	}
@@ -105,12 +126,86 @@ func FuzzParseBatch(f *testing.F) {
 	f.Add("- source: x\n  type: nvfp4\n  overrides: [\"a=b\"]\n")
 	f.Add("- &a\n  source: x\n- *a\n")
 	f.Add("- [[[[[[")
+	f.Add("- source: ${HOME}/*\n  matrix:\n    type: [int4, int8]\n    as: {a: {mtp: keep}, b: {}}\n  name: '{model}:{as}'\n  push: r/{name}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		requests, err := parseBatch(strings.NewReader(text), Request{})
-		if err == nil && len(requests) == 0 {
-			t.Error("nothing was read, without an error")
+		none := func(string) (string, bool) { return "", true }
+		all, err := parseBatch(strings.NewReader(text), BatchDefaults{}, none)
+		if err == nil && (len(all) == 0 || len(all) > maxImports) {
+			t.Errorf("%d imports were read, without an error", len(all))
+		}
+		for _, w := range all {
+			if _, err := w.fields.fill(w.Name); err == nil && strings.Contains(w.Name, "{model}") {
+				t.Error("a field that nothing is known of was filled in")
+			}
 		}
 	})
+}
+
+// TestBatchWrittenOut: globs, variables, anchors and matrices become the imports that they stand for.
+func TestBatchWrittenOut(t *testing.T) {
+	dir := t.TempDir()
+	for _, model := range []string{"models/b", "models/A.1", "models/.git"} {
+		if err := os.MkdirAll(filepath.Join(dir, model), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"models/file": "", "careful.yaml": "type: mxfp8\n", "batch.yaml": `
+- &base
+  source: ${MODELS}/*
+  type: nvfp4
+- <<: *base
+  source: org/Name@v1
+  matrix:
+    recipe: [careful.yaml]
+    as:
+      plain: {}
+      searched: {scale-search: true, type: int4}
+  name: "{model}-{recipe}:{as}"
+  report: ["{name}.xml"]
+  push: r.example.org/team/{model}
+- source: ./other
+  name: costs-$${x}
+- source: ${MODELS}/b
+  name: again
+`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("MODELS", "./models")
+	file := filepath.Join(dir, "batch.yaml")
+	if _, err := ReadBatch(file, BatchDefaults{}); err == nil || !strings.Contains(err.Error(), "${x}") {
+		t.Errorf("a name with ${x} was taken: %v", err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "costs-$${x}", "other", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	all, err := ReadBatch(file, BatchDefaults{Push: "r.example.org/all/{name}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range all {
+		source := strings.TrimPrefix(e.Source, dir+"/")
+		got = append(got, fmt.Sprintln(e.Line, source, e.Model, e.Plan.Recipe.Type, e.Plan.ScaleSearch, len(e.Reports), e.Push))
+	}
+	want := `2 models/A.1 a.1:nvfp4 nvfp4 false 0 r.example.org/all/a.1-nvfp4:nvfp4
+2 models/b b:nvfp4 nvfp4 false 0 r.example.org/all/b-nvfp4:nvfp4
+17 models/b again:latest keep false 0 r.example.org/all/again-latest:latest
+5 org/Name@v1 name-careful:plain nvfp4 false 1 r.example.org/team/name:plain
+5 org/Name@v1 name-careful:searched int4 true 1 r.example.org/team/name:searched
+15 other other:latest keep false 0 r.example.org/all/other-latest:latest
+`
+	if diff := cmp.Diff(want, strings.Join(got, "")); diff != "" {
+		t.Error(diff)
+	}
+	if r := all[4].Reports; len(r) != 1 || filepath.Base(r[0]) != "name-careful-searched.xml" {
+		t.Errorf("reports %v", r)
+	}
 }
 
 // TestBatchError: a failure weighs more than a verification that said no.
@@ -129,8 +224,8 @@ func TestBatchError(t *testing.T) {
 // TestReadBatchKeepsEntriesApart: what one entry says is not another's, nor the defaults'.
 func TestReadBatchKeepsEntriesApart(t *testing.T) {
 	kl := 0.5
-	defaults := Request{Report: []string{"r.html"}, Checks: Checks{MaxKL: &kl, Prompt: []string{"a", "b"}}}
-	all, err := parseBatch(strings.NewReader("- {source: x, max_kl: 0.1, prompt: [c], report: [s.xml]}\n- {source: y}\n"), defaults)
+	defaults := BatchDefaults{Request: Request{Report: []string{"r.html"}, Checks: Checks{MaxKL: &kl, Prompt: []string{"a", "b"}}}}
+	all, err := parseBatch(strings.NewReader("- {source: x, max_kl: 0.1, prompt: [c], report: [s.xml]}\n- {source: y}\n"), defaults, os.LookupEnv)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,16 +131,11 @@ var notInNames = regexp.MustCompile(`[^a-z0-9._-]+`)
 // with the type as tag.
 func (s Source) defaultName(asked quant.Format) (manifest.Name, error) {
 	label := s.Label()
-	model := strings.ToLower(label[strings.LastIndexByte(label, '/')+1:])
+	words := []string{label[strings.LastIndexByte(label, '/')+1:]}
 	for _, a := range s.Inventory().Adapters {
-		model += "-" + strings.ToLower(a.Name[strings.LastIndexByte(a.Name, '/')+1:])
+		words = append(words, a.Name[strings.LastIndexByte(a.Name, '/')+1:])
 	}
-	model = strings.Trim(notInNames.ReplaceAllString(model, "-"), ".-_")
-	tag := manifest.DefaultTag
-	if !asked.IsKeep() {
-		tag = notInNames.ReplaceAllString(asked.String(), "-")
-	}
-	name, err := manifest.ParseName(model + ":" + tag)
+	name, err := manifest.ParseName(modelName(words...) + ":" + tagOf(asked))
 	if err != nil {
 		return name, optionsf("%q makes no name for a model; choose one with --name", label)
 	}

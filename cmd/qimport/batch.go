@@ -15,7 +15,8 @@ import (
 
 func batchCommand(s stdio) *cli.Command {
 	flags := slices.Concat(
-		group(runtimeGroup, &cli.BoolFlag{Name: "stop-at-failure", Usage: "leave the rest when one fails"}, jobsFlag()),
+		group(runtimeGroup, &cli.BoolFlag{Name: "stop-at-failure", Usage: "leave the rest when one fails"}, jobsFlag(), plainHTTPFlag()),
+		group(storeGroup, &cli.StringFlag{Name: "push", Usage: "push what is whole to `REGISTRY/REPO[:TAG]`\n{model} and {type} in it stand for the import's; the tag is the name's if none is given."}),
 		checkFlags(),
 	)
 	return command(s, "batch", "FILE", "carry out many imports, and sum them up", `
@@ -32,6 +33,14 @@ not repeated: after an interruption the same command goes on.
     recipe: recipe.yaml              # the words beside it win
     verify: quality
     report: [small.html, small.xml]
+    push: registry.example.org/team/small
+  - source: ${MODELS}/Qwen3.5-*      # every directory that matches; a variable has to be set
+    matrix:                          # one import for each combination
+      type: [nvfp4, mxfp8]           # values of a key
+      as:                            # or words for keys that belong together
+        plain: {}
+        searched: {scale_search: true, verify: quality}
+    name: "{model}:{type}-{as}"      # in name, report, save_scores and push
 
 Other keys are the flags of import: allow_requantize, scale_search, calibration, method, mtp, mtp_from, for, attest, jobs, prompt, expect, cases,
 length, tokens, needle, min_needle, text, text_tokens, scores, save_scores, max_kl, min_top1,
@@ -46,7 +55,8 @@ Exit status: 0 all done and verified; 1 one failed; 3 none failed, but a verific
 }
 
 func batch(ctx context.Context, c call) error {
-	imports, err := qimport.ReadBatch(c.Args().First(), qimport.Request{Jobs: c.Int("jobs"), Checks: c.checks(), Password: c.password(ctx)})
+	defaults := qimport.BatchDefaults{Request: qimport.Request{Jobs: c.Int("jobs"), Checks: c.checks(), Password: c.password(ctx)}, Push: c.String("push")}
+	imports, err := qimport.ReadBatch(c.Args().First(), defaults)
 	if err != nil {
 		return err
 	}
@@ -57,7 +67,9 @@ func batch(ctx context.Context, c call) error {
 	for i := range imports {
 		imports[i].Checks.Version = version
 	}
-	return qimport.Batch(ctx, store, imports, qimport.BatchOptions{StopAtFailure: c.Bool("stop-at-failure"), Each: c.printLine, Watch: c.stdio})
+	return qimport.Batch(ctx, store, imports, qimport.BatchOptions{
+		StopAtFailure: c.Bool("stop-at-failure"), Push: qimport.PushOptions{PlainHTTP: c.plainHTTP()}, Each: c.printLine, Watch: c.stdio,
+	})
 }
 
 // printLine prints one import's outcome: a line of JSON, or of text.

@@ -28,9 +28,13 @@ Examples:
 // registryFlags say how a registry is asked.
 func registryFlags() []cli.Flag {
 	return group(runtimeGroup,
-		&cli.BoolFlag{Name: "plain-http", Usage: "speak http, unencrypted\nLeft out, that holds for this machine alone; --plain-http=false: https to it too.", DefaultText: "to this machine alone"},
+		plainHTTPFlag(),
 		&cli.IntFlag{Name: "jobs", Usage: "move `N` blobs at a time", DefaultText: "4"},
 	)
+}
+
+func plainHTTPFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "plain-http", Usage: "speak http, unencrypted\nLeft out, that holds for this machine alone; --plain-http=false: https to it too.", DefaultText: "to this machine alone"}
 }
 
 // plainHTTP is what the user says of http, or nil.
