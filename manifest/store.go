@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"qimport/internal/spelling"
 )
 
 // ErrNotFound marks a name that the store does not have.
@@ -128,7 +130,22 @@ func (s *Store) Lookup(n Name) (Entry, error) {
 	if other, ok := s.otherCase(n); ok {
 		return s.read(other)
 	}
-	return Entry{}, fmt.Errorf("%w as %s in the store %s", ErrNotFound, n, s.root)
+	return Entry{}, fmt.Errorf("%w as %s in the store %s%s", ErrNotFound, n, s.root, s.guess(n))
+}
+
+// guess is the name of the store that was probably meant, in brackets, or "". Of equally near ones that of
+// the same model comes first.
+func (s *Store) guess(n Name) string {
+	names, _ := s.names() // what cannot be read cannot be meant
+	var same, other []string
+	for _, known := range names {
+		if known.Model == n.Model {
+			same = append(same, known.String())
+		} else {
+			other = append(other, known.String())
+		}
+	}
+	return spelling.DidYouMean(n.String(), append(same, other...))
 }
 
 // Content is the manifest of a name, byte for byte as it lies on the disk, with what Parse leaves out.

@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 
+	"qimport/internal/spelling"
 	"qimport/quant"
 	"qimport/runtime/layer"
 	"qimport/runtime/mlx"
@@ -32,7 +33,7 @@ func ParseCompute(name string) (Compute, error) {
 			return Compute(c), nil
 		}
 	}
-	return Auto, fmt.Errorf("compute %q is unknown; known are auto, f32, bf16, quantized", name)
+	return Auto, fmt.Errorf("compute %q is unknown%s; known are auto, f32, bf16, quantized", name, spelling.DidYouMean(name, computeNames[:]))
 }
 
 // modes lists how layers may compute, the fastest first.

@@ -118,11 +118,25 @@ func (r *run) talks(ctx context.Context) []talk {
 		if len(asked) == 0 {
 			continue
 		}
+		r.announce(asked)
 		for i, said := range r.model.GenerateBatch(ctx, requests) {
 			asked[i].end(said, r.opened(asked[i].Case))
 		}
 	}
 	return r.talked
+}
+
+// announce says what is being asked: the first of the questions, and how many more are asked beside it.
+func (r *run) announce(asked []*talk) {
+	if r.Progress == nil {
+		return
+	}
+	first := asked[0].replies[len(asked[0].replies)-1].Prompt
+	said := fmt.Sprintf("asking %.40q", first)
+	if len(asked) > 1 {
+		said += fmt.Sprintf(" and %d more", len(asked)-1)
+	}
+	r.Progress(said)
 }
 
 // lacks says what a case needs that the template does not have.

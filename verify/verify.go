@@ -41,8 +41,8 @@ type Options struct {
 
 	Runtime runtime.Options
 	Version string // of the program, for the report
-	// Progress is told the name of each check as it starts; nil is no one.
-	Progress func(check string)
+	// Progress is told the name of each check as it starts, and what is being asked; nil is no one.
+	Progress func(what string)
 	// Announce is told, in a sentence, of work that will take a while before it begins; nil is no one.
 	Announce func(text string)
 }

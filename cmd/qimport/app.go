@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"qimport/internal/spelling"
 	"qimport/internal/untrusted"
 )
 
@@ -58,10 +60,12 @@ type call struct {
 // command is what every command has in common: the flags for output, and a description that ends
 // in examples. do gets at least min and at most max arguments; -1 is any number.
 func command(s stdio, name, arguments, usage, description string, min, max int, flags []cli.Flag, do func(context.Context, call) error) *cli.Command {
-	common := append(group(storeGroup, &cli.StringFlag{Name: "store", Usage: "the store's `DIR`\nLeft out, it is OLLAMA_MODELS, else ~/.ollama/models."}),
+	common := slices.Concat(group(storeGroup, &cli.StringFlag{Name: "store", Usage: "the store's `DIR`\nLeft out, it is OLLAMA_MODELS, else ~/.ollama/models."}),
 		group(outputGroup,
 			&cli.BoolFlag{Name: "json", Usage: "print the result as JSON"},
-			&cli.BoolFlag{Name: "quiet", Usage: "print nothing to stderr but errors\nOf a verdict only what did not pass is printed."})...)
+			&cli.BoolFlag{Name: "quiet", Usage: "print nothing to stderr but errors\nOf a verdict only what did not pass is printed."}),
+		rare(outputGroup,
+			&cli.StringFlag{Name: "color", Usage: "colours in what is printed: `WHEN` is auto, always or never\nauto: on a terminal, unless NO_COLOR is set.", Value: colorAuto}))
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: arguments, Description: strings.TrimSpace(description),
 		Flags: append(flags, common...), OnUsageError: usageError, HideHelpCommand: true,
@@ -69,7 +73,10 @@ func command(s stdio, name, arguments, usage, description string, min, max int, 
 			if n := c.NArg(); n < min || max >= 0 && n > max {
 				return usagef("it is: qimport %s", strings.TrimSpace(name+" "+arguments))
 			}
-			s.json, s.quiet = c.Bool("json"), c.Bool("quiet")
+			if color := c.String("color"); !slices.Contains(colorValues, color) {
+				return usagef("--color %s: it is %s%s", color, strings.Join(colorValues, ", "), spelling.DidYouMean(color, colorValues))
+			}
+			s.json, s.quiet, s.color = c.Bool("json"), c.Bool("quiet"), c.String("color")
 			return do(c.Context, call{c, s})
 		},
 	}

@@ -131,6 +131,8 @@ var flagValues = map[string][]string{
 	"device":   {"auto", "cpu", "gpu"},
 	"compute":  {"auto", "quantized", "bf16", "f32"},
 	"ablate":   {"state=bf16", "decay=bf16"},
+	"method":   {"search", "gptq"},
+	"color":    colorValues,
 }
 
 // storedNames are those of the store that is meant; none where it cannot be read.

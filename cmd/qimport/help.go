@@ -30,7 +30,11 @@ func (s stdio) printsHelp(out io.Writer, _ string, of any) {
 		}
 		b.WriteString(commandHelp(of, width))
 	}
-	io.WriteString(out, b.String())
+	text := b.String()
+	if s.colors(s.out) {
+		text = emboldened(text)
+	}
+	io.WriteString(out, text)
 }
 
 func appHelp(b *strings.Builder, app *cli.App, width int) {

@@ -28,7 +28,7 @@ func main() {
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends the process at once
 		time.Sleep(patience)
-		io.json = asksForJSON(os.Args[1:])
+		io.json, io.color = asksForJSON(os.Args[1:]), asksForColor(os.Args[1:])
 		os.Exit(io.fail(ctx, context.Canceled)) // what does not listen, such as a read of stdin
 	})
 	os.Exit(run(ctx, os.Args[1:], io))
@@ -37,7 +37,7 @@ func main() {
 // run is the whole program, but for the process around it: arguments and streams in, exit status
 // out.
 func run(ctx context.Context, args []string, io stdio) int {
-	io.json = asksForJSON(args) // also of what the parser cannot make sense of
+	io.json, io.color = asksForJSON(args), asksForColor(args) // also of what the parser cannot make sense of
 	app := application(io)
 	cli.HelpPrinter = io.printsHelp // the library has no other place for it
 	if len(args) > 0 && args[0] == completeCommand {

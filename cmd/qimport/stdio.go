@@ -27,6 +27,7 @@ type stdio struct {
 type wishes struct {
 	json  bool
 	quiet bool
+	color string // auto, always or never; "" is auto
 }
 
 // print writes a result to stdout: as the document with --json, else as text writes it. Either way
@@ -35,7 +36,11 @@ func (s stdio) print(document any, text func(io.Writer) error) error {
 	var b bytes.Buffer
 	if !s.json {
 		err := text(&b)
-		_, written := io.WriteString(s.out, untrusted.Lines(b.String(), 0))
+		shown := untrusted.Lines(b.String(), 0)
+		if s.colors(s.out) {
+			shown = painted(shown)
+		}
+		_, written := io.WriteString(s.out, shown)
 		return errors.Join(err, written)
 	}
 	e := json.NewEncoder(&b)
@@ -116,9 +121,13 @@ func (s stdio) fail(ctx context.Context, err error) int {
 		fprintln(s.err, "%s", untrusted.JSON(b))
 		return status
 	}
-	fprintln(s.err, "qimport: %s", text)
+	program, advice := "qimport:", "hint:"
+	if s.colors(s.err) {
+		program, advice = red+program+plain, yellow+advice+plain
+	}
+	fmt.Fprintf(s.err, "%s %s\n", program, text) // bounded has made it harmless
 	if hint != "" {
-		fprintln(s.err, "hint: %s", hint)
+		fmt.Fprintf(s.err, "%s %s\n", advice, untrusted.Lines(hint, 0))
 	}
 	return status
 }

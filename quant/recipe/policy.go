@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"qimport/internal/spelling"
 	"qimport/quant"
 )
 
@@ -30,7 +31,7 @@ func ParsePolicy(name string) (Policy, error) {
 			return Policy(p), nil
 		}
 	}
-	return 0, fmt.Errorf("%w: policy %q is unknown; known are %s", ErrRecipe, name, strings.Join(policyNames[:], ", "))
+	return 0, fmt.Errorf("%w: policy %q is unknown%s; known are %s", ErrRecipe, name, spelling.DidYouMean(name, policyNames[:]), strings.Join(policyNames[:], ", "))
 }
 
 // minQuantized is the fewest elements that Ollama quantizes.

@@ -1,6 +1,10 @@
 package mlx
 
-import "fmt"
+import (
+	"fmt"
+
+	"qimport/internal/spelling"
+)
 
 // Device says where operations run.
 type Device uint8
@@ -23,7 +27,7 @@ func ParseDevice(name string) (Device, error) {
 			return Device(d), nil
 		}
 	}
-	return Auto, fmt.Errorf("device %q is unknown; known are auto, cpu, gpu", name)
+	return Auto, fmt.Errorf("device %q is unknown%s; known are auto, cpu, gpu", name, spelling.DidYouMean(name, deviceNames[:]))
 }
 
 // Info says which MLX runs, and on what.

@@ -3,6 +3,9 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
+
+	"qimport/internal/spelling"
 )
 
 // Schema is the version of the report's JSON. More keys may come; none will change its meaning.
@@ -25,7 +28,8 @@ func ParseLevel(s string) (Level, error) {
 	case None, Blobs, Smoke, Quality:
 		return l, nil
 	}
-	return "", fmt.Errorf("no verification level %q; known are none, blobs, smoke, quality", s)
+	known := []string{string(None), string(Blobs), string(Smoke), string(Quality)}
+	return "", fmt.Errorf("no verification level %q%s; known are %s", s, spelling.DidYouMean(s, known), strings.Join(known, ", "))
 }
 
 // Outcome says how a check ended; the zero value is NotRun. In JSON it is null, true or false.
