@@ -31,6 +31,10 @@ func (t Tensor) decode(dst []float32, row int) error {
 	cols := Columns(t.Shape)
 	switch t.Format.Mode {
 	case Plain:
+		if t.Turned() {
+			n := len(dst) / cols
+			return t.CopyRows(make([]byte, t.RowsSize(n)), row, row+n).decode(dst, 0)
+		}
 		size := cols * t.Format.Dtype.Size()
 		return ToFloat32(dst, t.Data[row*size:row*size+len(dst)*t.Format.Dtype.Size()], t.Format.Dtype)
 	case FP8:

@@ -13,6 +13,9 @@ func (t Tensor) RowsSize(n int) int {
 		weight, scales, biases := t.rowFormat().PartSizes(n*Columns(t.Shape), F32)
 		return weight + scales + biases
 	}
+	if t.Turned() {
+		return n * Columns(t.Shape) * t.Format.Dtype.Size()
+	}
 	size := (len(t.Data) + len(t.Biases)) / rows * n
 	if t.Format.Mode == FP8 {
 		return size + t.blocks().across*t.ScaleDtype.Size()*n
@@ -40,6 +43,11 @@ func (t Tensor) CopyRows(dst []byte, from, to int) Tensor {
 	}
 	if t.Format.IsColumns() {
 		return t.copyColumns(dst, from, to)
+	}
+	if t.Turned() {
+		out.Data = dst[:t.RowsSize(n):t.RowsSize(n)]
+		t.copyTurned(out.Data, from, to)
+		return out
 	}
 	take := func(part []byte) []byte {
 		size := len(part) / rows

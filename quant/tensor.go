@@ -35,6 +35,9 @@ type Tensor struct {
 	// Inputs multiplies every decoded value of a column, as the layer's input would have been (ModelOpt's
 	// pre_quant_scale): empty for none, else one value a column. Only Decode can make it part of the weight.
 	Inputs []float32
+	// Stride, of Plain, says that the matrices lie input by input, [.., in, rows], with so many elements from
+	// one input to the next: the rows of a matrix, or more where these are some of its rows. 0 is row by row.
+	Stride int
 }
 
 // Elements is the product of a shape's dimensions; 1 for a scalar.

@@ -14,6 +14,9 @@ func (t Tensor) Validate() error {
 	if err := checkDimensions(t.Shape); err != nil {
 		return err
 	}
+	if err := t.checkStride(); err != nil {
+		return err
+	}
 	data, scales, biases, err := t.partSizes()
 	if err != nil {
 		return err
@@ -54,6 +57,9 @@ func (t Tensor) partSizes() (data, scales, biases int, err error) {
 	case Keep:
 		return 0, 0, 0, fmt.Errorf("a tensor needs a format")
 	case Plain:
+		if t.Turned() {
+			n = t.turnedElements()
+		}
 		data, scales, biases = t.Format.PartSizes(n, NoDtype)
 		return data, scales, biases, nil
 	case FP8:
@@ -91,6 +97,17 @@ func (t Tensor) partSizes() (data, scales, biases int, err error) {
 	}
 	data, scales, biases = t.Format.PartSizes(n, t.ScaleDtype)
 	return data, scales, biases, nil
+}
+
+// checkStride refuses inputs apart in what is no plain matrix, or nearer than a matrix has rows.
+func (t Tensor) checkStride() error {
+	if t.Stride == 0 {
+		return nil
+	}
+	if t.Format.Mode != Plain || len(t.Shape) < 2 || t.Stride < t.Shape[len(t.Shape)-2] {
+		return fmt.Errorf("%s of shape %v cannot lie input by input, %d elements apart", t.Format, t.Shape, t.Stride)
+	}
+	return checkDimensions([]int{t.Matrices(), Columns(t.Shape), t.Stride})
 }
 
 // inputsSize is how many bytes Inputs may have: none, or a float32 a column.
