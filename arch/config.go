@@ -5,17 +5,18 @@ type Family string
 
 // The families, by the model_type of their text model.
 const (
-	Qwen3     Family = "qwen3"
-	Qwen3MoE  Family = "qwen3_moe"
-	Qwen3VL   Family = "qwen3_vl" // Qwen3 that sees: its tower also feeds the first layers
-	Qwen3Next Family = "qwen3_next"
-	Qwen35    Family = "qwen3_5"     // Qwen3.6 and 3.8 call themselves so too
-	Qwen35MoE Family = "qwen3_5_moe" // Qwen3.6 too
+	Qwen3      Family = "qwen3"
+	Qwen3MoE   Family = "qwen3_moe"
+	Qwen3VL    Family = "qwen3_vl"     // Qwen3 that sees: its tower also feeds the first layers
+	Qwen3VLMoE Family = "qwen3_vl_moe" // Qwen3-MoE that sees so
+	Qwen3Next  Family = "qwen3_next"
+	Qwen35     Family = "qwen3_5"     // Qwen3.6 and 3.8 call themselves so too
+	Qwen35MoE  Family = "qwen3_5_moe" // Qwen3.6 too
 )
 
 // Families lists them all, for errors and help texts.
 func Families() []Family {
-	return []Family{Qwen3, Qwen3MoE, Qwen3VL, Qwen3Next, Qwen35, Qwen35MoE}
+	return []Family{Qwen3, Qwen3MoE, Qwen3VL, Qwen3VLMoE, Qwen3Next, Qwen35, Qwen35MoE}
 }
 
 // Hybrid says whether the family has linear attention layers. Its norms are stored around zero in
@@ -23,11 +24,20 @@ func Families() []Family {
 func (f Family) Hybrid() bool { return f == Qwen3Next || f == Qwen35 || f == Qwen35MoE }
 
 // Sparse says whether the family has mixture-of-experts layers.
-func (f Family) Sparse() bool { return f == Qwen3MoE || f == Qwen3Next || f == Qwen35MoE }
+func (f Family) Sparse() bool {
+	return f == Qwen3MoE || f == Qwen3VLMoE || f == Qwen3Next || f == Qwen35MoE
+}
+
+// Deep says whether the family's tower also feeds the first layers of the text model.
+func (f Family) Deep() bool { return f == Qwen3VL || f == Qwen3VLMoE }
+
+// Nested says whether the family's releases have the text model beside a vision tower, in a container of
+// its own.
+func (f Family) Nested() bool { return f.Deep() || f == Qwen35 || f == Qwen35MoE }
 
 // UsualArchitecture is what configs of the model's kind call themselves, for one that does not say.
 func (c Config) UsualArchitecture() string {
-	name := map[Family]string{Qwen3: "Qwen3", Qwen3MoE: "Qwen3Moe", Qwen3VL: "Qwen3VL", Qwen3Next: "Qwen3Next", Qwen35: "Qwen3_5", Qwen35MoE: "Qwen3_5Moe"}[c.Family]
+	name := map[Family]string{Qwen3: "Qwen3", Qwen3MoE: "Qwen3Moe", Qwen3VL: "Qwen3VL", Qwen3VLMoE: "Qwen3VLMoe", Qwen3Next: "Qwen3Next", Qwen35: "Qwen3_5", Qwen35MoE: "Qwen3_5Moe"}[c.Family]
 	if name == "" {
 		return ""
 	}

@@ -109,6 +109,10 @@ func TestParseConfig(t *testing.T) {
 		{"weights made to sum to one", Qwen3Next, nil, func(c Config) any { return c.NormalizeTopK }, true},
 		{"weights made to sum to one, unless said", Qwen3Next, keys{"norm_topk_prob": false}, func(c Config) any { return c.NormalizeTopK }, false},
 		{"weights always made to sum to one", Qwen35MoE, keys{"norm_topk_prob": false}, func(c Config) any { return c.NormalizeTopK }, true},
+		{"weights always made to sum to one, also beside a tower", Qwen3VLMoE, keys{"norm_topk_prob": false}, func(c Config) any { return c.NormalizeTopK }, true},
+		{"head_dim absent, of Qwen3-VL with experts", Qwen3VLMoE, keys{"head_dim": nil}, func(c Config) any { return c.HeadDim }, 16},
+		{"some layers dense, beside a tower", Qwen3VLMoE, keys{"mlp_only_layers": []int{1}}, func(c Config) any { return []any{c.SparseLayer, c.Intermediate} }, []any{[]bool{true, false, true, true}, 128}},
+		{"no shared expert beside a tower", Qwen3VLMoE, nil, func(c Config) any { return c.SharedWidth }, 0},
 		{"no shared expert", Qwen3MoE, nil, func(c Config) any { return c.SharedWidth }, 0},
 		{"shared expert", Qwen35MoE, nil, func(c Config) any { return c.SharedWidth }, 48},
 		{"num_local_experts", Qwen3MoE, keys{"num_experts": nil, "num_local_experts": 16}, func(c Config) any { return c.Experts }, 16},
@@ -120,6 +124,8 @@ func TestParseConfig(t *testing.T) {
 		{"features in between", Qwen3VL, keys{"vision_config": tower(keys{"deepstack_visual_indexes": []int{0, 2}}), "rope_scaling": keys{"rope_type": "default", "mrope_section": []int{6, 5, 5}}},
 			func(c Config) any { return []any{c.Tower.Deepstack, c.Tower.Sections, c.Tower.Flaw} }, []any{[]int{0, 2}, [3]int{6, 5, 5}, ""}},
 		{"features in between unsaid", Qwen3VL, keys{"vision_config": tower(nil), "head_dim": 128},
+			func(c Config) any { return []any{c.Tower.Sections, c.Tower.Flaw} }, []any{[3]int{24, 20, 20}, "vision_config.deepstack_visual_indexes is missing"}},
+		{"features in between unsaid, with experts", Qwen3VLMoE, keys{"vision_config": tower(nil), "head_dim": 128},
 			func(c Config) any { return []any{c.Tower.Sections, c.Tower.Flaw} }, []any{[3]int{24, 20, 20}, "vision_config.deepstack_visual_indexes is missing"}},
 		{"features past the last block", Qwen3VL, keys{"vision_config": tower(keys{"deepstack_visual_indexes": []int{3}}), "head_dim": 128},
 			func(c Config) any { return strings.Contains(c.Tower.Flaw, "deepstack_visual_indexes is [3]") }, true},
@@ -159,6 +165,24 @@ func TestNestedConfig(t *testing.T) {
 	}
 }
 
+// TestHeadSaidTwice: transformers goes by the top level, and saves Qwen3-VL with experts with the contrary in
+// text_config.
+func TestHeadSaidTwice(t *testing.T) {
+	var text keys
+	if err := json.Unmarshal(base(t, "qwen3_vl_moe_text", keys{"tie_word_embeddings": true}), &text); err != nil {
+		t.Fatal(err)
+	}
+	for top, want := range map[any]Output{false: HeadOwn, true: HeadTied, nil: HeadTied} {
+		b, err := json.Marshal(keys{"model_type": "qwen3_vl_moe", "tie_word_embeddings": top, "text_config": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := ParseConfig(b); err != nil || c.Output != want {
+			t.Errorf("the top level says %v: got %v, %v", top, c.Output, err)
+		}
+	}
+}
+
 func TestConfigRefused(t *testing.T) {
 	yarn := func(edit keys) keys {
 		c := keys{"type": "yarn", "factor": 4, "original_max_position_embeddings": 128}
@@ -172,10 +196,9 @@ func TestConfigRefused(t *testing.T) {
 		words  string
 	}{
 		{"llama", keys{"architectures": []string{"LlamaForCausalLM"}}, ErrUnsupported, `model_type "llama" (architecture "LlamaForCausalLM") is not supported; supported: qwen3, `},
-		{"qwen3_vl_moe", nil, ErrUnsupported, `"qwen3_vl_moe"`},
+		{"qwen3_vl_flash", nil, ErrUnsupported, `"qwen3_vl_flash"`},
 		{Qwen3, keys{"model_type": nil}, ErrUnsupported, `model_type ""`},
 		{"qwen3_omni_moe", keys{"architectures": []string{"Qwen3OmniMoeForConditionalGeneration"}}, ErrUnsupported, "it is Qwen3-Omni"},
-		{"qwen3_vl_moe", keys{"architectures": []string{"Qwen3VLMoeForConditionalGeneration"}}, ErrUnsupported, "it is Qwen3-VL with experts"},
 		{"qwen4_exp", keys{"architectures": []string{"Qwen4ExpForConditionalGeneration"}}, ErrUnsupported, "it is Qwen4"},
 		{"qwen3_asr", keys{"architectures": []string{"Qwen3ASRForConditionalGeneration"}}, ErrUnsupported, "speech recognition"},
 		{"qwen3_tts", keys{"architectures": []string{"Qwen3TTSForConditionalGeneration"}}, ErrUnsupported, "speaks"},

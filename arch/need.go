@@ -32,7 +32,7 @@ func (c Config) Needs() []Choice {
 	switch c.Family {
 	case Qwen3, Qwen3VL:
 		return qwen3(c)
-	case Qwen3MoE:
+	case Qwen3MoE, Qwen3VLMoE:
 		return qwen3MoE(c)
 	case Qwen3Next:
 		return qwen3Next(c)

@@ -11,7 +11,6 @@ var others = []struct{ kind, what string }{
 	{"qwen3_omni", "Qwen3-Omni, which hears and speaks"},
 	{"qwen3_5_omni", "Qwen3.5-Omni, which hears and speaks"},
 	{"qwen2_5_omni", "Qwen2.5-Omni, which hears and speaks"},
-	{"qwen3_vl_moe", "Qwen3-VL with experts, whose stacks have their axes in another order"},
 	{"qwen4", "Qwen4, another architecture"},
 	{"qwen2", "Qwen2, an older family"},
 }

@@ -119,9 +119,14 @@ func (c *Config) readSizes(s section) {
 	}
 }
 
-// readHead says where the head is: tie_word_embeddings of the text model, else of the top level.
+// readHead says where the head is: tie_word_embeddings of the text model, else of the top level. transformers
+// goes by the top, and what it saves of Qwen3-VL with experts says the contrary in text_config, by a default.
 func (c *Config) readHead(top, text section) {
-	for _, s := range []section{text, top} {
+	order := []section{text, top}
+	if c.Family.Deep() {
+		order = []section{top, text}
+	}
+	for _, s := range order {
 		if s.has("tie_word_embeddings") {
 			c.Output = HeadOwn
 			if s.flag("tie_word_embeddings", false) {

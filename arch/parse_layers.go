@@ -27,13 +27,13 @@ func (c *Config) readAttention(s section) {
 	}
 }
 
-// defaultHeadDim is head_dim of the family's config class in transformers. Qwen3MoeConfig has none,
-// where its attention divides.
+// defaultHeadDim is head_dim of the family's config class in transformers. Qwen3MoeConfig and
+// Qwen3VLMoeTextConfig have none, where their attention divides.
 func (c *Config) defaultHeadDim() int {
 	switch c.Family {
 	case Qwen3, Qwen3VL:
 		return 128
-	case Qwen3MoE:
+	case Qwen3MoE, Qwen3VLMoE:
 		return max(c.HiddenSize/max(c.Heads, 1), 1)
 	}
 	return 256
@@ -115,12 +115,12 @@ func (c *Config) readExperts(s section) {
 		s.bad("num_experts_per_tok is %d, %s only %d", c.TopK, key, c.Experts)
 	}
 	c.ExpertWidth = s.size("moe_intermediate_size", maxWidth)
-	if c.Family != Qwen3MoE {
+	if c.Family != Qwen3MoE && c.Family != Qwen3VLMoE {
 		c.SharedWidth = s.size("shared_expert_intermediate_size", maxWidth)
 	}
-	// transformers' defaults: false in Qwen3MoeConfig, true in Qwen3NextConfig. The router of Qwen3.5
-	// (Qwen3_5MoeTopKRouter) knows no such key and always divides.
-	c.NormalizeTopK = s.flag("norm_topk_prob", c.Family != Qwen3MoE) || c.Family == Qwen35MoE
+	// transformers' defaults: false in Qwen3MoeConfig, true in Qwen3NextConfig. The routers of Qwen3.5
+	// (Qwen3_5MoeTopKRouter) and of Qwen3-VL (Qwen3VLMoeTextTopKRouter) know no such key and always divide.
+	c.NormalizeTopK = s.flag("norm_topk_prob", c.Family != Qwen3MoE) || c.Family == Qwen35MoE || c.Family == Qwen3VLMoE
 	c.readSparseLayers(s)
 }
 

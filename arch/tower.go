@@ -86,7 +86,7 @@ func (c *Config) readTower(top, text section) {
 		s.bad("%srope_theta is not above 1", s.path)
 	}
 	v.Deepstack = v.readDeepstack(s, c.Layers)
-	if key := "deepstack_visual_indexes"; c.Family == Qwen3VL && !s.has(key) {
+	if key := "deepstack_visual_indexes"; c.Family.Deep() && !s.has(key) {
 		s.bad("%s%s is missing", s.path, key) // by the blocks of one model in transformers
 	}
 	for key, id := range map[string]*int{"image_token_id": &v.ImageToken, "vision_start_token_id": &v.VisionStart, "vision_end_token_id": &v.VisionEnd} {
@@ -113,7 +113,7 @@ func (v Tower) readDeepstack(s section, layers int) []int {
 // transformers has it.
 func (c *Config) readMRoPE(text section) [3]int {
 	parts := []int{11, 11, 10}
-	if c.Family == Qwen3VL {
+	if c.Family.Deep() {
 		parts = []int{24, 20, 20}
 	}
 	for _, key := range []string{"rope_scaling", "rope_parameters"} {

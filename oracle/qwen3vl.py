@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""qwen3vl.py DIR: a small random Qwen3-VL, and what transformers makes of a prompt with two pictures.
+"""qwen3vl.py DIR [--experts]: a small random Qwen3-VL, and what transformers makes of a prompt with two pictures.
 
 DIR gets the checkpoint with its tokenizer, template, processor file and two pictures, DIR.reference.json the
 prompt, its token ids, and in float32, from the weights as they are saved, each picture's grid and features, of the
-merger and of deepstack's, and the log-probability of every token of the prompt given those before. Needs:
-pip install torch==2.14.0 torchvision==0.29.2 transformers==5.17.0 pillow==13.0.0 safetensors
+merger and of deepstack's, and the log-probability of every token of the prompt given those before. With
+--experts two of its three layers have experts, in stacks as the releases have them, whose last two axes are those of
+transformers swapped; it reads both. Needs:
+pip install torch==2.15.0 torchvision==0.29.2 transformers==5.24.0 pillow==13.0.0 safetensors
 """
 import json
 import sys
@@ -13,11 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+from safetensors.torch import load_file, save_file
+from transformers import (Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLMoeConfig,
+                          Qwen3VLMoeForConditionalGeneration)
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 
-out = Path(sys.argv[1])
+out, EXPERTS = Path(sys.argv[1]), sys.argv[2:] == ["--experts"]
+Config, Model = (Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration) if EXPERTS else (Qwen3VLConfig, Qwen3VLForConditionalGeneration)
 out.mkdir(parents=True, exist_ok=True)
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
@@ -69,12 +74,15 @@ def write_tokenizer():
 
 
 PROCESSOR = dict(patch_size=8, merge_size=2, temporal_patch_size=2, size={"shortest_edge": 256, "longest_edge": 4096})
-CONFIG = Qwen3VLConfig(
+# No axis of a stack is as long as another: gate_up_proj is [4, 32, 128] in the file, down_proj [4, 64, 32].
+FEED_FORWARD = dict(intermediate_size=32, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=64,
+                    mlp_only_layers=[1]) if EXPERTS else dict(intermediate_size=64)
+CONFIG = Config(
     tie_word_embeddings=False,
     image_token_id=ID["<|image_pad|>"], video_token_id=ID["<|video_pad|>"],
     vision_start_token_id=ID["<|vision_start|>"], vision_end_token_id=ID["<|vision_end|>"],
     text_config=dict(
-        vocab_size=272, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1,
+        vocab_size=272, hidden_size=32, **FEED_FORWARD, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1,
         head_dim=16, max_position_embeddings=512, eos_token_id=ID["<|im_end|>"],
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2], "mrope_interleaved": True}),
     vision_config=dict(
@@ -88,12 +96,16 @@ def scene(width, height, turn):
 
 
 torch.manual_seed(3)
-model = Qwen3VLForConditionalGeneration(CONFIG).float()
+model = Model(CONFIG).float()
 for name, p in model.named_parameters():
     noise = torch.randn_like(p) * 0.15
     p.data = (1 + noise if "norm" in name and name.endswith("weight") else noise).bfloat16().float()
 model.bfloat16().save_pretrained(out)
-model = Qwen3VLForConditionalGeneration.from_pretrained(out, dtype=torch.float32, attn_implementation="eager").eval()
+if EXPERTS:
+    file = out / "model.safetensors"
+    save_file({name: t.transpose(1, 2).contiguous() if ".experts." in name else t for name, t in load_file(file).items()},
+              file, {"format": "pt"})
+model = Model.from_pretrained(out, dtype=torch.float32, attn_implementation="eager").eval()
 write_tokenizer()
 
 pictures = ["first.png", "second.png"]  # of sizes that need no resizing
@@ -128,7 +140,7 @@ def rounded(t):
 
 counts = [r * c // 4 for _, r, c in grids]
 merged = seen.pooler_output if isinstance(seen.pooler_output, (list, tuple)) else seen.pooler_output.split(counts)
-deep = [d.split(counts) for d in seen.deepstack_features]
+deep = [d if isinstance(d, (list, tuple)) else d.split(counts) for d in seen.deepstack_features]
 Path(f"{out}.reference.json").write_text(json.dumps({
     "question": question, "prompt_ids": ids,
     "pictures": [{"file": p, "grid": g, "features": rounded(merged[i]), "deepstack": [rounded(d[i]) for d in deep]}

@@ -29,21 +29,22 @@ type seenByTransformers struct {
 }
 
 // TestQwen3VL holds features, deepstack's and the log-probabilities of a prompt with two pictures to those
-// of transformers, in every way to compute; in bf16 within a few of its roundings. The checkpoint is made by
-// oracle/qwen3vl.py.
+// of transformers, in every way to compute; in bf16 within a few of its roundings. The checkpoints, dense and
+// with experts, are made by oracle/qwen3vl.py.
 func TestQwen3VL(t *testing.T) {
-	for _, tt := range []struct {
-		compute          Compute
-		features, scores float64 // how far they may be off
-	}{{F32, 1e-3, 1e-4}, {Quantized, 1e-3, 1e-4}, {BF16, 0.05, 0.1}} {
-		t.Run(tt.compute.String(), func(t *testing.T) {
-			checkQwen3VL(t, tt.compute, tt.features, tt.scores)
-		})
+	for _, name := range []string{"qwen3-vl", "qwen3-vl-moe"} {
+		for _, tt := range []struct {
+			compute          Compute
+			features, scores float64 // how far they may be off
+		}{{F32, 1e-3, 1e-4}, {Quantized, 1e-3, 1e-4}, {BF16, 0.05, 0.1}} {
+			t.Run(name+" "+tt.compute.String(), func(t *testing.T) {
+				checkQwen3VL(t, "../testdata/"+name, tt.compute, tt.features, tt.scores)
+			})
+		}
 	}
 }
 
-func checkQwen3VL(t *testing.T, compute Compute, features, scores float64) {
-	const dir = "../testdata/qwen3-vl"
+func checkQwen3VL(t *testing.T, dir string, compute Compute, features, scores float64) {
 	b, err := os.ReadFile(dir + ".reference.json")
 	if err != nil {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func Golden(t *testing.T, path, got string) {
 // hand, all fixtures.
 func Checkpoints(t *testing.T) []string {
 	t.Helper()
-	dirs := []string{"../../testdata/qwen3.5-bf16", "../../testdata/qwen3.5-moe-4bit"}
+	dirs := []string{"../../testdata/qwen3.5-bf16", "../../testdata/qwen3.5-moe-4bit", "../../testdata/qwen3-vl-moe"}
 	made, err := filepath.Glob("../source/testdata/producers/*/oracle.json")
 	if err != nil || len(made) == 0 {
 		t.Fatalf("no checkpoints of the oracles: %v", err)

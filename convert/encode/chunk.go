@@ -69,7 +69,7 @@ func (tw *tensorWriter) encode(s span) (chunk, error) {
 		err = tw.look(s, src, c.parts)
 	}
 	switch tw.plan.Transform {
-	case plan.Copy, plan.Expand, plan.Fold, plan.Repack:
+	case plan.Copy, plan.Turn, plan.Expand, plan.Fold, plan.Repack:
 		c.read = buffer
 	default:
 		tw.giveBack(buffer)
@@ -81,7 +81,7 @@ func (tw *tensorWriter) encode(s span) (chunk, error) {
 func (tw *tensorWriter) transform(c *chunk, src quant.Tensor) error {
 	target, data, n := tw.plan.Target, src.Data, quant.Elements(src.Shape)
 	switch tw.plan.Transform {
-	case plan.Copy:
+	case plan.Copy, plan.Turn: // what was copied has its axes as all others
 		c.bytes = data
 	case plan.Repack: // copying was repacking
 		c.bytes = data
@@ -121,11 +121,22 @@ func (tw *tensorWriter) transform(c *chunk, src quant.Tensor) error {
 	return nil
 }
 
-// rowsOf is the elements of rows [from, to) of a tensor.
+// rowsOf is the elements of rows [from, to) of a tensor or, where each row has something everywhere in its
+// matrix, of the matrices that end with one of them.
 func rowsOf(t quant.Tensor, from, to int) []byte {
 	rows := quant.Elements(t.Shape) / max(quant.Columns(t.Shape), 1)
-	if rows == 0 || t.Format.IsColumns() { // of which each row has something everywhere
+	if rows == 0 || t.Format.IsColumns() {
 		return nil
+	}
+	if t.Turned() {
+		per := rows / t.Matrices()
+		first, last := from/per, to/per
+		if first == last {
+			return nil
+		}
+		begin, _ := t.MatrixBytes(first)
+		_, end := t.MatrixBytes(last - 1)
+		return t.Data[begin:end]
 	}
 	size := len(t.Data) / rows
 	return t.Data[from*size : to*size]

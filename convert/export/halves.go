@@ -47,6 +47,9 @@ func (v exportView) LoadPiece(t source.Tensor, i int) (quant.Tensor, error) {
 
 // halfOf is the first or second half of the rows of expert e of count.
 func halfOf(t quant.Tensor, e, count int, second bool) quant.Tensor {
+	if t.Turned() {
+		return turnedHalf(t, e, second)
+	}
 	n := 2 * e
 	if second {
 		n++
@@ -66,5 +69,17 @@ func halfOf(t quant.Tensor, e, count int, second bool) quant.Tensor {
 	default:
 		out.Global = t.Global[e : e+1]
 	}
+	return out
+}
+
+// turnedHalf is halfOf a stack that lies input by input, where gate and up take turns.
+func turnedHalf(t quant.Tensor, e int, second bool) quant.Tensor {
+	cols, rows, size := quant.Columns(t.Shape), t.Shape[1]/2, t.Format.Dtype.Size()
+	from, _ := t.MatrixBytes(e)
+	if second {
+		from += rows * size
+	}
+	out := quant.Tensor{Shape: []int{rows, cols}, Format: t.Format, Stride: t.Stride}
+	out.Data = t.Data[from:][:((cols-1)*t.Stride+rows)*size]
 	return out
 }

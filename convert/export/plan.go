@@ -100,7 +100,7 @@ func exported(inv source.Inventory, t plan.Tensor) plan.Tensor {
 // exportName is the name that mlx-lm, and mlx-vlm for the vision tower, give a tensor.
 func exportName(f arch.Family, body string) string {
 	body = strings.Replace(body, ".mlp.experts.", ".mlp.switch_mlp.", 1)
-	nested := f == arch.Qwen35 || f == arch.Qwen35MoE || f == arch.Qwen3VL
+	nested := f.Nested()
 	vision, isVision := strings.CutPrefix(body, "visual.")
 	switch {
 	case isVision:

@@ -33,6 +33,8 @@ func TestPlanGolden(t *testing.T) {
 		{"moe-ct-nvfp4-keep", "tiny-qwen3.5-moe-ct-nvfp4", "ollama keep"},
 		{"moe-ct-nvfp4-again", "tiny-qwen3.5-moe-ct-nvfp4", "ollama nvfp4"},
 		{"modelopt-nvfp4-mxfp8", "tiny-qwen3.5-modelopt-nvfp4", "ollama mxfp8"},
+		{"vl-moe-keep", "../../testdata/qwen3-vl-moe", "ollama keep"},
+		{"vl-moe-nvfp4", "../../testdata/qwen3-vl-moe", "ollama nvfp4"},
 		{"vlm-4bit-keep", "tiny-qwen3.5-vlm-4bit", "ollama keep"},
 	}
 	for _, tt := range tests {

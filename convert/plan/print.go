@@ -65,7 +65,7 @@ func (r row) target(p Plan) string {
 		how = append(how, fused)
 	}
 	switch r.tensor.Transform {
-	case Expand, Fold, Repack, ChannelsToFront, Reencode, SubtractOne:
+	case Expand, Fold, Repack, ChannelsToFront, Turn, Reencode, SubtractOne:
 		how = append(how, r.tensor.Transform.String())
 	}
 	switch {

@@ -11,7 +11,7 @@ import (
 // Transform is how a tensor's bytes become those of its blob.
 type Transform uint8
 
-// The transforms. Copy, Expand, Fold, Repack and ChannelsToFront keep every number.
+// The transforms. Copy, Expand, Fold, Repack, ChannelsToFront and Turn keep every number.
 const (
 	Copy            Transform = iota // the bytes as they are, scales included
 	Convert                          // floats to floats of another dtype
@@ -25,12 +25,14 @@ const (
 	AddOne                           // a release-form norm to the converted form, for an export
 	Repack                           // integers to affine: the same codes and scales, and biases for zero points
 	SubtractOne                      // a converted norm to the release form, exactly, beside an MTP head
+	Turn                             // a stack of experts from [experts, in, out] to [experts, out, in]
 )
 
 var transformNames = [...]string{
 	Copy: "copy", Convert: "convert", Encode: "encode", Decode: "decode", Reencode: "decode and encode again",
 	Expand: "same numbers", Fold: "global scale folded in, same numbers", ChannelsToFront: "channels moved to the front",
 	ChannelsToBack: "channels moved to the end", AddOne: "1 added", Repack: "same numbers", SubtractOne: "less 1",
+	Turn: "last two axes swapped",
 }
 
 func (t Transform) String() string { return transformNames[t] }
@@ -59,6 +61,8 @@ func chooseTransform(t source.Tensor, target quant.Format, patches source.Patche
 		return Reencode
 	case source == target && movesChannels(t, patches):
 		return ChannelsToFront
+	case source == target && t.Turned:
+		return Turn
 	case source == target:
 		return Copy
 	case source.Mode == quant.FP8 && target.Mode == quant.MXFP8 && exact:

@@ -55,11 +55,14 @@ func newBuild(t testing.TB, family arch.Family, converted bool) *build {
 		"linear_key_head_dim": 32, "linear_value_head_dim": 32, "linear_conv_kernel_dim": 4,
 		"num_experts": 4, "num_experts_per_tok": 2, "rope_theta": 1e6, "moe_intermediate_size": 128, "shared_expert_intermediate_size": 128,
 	}
+	if family == arch.Qwen3VLMoE { // whose releases have [experts, in, out]: no two axes of a stack are alike
+		b.text["moe_intermediate_size"] = 96
+	}
 	if family.Hybrid() {
 		b.text["layer_types"] = []string{"linear_attention", "full_attention"}
 	}
 	b.config = b.text
-	if family == arch.Qwen35 || family == arch.Qwen35MoE {
+	if family.Nested() {
 		b.text["model_type"] = string(family) + "_text"
 		b.config = map[string]any{"model_type": string(family), "text_config": b.text}
 	}
@@ -72,7 +75,7 @@ func (b *build) fillArrays(t testing.TB, family arch.Family, converted bool) {
 	t.Helper()
 	clear(b.arrays)
 	text, head := "model.", "lm_head.weight"
-	if family == arch.Qwen35 || family == arch.Qwen35MoE {
+	if family.Nested() {
 		text = "model.language_model."
 		if converted {
 			text, head = "language_model.model.", "language_model.lm_head.weight"
@@ -88,6 +91,10 @@ func (b *build) fillArrays(t testing.TB, family arch.Family, converted bool) {
 			name := text + need.Body
 			if need.Body == "lm_head.weight" {
 				name = head
+			}
+			if family == arch.Qwen3VLMoE && isFused(need.Body) {
+				s := need.Shapes[0]
+				need.Shapes = [][]int{{s[0], s[2], s[1]}}
 			}
 			b.arrays[name] = plainArray(need, config.Family.Hybrid(), converted)
 		}

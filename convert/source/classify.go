@@ -26,6 +26,9 @@ func (c *classifier) classify(b *bundle) (Tensor, error) {
 	if err == nil {
 		err = setInputs(b, &t)
 	}
+	if err == nil {
+		err = c.turn(&t)
+	}
 	if err == nil && !t.OutOfOrder() {
 		err = refuse(b.order)
 	}

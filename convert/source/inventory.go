@@ -65,6 +65,8 @@ type Tensor struct {
 	// of shape Shape[1:]. Otherwise there is one piece, the whole tensor.
 	Stacked bool
 	Pieces  []Piece
+	// Turned says that the one piece lies [experts, in, out] in the file.
+	Turned  bool
 	Updates []Update // what adapters add to the decoded numbers, in order
 	// Replaced names the adapter that the whole tensor is from; "" if it is the checkpoint's.
 	Replaced string

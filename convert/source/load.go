@@ -10,8 +10,8 @@ import (
 	"qimport/quant"
 )
 
-// Load lends a tensor whole. A stack whose experts lie one by one is copied together, and integers
-// become the affine tensor of the same numbers, or bf16 where there is none; both take as much memory as the
+// Load lends a tensor whole. A stack whose experts lie one by one is copied together, one whose inputs do
+// is turned, and integers become the affine tensor of the same numbers, or bf16 where there is none; both take as much memory as the
 // tensor is large: LoadPiece lends pieces as they are. One that adapters change comes as float32, in
 // memory of its own.
 func (s *Source) Load(name string) (quant.Tensor, error) {
@@ -61,7 +61,7 @@ func (s *Source) releaseAll(q quant.Tensor) {
 
 // needsMaking says whether the tensor's arrays are none that MLX or quant.Tensor's kernels take as they lie.
 func (t Tensor) needsMaking() bool {
-	return t.Format.Mode == quant.Int || t.Format.IsColumns() || t.ScalesInputs()
+	return t.Format.Mode == quant.Int || t.Format.IsColumns() || t.ScalesInputs() || t.Turned
 }
 
 // loadReady is piece i as whoever computes with it takes it.
@@ -80,6 +80,10 @@ func (s *Source) loadReady(t Tensor, i int) (quant.Tensor, error) {
 		return nil
 	})
 	s.Release(lent.Data)
+	if t.Turned {
+		own.Shape = lent.Shape
+		return own, err
+	}
 	if err != nil || (own.Format.Mode == quant.Affine || t.Format.IsColumns()) && !t.ScalesInputs() {
 		return own, err
 	}
@@ -152,6 +156,9 @@ func (s *Source) lend(t Tensor, i int) (quant.Tensor, error) {
 	q := quant.Tensor{Shape: t.Shape, Format: t.Format, ScaleDtype: t.ScaleDtype}
 	if t.Stacked {
 		q.Shape = t.Shape[1:]
+	}
+	if t.Turned {
+		q.Stride = t.Shape[1]
 	}
 	p := t.Pieces[i]
 	var global, inputs, dims []byte

@@ -38,6 +38,7 @@ func TestOpenDirKnowsFamilies(t *testing.T) {
 		form      arch.NormForm
 	}{
 		{arch.Qwen3, release, arch.NormsPlain}, {arch.Qwen3MoE, release, arch.NormsPlain}, {arch.Qwen3MoE, mlx, arch.NormsPlain},
+		{arch.Qwen3VLMoE, release, arch.NormsPlain}, {arch.Qwen3VLMoE, mlx, arch.NormsPlain},
 		{arch.Qwen3Next, release, arch.NormsRaw}, {arch.Qwen3Next, mlx, arch.NormsShifted},
 		{arch.Qwen35, release, arch.NormsRaw}, {arch.Qwen35, mlx, arch.NormsShifted},
 		{arch.Qwen35MoE, release, arch.NormsRaw}, {arch.Qwen35MoE, mlx, arch.NormsShifted},

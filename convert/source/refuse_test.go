@@ -2,6 +2,7 @@ package source
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,25 @@ func TestOpenDirRefuses(t *testing.T) {
 			b.config["architectures"] = []string{"LlamaForCausalLM"}
 		}),
 			[]string{"llama", "LlamaForCausalLM", "qwen3_5_moe"}},
-		{"a relative", change(arch.Qwen3, func(b *build) { b.config["model_type"] = "qwen3_vl_moe" }), []string{"qwen3_vl_moe", "axes in another order", "qwen3_next"}},
+		{"a relative", change(arch.Qwen3, func(b *build) { b.config["model_type"] = "qwen3_omni_moe" }), []string{"qwen3_omni_moe", "hears and speaks", "qwen3_next"}},
+		// stacks whose inputs may lie one by one
+		{"axes that cannot be told apart", change(arch.Qwen3VLMoE, func(b *build) {
+			b.text["moe_intermediate_size"] = 128
+			for i := range 2 {
+				p := fmt.Sprintf("model.language_model.layers.%d.mlp.experts.", i)
+				b.arrays[p+"gate_up_proj"], b.arrays[p+"down_proj"] = newArray(quant.BF16, 4, 128, 256), newArray(quant.BF16, 4, 128, 128)
+			}
+		}), []string{"layers.0.mlp.experts.down_proj", "[4 128 128]", "cannot be told", "save the experts one by one"}},
+		{"axes swapped, in FP8", change(arch.Qwen3VLMoE, func(b *build) {
+			b.config["quantization_config"] = map[string]any{"quant_method": "fp8", "weight_block_size": []int{128, 128}}
+			b.blockFP8("layers.0.mlp.experts.down_proj", "_scale_inv", quant.BF16, 4, 1, 1)
+		}), []string{"layers.0.mlp.experts.down_proj", "[4 96 128], [experts, in, out]", "bf16"}},
+		{"axes swapped, of Qwen3.5", change(arch.Qwen35MoE, func(b *build) {
+			b.arrays["model.language_model.layers.0.mlp.experts.gate_up_proj"] = newArray(quant.BF16, 4, 128, 256)
+		}), []string{"layers.0.mlp.experts.gate_up_proj", "[4 128 256]", "[4 256 128]"}},
+		{"neither order", change(arch.Qwen3VLMoE, func(b *build) {
+			b.arrays["model.language_model.layers.0.mlp.experts.gate_up_proj"] = newArray(quant.BF16, 4, 128, 96)
+		}), []string{"layers.0.mlp.experts.gate_up_proj", "[4 128 96]", "[4 192 128]"}},
 		{"no model_type", change(arch.Qwen3, func(b *build) { delete(b.config, "model_type") }), []string{`model_type ""`}},
 		{"two model_types", change(arch.Qwen35, func(b *build) { b.text["model_type"] = "qwen3_5_moe_text" }), []string{"qwen3_5_moe_text", "text_config"}},
 		{"a classifier", change(arch.Qwen3, func(b *build) { b.config["architectures"] = []string{"Qwen3ForSequenceClassification"} }), []string{"Qwen3ForSequenceClassification"}},

@@ -77,7 +77,8 @@ func compareStored(t *testing.T, src, stored *source.Source, tp plan.Tensor) {
 		diff, norm = diff+d*d, norm+float64(a[i])*float64(a[i])
 	}
 	limit := converttest.Worst(tp.Target)
-	if tp.Transform == plan.Copy || tp.Transform == plan.Expand || tp.Transform == plan.Fold || tp.Transform == plan.Repack {
+	switch tp.Transform {
+	case plan.Copy, plan.Turn, plan.Expand, plan.Fold, plan.Repack:
 		limit = 0
 	}
 	if e := math.Sqrt(diff / max(norm, 1e-30)); e > limit {

@@ -61,7 +61,7 @@ func (ck *Checkpoint) Decoder(compute layer.Compute) (*Decoder, error) {
 		switch ck.Config.Family {
 		case arch.Qwen3, arch.Qwen3VL:
 			d.Blocks = append(d.Blocks, b.qwen3Block(i))
-		case arch.Qwen3MoE:
+		case arch.Qwen3MoE, arch.Qwen3VLMoE:
 			d.Blocks = append(d.Blocks, b.qwen3MoEBlock(i))
 		case arch.Qwen3Next:
 			d.Blocks = append(d.Blocks, b.qwen3NextBlock(i))

@@ -8,7 +8,7 @@ import (
 )
 
 // Qwen3-MoE: Qwen3 with routed experts, and no shared one, in all layers but those that the config
-// keeps dense.
+// keeps dense; and the text model of Qwen3-VL with experts.
 
 func (b *builder) qwen3MoEBlock(i int) Block {
 	return Block{
