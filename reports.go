@@ -21,7 +21,7 @@ var ErrReport = errors.New("the report cannot be written")
 func CheckReports(files []string) error {
 	for _, file := range files {
 		if _, ok := report.Forms()[filepath.Ext(file)]; !ok {
-			return optionsf("--report %s: the file's ending must be .json, .xml, .html, .md or .txt", file)
+			return optionsf("--report %s: the file's ending must be .json, .xml, .html, .md, .txt or .annotations", file)
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ func jobsFlag() cli.Flag {
 }
 
 func reportFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "report", Usage: "write the report to `FILE`: .json .xml (JUnit) .html .md"}
+	return &cli.StringSliceFlag{Name: "report", Usage: "write the report to `FILE`: .json .xml (JUnit) .html .md\nAlso .txt, and .annotations: what did not pass, as commands of a GitHub workflow."}
 }
 
 func adapterFlag() cli.Flag {

@@ -14,7 +14,7 @@ type Form func(*Report, io.Writer) error
 func Forms() map[string]Form {
 	return map[string]Form{
 		".json": writeJSON, ".xml": (*Report).WriteJUnit, ".html": (*Report).WriteHTML,
-		".md": writeMarkdown, ".txt": writeText,
+		".md": writeMarkdown, ".txt": writeText, ".annotations": writeAnnotations,
 	}
 }
 

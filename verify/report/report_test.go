@@ -173,6 +173,7 @@ func TestWriteForms(t *testing.T) {
 		{"report.txt", r.WriteText},
 		{"report.xml", r.WriteJUnit},
 		{"report.html", r.WriteHTML},
+		{"report.annotations", func(w io.Writer) error { return writeAnnotations(&r, w) }},
 		{"report.md", func(w io.Writer) error { _, err := io.WriteString(w, r.Markdown()); return err }},
 	}
 	for _, f := range forms {
