@@ -22,6 +22,7 @@ require (
 	github.com/peterh/liner v1.2.3 // lines of a conversation
 	github.com/prometheus/common v0.67.5 // a reader of metrics, in tests
 	github.com/rogpeppe/go-internal v1.16.0 // scripts that run the program
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // what is printed as JSON, held to schema/ in tests
 	github.com/schollz/progressbar/v3 v3.19.1 // the bar
 	github.com/secure-systems-lab/go-securesystemslib v0.11.1 // DSSE envelopes, keys, cosign's encrypted ones
 	github.com/urfave/cli/v2 v2.27.7 // commands and flags

@@ -37,6 +37,18 @@ type damaged struct {
 	Problem string          `json:"problem"`
 }
 
+// checkedStore is the result: what was read, and what is damaged.
+type checkedStore struct {
+	Schema    int       `json:"schema"`
+	Manifests int       `json:"manifests"`
+	Blobs     int       `json:"blobs"`
+	Bytes     int64     `json:"bytes"`
+	Unnamed   int       `json:"unnamed"`
+	Attested  int       `json:"attestations"` // signed statements that were read
+	Damage    []damaged `json:"damage"`       // that is there still
+	Repaired  []damaged `json:"repaired"`     // that was there
+}
+
 func check(ctx context.Context, c call) error {
 	store, err := c.openStore()
 	if err != nil {
@@ -58,16 +70,7 @@ func check(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	document := struct {
-		Schema    int       `json:"schema"`
-		Manifests int       `json:"manifests"`
-		Blobs     int       `json:"blobs"`
-		Bytes     int64     `json:"bytes"`
-		Unnamed   int       `json:"unnamed"`
-		Attested  int       `json:"attestations"` // signed statements that were read
-		Damage    []damaged `json:"damage"`       // that is there still
-		Repaired  []damaged `json:"repaired"`     // that was there
-	}{1, r.Found.Manifests, r.Found.Blobs, r.Found.Bytes, r.Found.Unnamed, r.Found.Statements, damagedOf(r.Left), damagedOf(r.Repaired)}
+	document := checkedStore{1, r.Found.Manifests, r.Found.Blobs, r.Found.Bytes, r.Found.Unnamed, r.Found.Statements, damagedOf(r.Left), damagedOf(r.Repaired)}
 	err = c.print(document, func(w io.Writer) error {
 		fprintln(w, "%s, %s, %s read; %s without a name; %d found damaged", plural(r.Found.Manifests, "model"), plural(r.Found.Blobs, "blob"),
 			size(r.Found.Bytes), plural(r.Found.Unnamed, "blob"), len(r.Found.Damage))

@@ -19,6 +19,14 @@ Example:
 		2, 2, nil, cp)
 }
 
+// copied is the result: both names point at the manifest.
+type copied struct {
+	Schema   int             `json:"schema"`
+	From     manifest.Name   `json:"from"`
+	To       manifest.Name   `json:"to"`
+	Manifest manifest.Digest `json:"manifest"`
+}
+
 func cp(ctx context.Context, c call) error {
 	store, names, err := c.storeAndNames()
 	if err != nil {
@@ -32,12 +40,7 @@ func cp(ctx context.Context, c call) error {
 	if err := store.Copy(ctx, from.Name, to); err != nil {
 		return err
 	}
-	document := struct {
-		Schema   int             `json:"schema"`
-		From     manifest.Name   `json:"from"`
-		To       manifest.Name   `json:"to"`
-		Manifest manifest.Digest `json:"manifest"`
-	}{1, from.Name, to, from.Digest}
+	document := copied{1, from.Name, to, from.Digest}
 	return c.print(document, func(w io.Writer) error {
 		fprintln(w, "%s  %s, as %s", to, from.Digest.Short(), from.Name)
 		return nil

@@ -23,13 +23,16 @@ Examples:
 		0, 0, group(checkGroup, ollamaFlag()), doctor)
 }
 
+// diagnosis is the result, a check a line.
+type diagnosis struct {
+	Schema  int               `json:"schema"`
+	Version string            `json:"version"`
+	Checks  []qimport.Finding `json:"checks"`
+}
+
 func doctor(ctx context.Context, c call) error {
 	findings := qimport.Doctor(ctx, c.openStore, c.String("ollama"))
-	document := struct {
-		Schema  int               `json:"schema"`
-		Version string            `json:"version"`
-		Checks  []qimport.Finding `json:"checks"`
-	}{1, version, findings}
+	document := diagnosis{1, version, findings}
 	err := c.print(document, func(w io.Writer) error {
 		rows := [][]string{{"qimport", "", version}}
 		for _, f := range findings {

@@ -32,6 +32,15 @@ type garbage struct {
 	Why   string `json:"why,omitempty"` // why it stays
 }
 
+// collected is the result: what went, and what stayed.
+type collected struct {
+	Schema  int       `json:"schema"`
+	DryRun  bool      `json:"dry_run"`
+	Bytes   int64     `json:"bytes"`
+	Removed []garbage `json:"removed"`
+	Kept    []garbage `json:"kept"`
+}
+
 func gc(ctx context.Context, c call) error {
 	store, err := c.openStore()
 	if err != nil {
@@ -45,13 +54,7 @@ func gc(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	document := struct {
-		Schema  int       `json:"schema"`
-		DryRun  bool      `json:"dry_run"`
-		Bytes   int64     `json:"bytes"`
-		Removed []garbage `json:"removed"`
-		Kept    []garbage `json:"kept"`
-	}{1, dry, r.Bytes, garbageOf(r.Removed), garbageOf(r.Kept)}
+	document := collected{1, dry, r.Bytes, garbageOf(r.Removed), garbageOf(r.Kept)}
 	return c.print(document, func(w io.Writer) error {
 		done := "removed"
 		if dry {

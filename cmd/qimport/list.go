@@ -24,16 +24,19 @@ Examples:
 	return list
 }
 
+// listing is the result.
+type listing struct {
+	Schema int              `json:"schema"`
+	Models []qimport.Listed `json:"models"`
+}
+
 func list(_ context.Context, c call) error {
 	store, err := c.openStore()
 	if err != nil {
 		return err
 	}
 	models, damage := qimport.List(store)
-	document := struct {
-		Schema int              `json:"schema"`
-		Models []qimport.Listed `json:"models"`
-	}{1, models}
+	document := listing{1, models}
 	err = c.print(document, func(w io.Writer) error {
 		rows := [][]string{{"NAME", "MANIFEST", "SIZE", "TYPE", "MODIFIED"}}
 		for _, m := range models {

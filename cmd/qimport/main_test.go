@@ -22,18 +22,23 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"qimport": main})
+	testscript.Main(m, map[string]func(){"qimport": heldMain})
 }
 
 // TestScripts runs the program over testdata/script. In a script, $MODELS holds the models that
 // the repository ships, [mlx] says whether models can be run, [fixtures] whether
 // $FIXTURES holds the models that it does not, `exits N CMD…` demands an exit
 // status, `interrupted CMD…` that it ends within a second of SIGTERM, and `keys FILE K…` demands that FILE is one JSON object with schema 1 and these keys.
+// Whatever the program prints with --json is held to its schema: if it is not as that says, it ends with 99.
 // `serves FILE` starts an Ollama of its own, which answers by FILE, and `registry [ollama]` an OCI registry,
 // or one of Ollama's dialect, at $REGISTRY. `metrics FILE NAME[{LABEL=VALUE}]=VALUE…` demands that FILE is one of
 // metrics, whole, with these samples.
 func TestScripts(t *testing.T) {
 	models, err := filepath.Abs("../../testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas, err := filepath.Abs(schemaDir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +50,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("OLLAMA_MODELS", filepath.Join(e.WorkDir, "store"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("HF_HUB_OFFLINE", "1")
+			e.Setenv(schemasAt, schemas)
 			return nil
 		},
 		Condition: func(name string) (bool, error) {

@@ -38,6 +38,12 @@ func (r removedModel) blobs() string {
 	return fmt.Sprintf("%s of %s freed", plural(r.Blobs, "blob"), size(r.Bytes))
 }
 
+// removal is the result, a model a name.
+type removal struct {
+	Schema  int            `json:"schema"`
+	Removed []removedModel `json:"removed"`
+}
+
 func rm(ctx context.Context, c call) error {
 	store, names, err := c.storeAndNames()
 	if err != nil {
@@ -48,10 +54,7 @@ func rm(ctx context.Context, c call) error {
 			return err
 		}
 	}
-	document := struct {
-		Schema  int            `json:"schema"`
-		Removed []removedModel `json:"removed"`
-	}{Schema: 1}
+	document := removal{Schema: 1}
 	for _, name := range names {
 		r, err := store.Remove(ctx, name)
 		if err != nil {
