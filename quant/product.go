@@ -55,7 +55,8 @@ func height(rows []kernel.Rows) (n int) {
 	return n
 }
 
-// rows appends the rows of s, cut where the global scale or, of FP8, the matrix changes.
+// rows appends the rows of s, cut where the global scale or, of FP8 and what lies input by input, the matrix
+// changes.
 func (s Span) rows(to []kernel.Rows) ([]kernel.Rows, error) {
 	t := s.Tensor
 	if err := t.Validate(); err != nil {
@@ -69,6 +70,8 @@ func (s Span) rows(to []kernel.Rows) ([]kernel.Rows, error) {
 	switch {
 	case t.Format.Mode == FP8:
 		cut = t.blocks().rows
+	case t.Turned():
+		cut = t.Shape[len(t.Shape)-2]
 	case len(t.Global) > 1:
 		cut = all / len(t.Global)
 	}
@@ -106,6 +109,10 @@ func (t Tensor) kernelRows(at, n int) (kernel.Rows, error) {
 		if r.Elem, ok = dtype.elem(); !ok {
 			return r, fmt.Errorf("rows of %s cannot multiply: decode them", dtype)
 		}
+	}
+	if t.Turned() {
+		r.Layout, r.Step, r.Data = kernel.Turned, t.Stride, t.turnedRows(at, n)
+		return r, nil
 	}
 	all := t.rows()
 	part := func(b []byte) []byte {

@@ -15,6 +15,13 @@ func (t Tensor) MatrixBytes(m int) (from, to int) {
 	return m * size, min((m+1)*size, len(t.Data))
 }
 
+// turnedRows is where n rows of one matrix lie, among others, from row at on.
+func (t Tensor) turnedRows(at, n int) []byte {
+	rows, cols, size := t.Shape[len(t.Shape)-2], Columns(t.Shape), t.Format.Dtype.Size()
+	from, _ := t.MatrixBytes(at / rows)
+	return t.Data[from+at%rows*size:][:((cols-1)*t.Stride+n)*size]
+}
+
 // turnedElements is how many elements Data has, up to the last one that is the tensor's.
 func (t Tensor) turnedElements() int {
 	inputs := t.Matrices() * Columns(t.Shape)

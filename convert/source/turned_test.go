@@ -46,8 +46,12 @@ func TestTurned(t *testing.T) {
 			t.Errorf("%s, turned %v: %v differs from %v", tensor.Name, tensor.Turned, g.Shape, w.Shape)
 		}
 		pieces, err := got.Pieces(tensor.Name)
-		if err != nil || len(pieces) != 1 || pieces[0].Turned() || !bytes.Equal(pieces[0].Data, w.Data) {
-			t.Errorf("%s: %d pieces, %v", tensor.Name, len(pieces), err)
+		if err != nil || len(pieces) != 1 || pieces[0].Turned() != tensor.Turned || !slices.Equal(pieces[0].Shape, w.Shape) {
+			t.Fatalf("%s: %d pieces, %v", tensor.Name, len(pieces), err)
+		}
+		p, rows := pieces[0], quant.Elements(w.Shape)/quant.Columns(w.Shape)
+		if own := p.CopyRows(make([]byte, p.RowsSize(rows)), 0, rows); !bytes.Equal(own.Data, w.Data) {
+			t.Errorf("%s: its piece differs", tensor.Name)
 		}
 	}
 	if stacks != 4 {

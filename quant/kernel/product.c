@@ -35,12 +35,31 @@ const struct qk_rows *qk_find(const struct qk_product *p, int64_t e, int64_t *o)
 	return r;
 }
 
+// turned decodes elements [from, to) of row i that lie apart.
+static void turned(int isa, float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
+	enum { GATHERED = 256 };
+	u8 own[4 * GATHERED];
+	int64_t size = r->elem == F32 ? 4 : 2;
+	const u8 *p = r->data + i * r->data_size + from * r->step;
+	for (int64_t n; from < to; from += n, dst += n) {
+		n = to - from < GATHERED ? to - from : GATHERED;
+		if (size == 2)
+			for (int64_t k = 0; k < n; k++, p += r->step)
+				memcpy(own + 2 * k, p, 2);
+		else
+			for (int64_t k = 0; k < n; k++, p += r->step)
+				memcpy(own + 4 * k, p, 4);
+		qk_widen(isa, dst, own, r->elem, n);
+	}
+}
+
 // qk_elements decodes elements [from, to) of row i, from a border of groups on.
 void qk_elements(int isa, float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
 	const u8 *data = r->data + i * r->data_size, *scales = r->scales + i * r->scale_size;
 	size_t n = to - from, size = r->elem == F32 ? 4 : 2;
 	int64_t g;
 	switch (r->layout) {
+	case TURNED: turned(isa, dst, r, i, from, to); return;
 	case PLAIN: qk_widen(isa, dst, data + from * size, r->elem, n); return;
 	case NVFP4: qk_decode_nvfp4(isa, dst, data + from / 2, scales + from / 16, n / 16, r->global); return;
 	case MXFP4: qk_decode_mxfp4(isa, dst, data + from / 2, scales + from / 32, n / 32); return;
@@ -111,7 +130,8 @@ static int orders(const struct call *c, const struct segment *s, int *sums) {
 static int64_t cut(struct call *c, struct segment *s, float *to) {
 	const struct qk_product *p = c->p;
 	int64_t panel = s->n <= FEW ? 1 : kernels_of(p)->panel, panels = (s->n + panel - 1) / panel;
-	int64_t size = 0, bytes = p->runs[p->first[s->expert]].data_size;
+	const struct qk_rows *r = p->runs + p->first[s->expert];
+	int64_t size = 0, bytes = r->layout == TURNED ? p->in * r->data_size : r->data_size;
 	int sums = 0, need = orders(c, s, &sums);
 	s->piece = c->pieces;
 	s->pack = c->packs;

@@ -5,17 +5,18 @@
 #include "native.h"
 
 // How rows are stored: the values of Layout in rows.go.
-enum { PLAIN, NVFP4, MXFP4, MXFP8, AFFINE, E4M3 };
+enum { PLAIN, NVFP4, MXFP4, MXFP8, AFFINE, E4M3, TURNED };
 
 // qk_rows are consecutive rows that are stored alike: Rows in rows.go. Pointers are to the first of
 // them, but scales of E4M3 are those of the whole matrix.
 struct qk_rows {
 	const u8 *data, *scales, *biases;
 	int64_t count;
-	int64_t data_size, scale_size; // bytes of one row
+	int64_t data_size, scale_size; // bytes of one row; of TURNED, from one to the next
 	int layout, elem, bits, group;
 	float global;
 	int64_t first, height, wide; // E4M3: the number of the first row in its matrix; a block
+	int64_t step;				 // TURNED: bytes from one element of a row to the next
 };
 
 // qk_product is a stack of matrices [out, in]: rows of expert e are runs[first[e]] up to runs[first[e+1]].

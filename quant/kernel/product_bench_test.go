@@ -19,11 +19,18 @@ func BenchmarkProduct(b *testing.B) {
 		r := f.rows
 		data, scales := r.sizes(in)
 		rng := rand.New(rand.NewPCG(1, 1))
+		if r.Layout == Turned {
+			data = in * r.Elem.Size()
+		}
+		height := benchBytes / data / 64 * 64
 		small := f.make(rng, 64, in)
 		r = small
-		r.N = benchBytes / data / 64 * 64
+		r.N = height
 		r.Data = repeat(small.Data, r.N/64)
 		r.Scales, r.Biases = repeat(small.Scales, r.N/64), repeat(small.Biases, r.N/64)
+		if r.Layout == Turned { // of which no rows follow others
+			r = f.make(rng, height, in)
+		}
 		m := NewMatrix(in, [][]Rows{{r}})
 		bytes := r.N * data
 		if r.Layout != E4M3 {

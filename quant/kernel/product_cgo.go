@@ -69,6 +69,7 @@ func (m *Matrix) nativeRows(r *Rows) C.struct_qk_rows {
 		layout: C.int(r.Layout), elem: C.int(r.Elem), bits: C.int(r.Bits), group: C.int(r.Group),
 		global: C.float(r.Global),
 		first:  C.int64_t(r.First), height: C.int64_t(r.Height), wide: C.int64_t(r.Wide),
+		step: C.int64_t(r.Step * r.Elem.Size()),
 	}
 }
 

@@ -134,6 +134,8 @@ func TestProductNonFinite(t *testing.T) {
 			case where == "column":
 			case where == "data" && rows.Layout == Plain:
 				rows.Elem.store(rows.Data, bad*in+77, inf32)
+			case where == "data" && rows.Layout == Turned:
+				rows.Elem.store(rows.Data, 77*rows.Step+bad, inf32)
 			case where == "data" && (rows.Layout == MXFP8 || rows.Layout == E4M3):
 				rows.Data[bad*data+77] = 0xFF
 			case where == "scales" && rows.Layout == Affine:

@@ -19,6 +19,8 @@ func forms() []form {
 		{"bf16", 1, Rows{Layout: Plain, Elem: BF16}},
 		{"f16", 1, Rows{Layout: Plain, Elem: F16}},
 		{"f32", 1, Rows{Layout: Plain, Elem: F32}},
+		{"bf16-turned", 1, Rows{Layout: Turned, Elem: BF16}},
+		{"f32-turned", 1, Rows{Layout: Turned, Elem: F32}},
 		{"nvfp4", 16, Rows{Layout: NVFP4, Global: 1}},
 		{"nvfp4-global", 16, Rows{Layout: NVFP4, Global: 7.3e-3}},
 		{"mxfp4", 32, Rows{Layout: MXFP4}},
@@ -63,6 +65,9 @@ func (f form) make(rng *rand.Rand, n, in int) Rows {
 	switch r.Layout {
 	case Plain:
 		r.Data = floats(n*in, r.Elem)
+	case Turned:
+		r.Step = n + 3
+		r.Data = floats((in-1)*r.Step+n, r.Elem)
 	case NVFP4:
 		r.Scales = bytes(n*scales, e4m3)
 	case MXFP4:

@@ -82,7 +82,7 @@ static void decode_codes(float *dst, const struct qk_rows *r, int64_t i, int64_t
 // decode decodes up to DEPTH elements of row i in the order of its format, zeros behind them.
 static void decode(float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int64_t padded) {
 	memset(dst + (to - from), 0, (padded - (to - from)) * sizeof *dst);
-	int groups = from % 32 == 0 && (to - from) % 32 == 0 && (r->layout != E4M3 || r->wide % 32 == 0);
+	int groups = r->layout != TURNED && from % 32 == 0 && (to - from) % 32 == 0 && (r->layout != E4M3 || r->wide % 32 == 0);
 	if (r->layout == PLAIN) {
 		float_scales(dst, r->data + i * r->data_size + from * (r->elem == F32 ? 4 : 2), r->elem, to - from);
 		return;

@@ -3,7 +3,7 @@ package kernel
 // Layout says how packed rows are stored.
 type Layout uint8
 
-// The layouts of rows, each a row after row; groups run along a row. E4M3 has a float scale for each
+// The layouts of rows, each but Turned a row after row; groups run along a row. E4M3 has a float scale for each
 // block of rows and columns, the others one for each group of a row.
 const (
 	Plain Layout = iota
@@ -12,13 +12,14 @@ const (
 	MXFP8
 	Affine
 	E4M3
+	Turned // plain elements, input by input: of the first input a row after row, then of the second
 )
 
 // Rows are N consecutive rows that are stored alike. The bytes are borrowed.
 type Rows struct {
 	N           int
 	Layout      Layout
-	Elem        Elem    // Plain: of the data; Affine, E4M3: of the scales
+	Elem        Elem    // Plain, Turned: of the data; Affine, E4M3: of the scales
 	Bits, Group int     // Affine
 	Global      float32 // NVFP4: the factor of every value
 	Data        []byte
@@ -26,13 +27,17 @@ type Rows struct {
 	Biases      []byte // Affine
 	// E4M3: the number of the first row in its matrix, and the rows and columns of a block.
 	First, Height, Wide int
+	Step                int // Turned: elements from one input to the next, N at least
 }
 
-// sizes is how many bytes of data and of scales a row of that many columns has.
+// sizes is how many bytes of data and of scales a row of that many columns has or, of Turned, lies before the
+// next one.
 func (r *Rows) sizes(in int) (data, scales int) {
 	switch r.Layout {
 	case Plain:
 		return in * r.Elem.Size(), 0
+	case Turned:
+		return r.Elem.Size(), 0
 	case NVFP4:
 		return in / 2, in / nvfp4Group
 	case MXFP4:
@@ -48,6 +53,10 @@ func (r *Rows) sizes(in int) (data, scales int) {
 // trim cuts the parts to what in columns need, and panics where they are shorter.
 func (r Rows) trim(in int) Rows {
 	data, scales := r.sizes(in)
+	if r.Layout == Turned && r.N > 0 {
+		r.Data = r.Data[:((in-1)*r.Step+r.N)*data]
+		return r
+	}
 	r.Data = r.Data[:r.N*data]
 	switch {
 	case r.Layout == E4M3 && r.N > 0:
@@ -64,6 +73,12 @@ func (r Rows) trim(in int) Rows {
 // decode writes row i, of len(dst) columns, with the kernels of one version.
 func (r *Rows) decode(s *Set, dst []float32, i int) {
 	data, scales := r.sizes(len(dst))
+	if r.Layout == Turned {
+		for c := range dst {
+			dst[c] = r.Elem.load(r.Data, c*r.Step+i)
+		}
+		return
+	}
 	codes, at := r.Data[i*data:][:data], i*scales
 	switch r.Layout {
 	case Plain:

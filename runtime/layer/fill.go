@@ -78,7 +78,7 @@ func (m Matrix) fillPart(dst []byte, rowBytes int, which func(quant.Tensor) []by
 // plainRows writes n rows as plain elements: copied if they are that already, else decoded from a
 // copy, for which spare is used and grown.
 func plainRows(dst []byte, t quant.Tensor, dtype quant.Dtype, from, n int, spare *[]byte) error {
-	if t.Format == quant.PlainFormat(dtype) {
+	if t.Format == quant.PlainFormat(dtype) && !t.Turned() {
 		return copyRows(dst, t.Data, quant.Columns(t.Shape)*dtype.Size(), from, n)
 	}
 	*spare = slices.Grow((*spare)[:0], t.RowsSize(n))

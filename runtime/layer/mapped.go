@@ -63,6 +63,10 @@ func (m *Mapped) Each(f func(b []byte)) {
 	for _, r := range slices.Concat(m.matrix.Experts...) {
 		for _, span := range r.spans() {
 			t, all := span.Tensor, max(rowCount(span.Tensor), 1)
+			if t.Turned() {
+				f(turnedBytes(span))
+				continue
+			}
 			for _, part := range [][]byte{t.Data, t.Scales, t.Biases} {
 				from, end := span.From*len(part)/all, (span.From+span.N)*len(part)/all
 				if from < end {
@@ -71,6 +75,14 @@ func (m *Mapped) Each(f func(b []byte)) {
 			}
 		}
 	}
+}
+
+// turnedBytes is the matrices that rows lie in which have something everywhere in them.
+func turnedBytes(s quant.Span) []byte {
+	rows := rowCount(s.Tensor) / s.Tensor.Matrices()
+	from, _ := s.Tensor.MatrixBytes(s.From / rows)
+	_, end := s.Tensor.MatrixBytes((s.From + s.N - 1) / rows)
+	return s.Tensor.Data[from:end]
 }
 
 // Stacked says whether there are experts to choose from.
