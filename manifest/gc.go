@@ -164,8 +164,10 @@ func (s *Store) stagedBlobs(dir string) (blobs []Digest, bytes int64, err error)
 }
 
 // running reports whether a process holds the lock of a staging folder.
-func (s *Store) running(dir string) bool {
-	path := filepath.Join(dir, lockName)
+func (s *Store) running(dir string) bool { return s.held(filepath.Join(dir, lockName)) }
+
+// held reports whether a process holds the lock at path.
+func (s *Store) held(path string) bool {
 	if info, err := s.files.lstat(path); err != nil || !info.Mode().IsRegular() {
 		return false
 	}

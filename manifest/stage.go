@@ -248,13 +248,7 @@ func (st *Stage) Reusable(l Layer) bool { return st.staged(l.Digest) || st.store
 // Published reports whether the store has every blob of m, whole, so that publishing it would move at
 // most the name.
 func (st *Stage) Published(ctx context.Context, m Manifest) bool {
-	f := st.store.files
-	for _, l := range m.Blobs() {
-		if !f.trusts(ctx, st.proofs, st.store.Blob(l.Digest), l) {
-			return false
-		}
-	}
-	return true
+	return st.store.whole(ctx, st.proofs, m)
 }
 
 // finish notes the layer of a key, to be flushed and journalled.

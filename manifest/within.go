@@ -19,7 +19,7 @@ import (
 // the top folder first and then stays in it (os.Root), whoever puts a link there meanwhile.
 
 // topFolders are those of a store.
-var topFolders = []string{"blobs", "manifests", "qimport-staging", "qimport-reports", "qimport-attestations"}
+var topFolders = []string{"blobs", "manifests", "qimport-staging", "qimport-reports", "qimport-attestations", "qimport-batch"}
 
 // at opens the top folder that a path of the store lies in, or the store for what lies beside them,
 // and hands it on with the rest of the path. The errors of do are made to name the path itself.
