@@ -45,7 +45,24 @@ type junitProblem struct {
 
 // WriteJUnit writes the report as JUnit XML, one test case a check. A check that could not run is
 // an error, not a skip: most readers count a skip as good.
-func (r *Report) WriteJUnit(w io.Writer) error {
+func (r *Report) WriteJUnit(w io.Writer) error { return writeJUnit(w, []junitSuite{r.junit()}) }
+
+// writeJUnit writes suites as a document.
+func writeJUnit(w io.Writer, suites []junitSuite) error {
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", "  ")
+	if err := e.Encode(junitSuites{Suites: suites}); err != nil {
+		return fmt.Errorf("JUnit: %w", err)
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// junit is the report as a suite.
+func (r *Report) junit() junitSuite {
 	suite := junitSuite{
 		Name: "qimport verify " + r.Name, Tests: len(r.Checks),
 		Failures: r.Count(Failed), Errors: r.Count(NotRun), Properties: r.properties(),
@@ -56,22 +73,15 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 		suite.Cases = append(suite.Cases, c.junit(r.Name))
 	}
 	suite.Time = seconds(total)
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(junitSuites{Suites: []junitSuite{suite}}); err != nil {
-		return fmt.Errorf("report of %s as JUnit: %w", r.Name, err)
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return suite
 }
 
+// junitClass is the class of a model's cases. Dots in a class name are levels to every reader of JUnit, and
+// a tag has dots of its own.
+func junitClass(model string) string { return "qimport." + strings.ReplaceAll(model, ".", "_") }
+
 func (c Check) junit(model string) junitCase {
-	// Dots in a class name are levels to every reader of JUnit, and a tag has dots of its own.
-	class := "qimport." + strings.ReplaceAll(model, ".", "_")
-	j := junitCase{Class: class, Name: c.Name, Time: seconds(c.Seconds)}
+	j := junitCase{Class: junitClass(model), Name: c.Name, Time: seconds(c.Seconds)}
 	problem := &junitProblem{Message: c.Detail + c.bound(), Text: c.Detail + c.bound()}
 	switch c.Passed {
 	case Failed:

@@ -38,12 +38,7 @@ func (r *Report) Markdown() string {
 			fmt.Fprintf(&b, "| texts | %d |\n", d.Texts)
 		}
 	}
-	b.WriteByte('\n')
-	for _, c := range r.Checks {
-		if c.Passed != Passed {
-			fmt.Fprintf(&b, "- %s: `%s`: %s\n", c.Passed, c.Name, cell(c.Detail+c.bound()))
-		}
-	}
+	r.writeFaults(&b)
 	if r.Needle != nil {
 		fmt.Fprintf(&b, "\nneedle: %s\n", r.Needle.What())
 	}
@@ -58,6 +53,16 @@ func (r *Report) Markdown() string {
 	}
 	fmt.Fprintf(&b, "\n%s\n", cell(r.Environment.summary()))
 	return b.String()
+}
+
+// writeFaults lists the checks that did not pass.
+func (r *Report) writeFaults(b *strings.Builder) {
+	b.WriteByte('\n')
+	for _, c := range r.Checks {
+		if c.Passed != Passed {
+			fmt.Fprintf(b, "- %s: `%s`: %s\n", c.Passed, c.Name, cell(c.Detail+c.bound()))
+		}
+	}
 }
 
 // cell keeps a text from ending its table cell or list item.
