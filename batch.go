@@ -1,9 +1,11 @@
 package qimport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"qimport/manifest"
 )
@@ -12,6 +14,7 @@ import (
 type BatchOptions struct {
 	StopAtFailure bool
 	Push          PushOptions // of what an entry says is to be pushed
+	Summaries     []string    // files for all of it together, each in the form that its ending says
 	// Each is told how an import ended; an error of its own ends the batch. nil is no one.
 	Each  func(BatchLine) error
 	Watch Watcher // nil is no one
@@ -39,60 +42,138 @@ const (
 )
 
 // Batch carries out imports one after the other. One whose name already points at what it would
-// write is not repeated, so that after an interruption the same batch goes on. The error joins those
-// of all imports; it is ErrRefused only if none failed otherwise.
-func Batch(ctx context.Context, store *manifest.Store, imports []BatchEntry, o BatchOptions) error {
-	counts := map[Status]int{}
-	var failures []error
-	for i, one := range imports {
-		notef(o.Watch, "%d of %d: %s of %s", i+1, len(imports), one.Name, one.Source)
-		line, err := batchImport(ctx, store, one, o)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			failures = append(failures, fmt.Errorf("line %d, %s: %w", one.Line, one.Name, err))
-		}
-		counts[line.Status]++
-		if o.Each != nil {
-			if err := o.Each(line); err != nil {
-				return err
-			}
-		}
-		if err != nil && o.StopAtFailure {
-			break
-		}
+// write is not repeated, so that after an interruption the same batch goes on. What another batch is
+// working at, in this process's store and perhaps on another machine, is left for the end and then looked
+// at again: it is done by then, or is taken over. The error joins those of all imports; it is ErrRefused
+// only if none failed otherwise.
+func Batch(ctx context.Context, store *manifest.Store, imports []BatchEntry, o BatchOptions) (BatchSummary, error) {
+	start := time.Now()
+	summary := BatchSummary{Schema: 1, Imports: []BatchLine{}, Left: len(imports)}
+	if err := CheckSummaries(o.Summaries); err != nil {
+		return summary, err
 	}
-	notef(o.Watch, "%d imports: %d done, %d unchanged, %d refused, %d failed, %d left out", len(imports), counts[Done],
-		counts[Unchanged], counts[Refused], counts[Failed], len(imports)-counts[Done]-counts[Unchanged]-len(failures))
-	return batchError(counts[Failed], failures)
+	files, err := openReports(o.Summaries)
+	if err != nil {
+		return summary, err
+	}
+	defer files.close()
+	failures, err := goThrough(ctx, store, imports, o, &summary)
+	if err != nil {
+		return summary, err
+	}
+	notef(o.Watch, "%s", summary)
+	summary.Seconds = time.Since(start).Seconds()
+	return summary, errors.Join(summary.write(files), batchError(summary.Failed, failures))
 }
 
-// batchImport imports one entry, and pushes it.
-func batchImport(ctx context.Context, store *manifest.Store, e BatchEntry, o BatchOptions) (BatchLine, error) {
-	e.KeepUnchanged, e.Watch = true, o.Watch
-	result, err := Import(ctx, store, e.ImportOptions)
-	line := BatchLine{ImportResult: result, Source: e.Source, Status: Done}
-	line.Schema = 1
-	if line.Name == (manifest.Name{}) {
-		line.Name = e.Model // it failed before anything was known
+// goThrough carries out what nobody else is working at, until nothing is left.
+func goThrough(ctx context.Context, store *manifest.Store, imports []BatchEntry, o BatchOptions, summary *BatchSummary) (failures []error, err error) {
+	left, told := imports, map[manifest.Name]bool{}
+	for len(left) > 0 {
+		var later []BatchEntry
+		for _, e := range left {
+			line, err := batchClaim(ctx, store, e, o, summary)
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if errors.Is(err, errElsewhere) {
+				if later = append(later, e); !told[e.Model] {
+					told[e.Model] = true
+					notef(o.Watch, "%s is being imported by another qimport (%s), and is looked at again later", e.Model, readRecord(store, e.Model).Host)
+				}
+				continue
+			}
+			if err != nil {
+				failures = append(failures, fmt.Errorf("line %d, %s: %w", e.Line, e.Name, err))
+			}
+			summary.add(line)
+			if o.Each != nil {
+				if err := o.Each(line); err != nil {
+					return nil, err
+				}
+			}
+			if err != nil && o.StopAtFailure {
+				return failures, nil
+			}
+		}
+		left = later
 	}
-	if result.Unchanged {
-		line.Status = Unchanged
+	return failures, nil
+}
+
+// errElsewhere marks an entry that another batch is working at.
+var errElsewhere = errors.New("another batch is working at it")
+
+// batchClaim does one entry, if no other batch is at it.
+func batchClaim(ctx context.Context, store *manifest.Store, e BatchEntry, o BatchOptions, summary *BatchSummary) (BatchLine, error) {
+	start := time.Now()
+	claim, err := store.Claim(ctx, e.Model)
+	if errors.Is(err, manifest.ErrLocked) {
+		return BatchLine{}, errElsewhere
 	}
+	if err != nil {
+		return e.line(ImportResult{}, nil, err), err
+	}
+	notef(o.Watch, "%d of %d: %s of %s", len(summary.Imports)+1, len(summary.Imports)+summary.Left, e.Model, e.Source)
+	result, pushed, err := batchImport(ctx, store, e, o)
+	result.Seconds = time.Since(start).Seconds()
+	return e.line(result, pushed, err), errors.Join(err, claim.Close())
+}
+
+// batchImport imports one entry and pushes it, and keeps a record of how that ended.
+func batchImport(ctx context.Context, store *manifest.Store, e BatchEntry, o BatchOptions) (ImportResult, *PushResult, error) {
+	want := wanted(ctx, e)
+	old := readRecord(store, e.Model)
+	result, known := settled(store, e, old, want, func(m manifest.Manifest) bool { return store.Whole(ctx, m) }, o.Watch)
+	if known && e.Attest == nil && e.Push == nil {
+		return result, nil, nil
+	}
+	record, err := beginRecord(store, e, want, result)
+	if err != nil {
+		return result, nil, err
+	}
+	if !known || e.Attest != nil {
+		e.KeepUnchanged, e.Watch = true, o.Watch
+		result, err = Import(ctx, store, e.ImportOptions)
+	}
+	var pushed *PushResult
 	if err == nil && e.Push != nil {
-		line.Push, err = batchPush(ctx, store, e, o)
+		pushed, err = batchPush(ctx, store, e, o)
 	}
+	if ctx.Err() != nil {
+		return result, pushed, ctx.Err()
+	}
+	if wanted(ctx, e) != want { // the source was fetched meanwhile, or changed
+		record.Want = wantedAfter(want, wanted(ctx, e))
+	}
+	return result, pushed, errors.Join(err, record.end(store, e.Model, e.line(result, pushed, err)))
+}
+
+// wantedAfter is what was imported, by what was wanted before it and after: a source that was not there
+// before is the one that was fetched, and of one that changed meanwhile nobody knows.
+func wantedAfter(before, after string) string {
+	if before == "" {
+		return after
+	}
+	return ""
+}
+
+// line is the outcome of an entry.
+func (e BatchEntry) line(result ImportResult, pushed *PushResult, err error) BatchLine {
+	line := BatchLine{ImportResult: result, Source: e.Source, Status: Done, Push: pushed}
+	line.Schema, line.Name = 1, cmp.Or(result.Name, e.Model)
 	switch {
 	case errors.Is(err, ErrRefused):
 		line.Status = Refused
 	case err != nil:
 		line.Status = Failed
+	case result.Unchanged:
+		line.Status = Unchanged
 	}
 	if err != nil {
 		line.Error = err.Error()
 	}
-	return line, err
+	return line
 }
 
 // batchPush brings what was imported to its registry.

@@ -310,7 +310,7 @@ func TestDamagedVerdictIsANote(t *testing.T) {
 			t.Errorf("show: %v, %v", s.Notes, err)
 		}
 		o.Checks.Level, o.Watch, watcher.lines = level, watcher, nil
-		if err := Batch(t.Context(), store, []BatchEntry{{ImportOptions: o, Model: e.Name}}, BatchOptions{Watch: watcher}); err != nil || !strings.Contains(strings.Join(watcher.lines, "\n"), "cannot be read, and is ignored") {
+		if _, err := Batch(t.Context(), store, []BatchEntry{{ImportOptions: o, Model: e.Name}}, BatchOptions{Watch: watcher}); err != nil || !strings.Contains(strings.Join(watcher.lines, "\n"), "cannot be read, and is ignored") {
 			t.Errorf("batch: %v, %v", watcher.lines, err)
 		}
 	}

@@ -75,11 +75,16 @@ func unchanged(ctx context.Context, store *manifest.Store, s staged, result *Imp
 	if note != "" {
 		notef(o.Watch, "note: %s", note)
 	}
-	if o.Checks.Level != verifyNone && (kept == nil || !kept.Passed || kept.Stale(e.Digest.String(), o.Checks.Level) != "") {
+	if !answersFor(kept, e.Digest, o.Checks.Level) {
 		return false
 	}
 	result.Unchanged, result.Published, result.Verification = true, true, kept
 	return true
+}
+
+// answersFor says whether a verdict says yes to a manifest at that level, if one is asked for.
+func answersFor(kept *report.Report, d manifest.Digest, level report.Level) bool {
+	return level == verifyNone || kept != nil && kept.Passed && kept.Stale(d.String(), level) == ""
 }
 
 // saysMore says whether a verdict of before still holds and went further than the new one.

@@ -4,21 +4,31 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"qimport"
+	"qimport/internal/table"
 	"qimport/internal/untrusted"
+	"qimport/manifest"
 )
 
 func batchCommand(s stdio) *cli.Command {
 	flags := slices.Concat(
-		group(runtimeGroup, &cli.BoolFlag{Name: "stop-at-failure", Usage: "leave the rest when one fails"}, jobsFlag(), plainHTTPFlag()),
+		group(runtimeGroup, &cli.BoolFlag{Name: "stop-at-failure", Usage: "leave the rest when one fails"}, jobsFlag(), plainHTTPFlag(),
+			&cli.StringFlag{Name: "part", Usage: "carry out the part `I/N` of the file alone, such as 1/8"}),
 		group(storeGroup, &cli.StringFlag{Name: "push", Usage: "push what is whole to `REGISTRY/REPO[:TAG]`\n{model} and {type} in it stand for the import's; the tag is the name's if none is given."}),
 		checkFlags(),
 	)
+	flags = append(flags, group(outputGroup,
+		&cli.BoolFlag{Name: "status", Usage: "say what is done, running, interrupted, refused, failed or missing, and do nothing"},
+		&cli.StringSliceFlag{Name: "summary", Usage: "write all results together to `FILE`, in the form its ending says: .md .xml (JUnit) .json"})...)
 	return command(s, "batch", "FILE", "carry out many imports, and sum them up", `
 FILE is a YAML list of imports. All of it is read and its words are checked before the first one starts.
 An import whose name already points at what it would write, with a verdict that still holds, is
@@ -49,14 +59,24 @@ max_ppl_increase, ablate, device, compute, memory, state_dtype. Flags of batch h
 Examples:
   qimport batch nightly.yaml
   qimport batch nightly.yaml --json | jq -c '{name, published}'
+  qimport batch nightly.yaml --summary nightly.xml --summary nightly.md
+  qimport batch nightly.yaml --part 3/8
+  qimport batch nightly.yaml --status
 
-Exit status: 0 all done and verified; 1 one failed; 3 none failed, but a verification said no.`,
+Several batches may share a store, also from several machines: what one works at, the others leave to it,
+and take over if it dies.
+
+Exit status: 0 all done and verified; 1 one failed (--status: is not done); 3 none failed, but a
+verification said no.`,
 		1, 1, flags, batch)
 }
 
 func batch(ctx context.Context, c call) error {
 	defaults := qimport.BatchDefaults{Request: qimport.Request{Jobs: c.Int("jobs"), Checks: c.checks(), Password: c.password(ctx)}, Push: c.String("push")}
 	imports, err := qimport.ReadBatch(c.Args().First(), defaults)
+	if err == nil {
+		imports, err = qimport.BatchPart(imports, c.String("part"))
+	}
 	if err != nil {
 		return err
 	}
@@ -67,9 +87,52 @@ func batch(ctx context.Context, c call) error {
 	for i := range imports {
 		imports[i].Checks.Version = version
 	}
-	return qimport.Batch(ctx, store, imports, qimport.BatchOptions{
-		StopAtFailure: c.Bool("stop-at-failure"), Push: qimport.PushOptions{PlainHTTP: c.plainHTTP()}, Each: c.printLine, Watch: c.stdio,
+	if c.Bool("status") {
+		return c.batchStatus(ctx, store, imports)
+	}
+	summary, err := qimport.Batch(ctx, store, imports, qimport.BatchOptions{
+		StopAtFailure: c.Bool("stop-at-failure"), Push: qimport.PushOptions{PlainHTTP: c.plainHTTP()}, Summaries: c.StringSlice("summary"),
+		Each: c.printLine, Watch: c.stdio,
 	})
+	if ctx.Err() != nil || c.json || len(summary.Imports) < 2 {
+		return err
+	}
+	return errors.Join(c.printSummary(summary), err)
+}
+
+// printSummary prints what became of each import, once all are through.
+func (c call) printSummary(s qimport.BatchSummary) error {
+	rows := [][]string{{"NAME", "IMPORT", "VERIFIED", "KL", "SECONDS"}}
+	for _, r := range s.Runs() {
+		rows = append(rows, []string{r.Name, r.Status, r.Checked(), r.KL(), fmt.Sprintf("%.1f", r.Seconds)})
+	}
+	return c.print(nil, func(w io.Writer) error {
+		fprintln(w, "")
+		return table.Write(w, c.width(), rows)
+	})
+}
+
+// batchStatus prints how the entries stand.
+func (c call) batchStatus(ctx context.Context, store *manifest.Store, imports []qimport.BatchEntry) error {
+	all, err := qimport.BatchStatus(ctx, store, imports)
+	if err != nil && !errors.Is(err, qimport.ErrNotDone) {
+		return err
+	}
+	document := struct {
+		Schema  int                   `json:"schema"`
+		Imports []qimport.EntryStatus `json:"imports"`
+	}{1, all}
+	return errors.Join(c.print(document, func(w io.Writer) error {
+		rows := [][]string{{"NAME", "STATE", "HOST", "SINCE", "WHY"}}
+		for _, s := range all {
+			since := ""
+			if !s.Since.IsZero() {
+				since = humanize.Time(s.Since)
+			}
+			rows = append(rows, []string{s.Name.String(), string(s.State), s.Host, since, bounded(strings.ReplaceAll(s.Why, "\n", "; "))})
+		}
+		return table.Write(w, c.width(), rows)
+	}), err)
 }
 
 // printLine prints one import's outcome: a line of JSON, or of text.

@@ -66,6 +66,7 @@ func outcomes() []outcome {
 		{registry.ErrDamaged, exitFailed, "nothing was published; what came whole is kept: the same command fetches the rest again"},
 		{registry.ErrContent, exitFailed, "nothing was published"},
 		{registry.ErrUnusable, exitFailed, "what is finished is kept: the same command goes on from there"},
+		{qimport.ErrNotDone, exitFailed, "the same command without --status does what is left"},
 		{qimport.ErrDialect, exitFailed, ""},
 		{manifest.ErrNotFound, exitFailed, "qimport list shows the models of the store; a directory needs a slash: ./DIR"},
 		{manifest.ErrNoSpace, exitFailed, "free some room (qimport gc), or choose another disk with --store"},
