@@ -136,6 +136,8 @@ static int64_t cut(struct call *c, struct segment *s, float *to) {
 	s->piece = c->pieces;
 	s->pack = c->packs;
 	s->rows = s->n > FEW ? TILE : (BITE / (bytes + 1) + 16) / 16 * 16;
+	if (r->layout == TURNED && s->rows < LINE) // as many as lie side by side
+		s->rows = LINE;
 	c->pieces += (p->out + s->rows - 1) / s->rows;
 	c->packs += s->n <= DIGITS ? 1 : panels;
 	for (int order = 0; order < 2; order++)

@@ -213,6 +213,41 @@ static float row_dot(const struct call *c, const struct segment *s, const struct
 	return floats_dot((const u8 *)w, n, x + from, F32);
 }
 
+// Rows that lie input by input are multiplied with a column BESIDE at a time, each in a place of its own of
+// the vectors; products of so many inputs are added up before they come to the sum.
+enum { BESIDE = 4 * VF, TURN = 256, TURN_AHEAD = 16 };
+
+INLINE void turned_dots(float *y, const u8 *p, int64_t step, const float *x, int64_t in, int type) {
+	int64_t size = type == F32 ? 4 : 2;
+	vf all[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+	for (int64_t c = 0; c < in;) {
+		vf sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+		for (int64_t end = c + TURN < in ? c + TURN : in; c < end; c++, p += step) {
+			vf v = v_set(x[c]);
+			__builtin_prefetch(p + TURN_AHEAD * step);
+			__builtin_prefetch(p + TURN_AHEAD * step + 2 * VF * size);
+#pragma GCC unroll 4
+			for (int k = 0; k < 4; k++)
+				sum[k] = v_fma(v_float(p + k * VF * size, type), v, sum[k]);
+		}
+		for (int k = 0; k < 4; k++)
+			all[k] = v_add(all[k], sum[k]);
+	}
+	for (int k = 0; k < 4; k++)
+		v_store(y + k * VF, all[k]);
+}
+
+// turned_rows is turned_dots of rows from i on of whatever type.
+static void turned_rows(float *y, const struct qk_rows *r, int64_t i, const float *x, int64_t in) {
+	const u8 *p = r->data + i * r->data_size;
+	if (r->elem == BF16)
+		turned_dots(y, p, r->step, x, in, BF16);
+	else if (r->elem == F16)
+		turned_dots(y, p, r->step, x, in, F16);
+	else
+		turned_dots(y, p, r->step, x, in, F32);
+}
+
 enum { TOGETHER = 16 }; // rows whose pieces are multiplied with the same piece of x
 
 static void dot_rows(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
@@ -221,6 +256,11 @@ static void dot_rows(const struct call *c, const struct segment *s, int64_t from
 	for (int64_t n; from < to; from += n) {
 		int64_t i = from;
 		const struct qk_rows *r = qk_find(c->p, s->expert, &i);
+		if (r->layout == TURNED && to - from >= BESIDE && r->count - i >= BESIDE) {
+			turned_rows(y + from, r, i, s->packed[NATURAL], in);
+			n = BESIDE;
+			continue;
+		}
 		n = to - from < TOGETHER ? to - from : TOGETHER;
 		n = r->count - i < n ? r->count - i : n;
 		float sum[TOGETHER] = {0};

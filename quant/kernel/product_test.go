@@ -20,6 +20,7 @@ func forms() []form {
 		{"f16", 1, Rows{Layout: Plain, Elem: F16}},
 		{"f32", 1, Rows{Layout: Plain, Elem: F32}},
 		{"bf16-turned", 1, Rows{Layout: Turned, Elem: BF16}},
+		{"f16-turned", 1, Rows{Layout: Turned, Elem: F16}},
 		{"f32-turned", 1, Rows{Layout: Turned, Elem: F32}},
 		{"nvfp4", 16, Rows{Layout: NVFP4, Global: 1}},
 		{"nvfp4-global", 16, Rows{Layout: NVFP4, Global: 7.3e-3}},
