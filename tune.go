@@ -32,11 +32,12 @@ type TuneOptions struct {
 	By      string   // layer or kind; "" is layer
 	For     string   // ollama or ollama@VERSION: a format that it would not run is an error
 	Texts   []string // files; none is the built-in text
-	Tokens  int      // of all of them together; 0 is DefaultTuneTokens
+	Tokens  int      // of all of them together that are chosen by; 0 is DefaultTuneTokens
 	Seed    uint64   // chooses the passages that are read
 
 	ScaleSearch bool
 	Calibration string // file
+	Method      string // of the search: search or gptq; "" is search
 
 	Memory  string // share of the machine's memory
 	Out     string // the recipe's file; what was measured is kept beside it, in OUT.costs.json
@@ -66,7 +67,9 @@ func (o TuneOptions) check() error {
 		return optionsf("--out is missing: it names the recipe to write")
 	case o.Tokens < 0 || o.Tokens > 0 && o.Tokens < tuneLength:
 		return optionsf("--text-tokens %d: it is a number of tokens, %d at least", o.Tokens, tuneLength)
-	case o.Calibration != "" && !o.ScaleSearch:
+	case o.Method == "gptq" && o.Calibration == "":
+		return optionsf("--method gptq: it needs a --calibration, made with qimport calibrate --full")
+	case o.Calibration != "" && !o.ScaleSearch && o.Method != "gptq":
 		return optionsf("--calibration %s: it is for --scale-search, which is missing", o.Calibration)
 	}
 	for _, file := range o.Reports {
@@ -104,8 +107,8 @@ type tuning struct {
 }
 
 // Tune measures what each group of tensors costs in each format it may take, by the divergence of the model with
-// this one change, chooses the mixture of least predicted divergence, measures that too, and writes a recipe
-// that gives it. What was measured is kept beside the recipe, and a later run goes on from there.
+// this one change, chooses the mixture of least predicted divergence, measures that on text that was held back, and
+// writes a recipe that gives it. What was measured is kept beside the recipe, and a later run goes on from there.
 func Tune(ctx context.Context, o TuneOptions) (report.Tuning, error) {
 	start := time.Now()
 	t, err := newTuning(ctx, o)
@@ -121,7 +124,7 @@ func Tune(ctx context.Context, o TuneOptions) (report.Tuning, error) {
 		return report.Tuning{}, err
 	}
 	defer meter.close()
-	t.groups = tune.Groups(t.kept, t.uniform, t.by, meter.trial.Has)
+	t.groups = tune.Groups(t.kept, t.uniform, t.by, meter.tuned.trial.Has)
 	if len(t.groups) == 0 {
 		return report.Tuning{}, t.nothing()
 	}
@@ -149,6 +152,10 @@ func newTuning(ctx context.Context, o TuneOptions) (*tuning, error) {
 	}
 	t := &tuning{TuneOptions: o}
 	var err error
+	if t.options.Feedback, err = parseMethod(o.Method); err != nil {
+		return nil, err
+	}
+	t.options.ScaleSearch = o.ScaleSearch || t.options.Feedback
 	if o.TargetSize != "" {
 		size, err := humanize.ParseBytes(o.TargetSize)
 		if err != nil || size == 0 || size > math.MaxInt64 {
@@ -181,7 +188,6 @@ func (t *tuning) planAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.options.ScaleSearch = t.ScaleSearch
 	if t.options.Calibration, err = readCalibration(t.src, t.Calibration); err != nil {
 		return err
 	}
@@ -230,14 +236,19 @@ func (t *tuning) choose(ctx context.Context, meter *tuneMeter) error {
 	if err != nil {
 		return err
 	}
+	same, err := meter.whole(ctx, meter.tuned, t.tensorsOf(m))
+	if err != nil {
+		return err
+	}
 	totals := p.Totals()
 	r := &t.report
 	*r = report.Tuning{Schema: 1, Source: t.src.Label(), Recipe: t.Out, By: cmp.Or(t.By, "layer"), Method: meter.method(),
-		Text: meter.texts.Digest(), Positions: meter.texts.Positions(), Measured: meter.measured,
-		Fixed: t.fixed, Predicted: m.KL, Written: totals.BytesWritten, Bits: totals.BitsPerWeight, Command: t.command()}
+		Text: meter.tuned.texts.Digest(), Positions: meter.tuned.texts.Positions(), Measured: meter.measured,
+		HeldText: meter.held.texts.Digest(), HeldPositions: meter.held.texts.Positions(),
+		Fixed: t.fixed, Predicted: m.KL, Same: same, Written: totals.BytesWritten, Bits: totals.BitsPerWeight, Command: t.command()}
 	r.Chosen = t.point(m.Bytes, kl)
 	for i, f := range t.formats {
-		kl, err := meter.whole(ctx, t.uniform[i])
+		kl, err := meter.whole(ctx, meter.held, t.uniform[i])
 		if err != nil {
 			return err
 		}
@@ -286,7 +297,7 @@ func (t *tuning) find(ctx context.Context, meter *tuneMeter, frontier []tune.Mix
 			limit = m.Bytes - over
 			continue
 		}
-		if kl, err = meter.whole(ctx, t.tensorsOf(m)); err != nil {
+		if kl, err = meter.whole(ctx, meter.held, t.tensorsOf(m)); err != nil {
 			return m, p, 0, err
 		}
 		if t.MaxKL == 0 || kl <= t.MaxKL {
@@ -380,7 +391,10 @@ func (t *tuning) fingerprint(text string) (string, error) {
 		return "", err
 	}
 	of := fmt.Sprintf("source %s, text %s, by %s", source, text, cmp.Or(t.By, "layer"))
-	if t.ScaleSearch {
+	switch {
+	case t.options.Feedback:
+		of += ", error feedback"
+	case t.options.ScaleSearch:
 		of += ", scale search"
 	}
 	if c := t.options.Calibration; c != nil {

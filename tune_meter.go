@@ -29,13 +29,19 @@ const tuneLength = 128
 // tuneMeter measures the divergence of the source with some tensors changed from the source as it is.
 type tuneMeter struct {
 	*tuning
-	model     *runtime.Model
-	trial     *runtime.Trial
-	engine    *encode.Engine
+	model    *runtime.Model
+	engine   *encode.Engine
+	tuned    *reading // what the mixture is chosen by
+	held     *reading // held back from that, and what mixtures are measured on
+	costs    *tune.Costs
+	measured int
+}
+
+// reading is passages as the source has read them, from which changes go on.
+type reading struct {
 	texts     score.Texts
+	trial     *runtime.Trial
 	reference *score.File
-	costs     *tune.Costs
-	measured  int
 }
 
 // openMeter loads the source and reads the text through it once.
@@ -63,17 +69,22 @@ func (t *tuning) openMeter(ctx context.Context) (_ *tuneMeter, err error) {
 			return nil, err
 		}
 	}
-	if m.texts, err = passages(m.model, texts, t.Tokens, t.Seed); err != nil {
+	tuned, held, err := passages(m.model, texts, t.Tokens, t.Seed)
+	if err != nil {
 		return nil, err
 	}
-	if err = m.readReference(ctx); err != nil {
+	if m.tuned, err = m.read(ctx, tuned); err != nil {
+		return nil, err
+	}
+	if m.held, err = m.read(ctx, held); err != nil {
 		return nil, err
 	}
 	return m, m.openCosts()
 }
 
-// passages are pieces of the texts, of one length, drawn among all that there are.
-func passages(m *runtime.Model, texts []verify.Text, tokens int, seed uint64) (score.Texts, error) {
+// passages are pieces of the texts, of one length, drawn among all that there are: some to choose by, and as many
+// of the others, if there are so many, to measure on. A quarter of all is kept for that at least.
+func passages(m *runtime.Model, texts []verify.Text, tokens int, seed uint64) (tuned, held score.Texts, err error) {
 	var all score.Texts
 	for _, text := range texts {
 		ids := m.Tokenizer.Encode(text.Text)
@@ -81,45 +92,58 @@ func passages(m *runtime.Model, texts []verify.Text, tokens int, seed uint64) (s
 			all, ids = append(all, ids[:tuneLength+1]), ids[tuneLength:]
 		}
 	}
-	if len(all) == 0 {
-		return nil, optionsf("--text: there are no %d tokens in one text, which are read at a time", tuneLength+1)
+	if len(all) < 2 {
+		return nil, nil, optionsf("--text: there are no two passages of %d tokens, each within one text: one to choose by, one to measure on", tuneLength+1)
 	}
 	rng := rand.New(rand.NewPCG(seed, tuneLength))
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return all[:min(len(all), max(1, tokens/tuneLength))], nil
+	n := min(max(1, tokens/tuneLength), len(all)-(len(all)+3)/4)
+	return all[:n], all[n:min(2*n, len(all))], nil
 }
 
-// readReference keeps what the source expects after each token in a file beside the recipe, which has no name
-// any more while it is used.
-func (m *tuneMeter) readReference(ctx context.Context) error {
+// read takes passages through the source, and keeps what it expects after each token in a file beside the recipe,
+// which has no name any more while it is used.
+func (m *tuneMeter) read(ctx context.Context, texts score.Texts) (_ *reading, err error) {
 	dir, err := os.MkdirTemp(filepath.Dir(m.Out), ".tune-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	progress := begin(m.Watch, "tune")
 	defer progress.End()
-	progress.Step(fmt.Sprintf("reading %d tokens", m.texts.Positions()))
+	progress.Step(fmt.Sprintf("reading %d tokens", texts.Positions()))
 	file := filepath.Join(dir, "reference")
-	w, err := score.Create(file, m.texts, map[string]string{})
+	w, err := score.Create(file, texts, map[string]string{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer w.Abort()
-	m.trial, err = m.model.NewTrial(ctx, m.texts.Contexts(), func(text, _ int, logits []float32) error { return w.Row(text, logits) })
+	r := &reading{texts: texts}
+	r.trial, err = m.model.NewTrial(ctx, texts.Contexts(), func(text, _ int, logits []float32) error { return w.Row(text, logits) })
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := w.Finish(); err != nil {
-		return err
+	if err = w.Finish(); err == nil {
+		r.reference, err = score.Open(file)
 	}
-	m.reference, err = score.Open(file)
-	return err
+	if err != nil {
+		r.trial.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// close gives back what was read; nothing of one that was not.
+func (r *reading) close() {
+	if r != nil {
+		r.reference.Close()
+		r.trial.Close()
+	}
 }
 
 // openCosts reads what an earlier run has measured of the same.
 func (m *tuneMeter) openCosts() error {
-	of, err := m.fingerprint(m.texts.Digest())
+	of, err := m.fingerprint(m.tuned.texts.Digest())
 	if err != nil {
 		return err
 	}
@@ -174,7 +198,7 @@ func (m *tuneMeter) option(ctx context.Context, group string, o *tune.Option) (e
 	if o.KL, known = m.costs.Get(group, o.Format.String()); known {
 		return nil
 	}
-	if o.KL, err = m.whole(ctx, o.Tensors); err != nil {
+	if o.KL, err = m.whole(ctx, m.tuned, o.Tensors); err != nil {
 		return fmt.Errorf("%s as %s: %w", group, o.Format, err)
 	}
 	m.costs.Set(group, o.Format.String(), o.KL)
@@ -182,24 +206,24 @@ func (m *tuneMeter) option(ctx context.Context, group string, o *tune.Option) (e
 }
 
 // whole is the mean divergence of the model with the tensors as they would be written, of those that it
-// multiplies by and that differ from the source's.
-func (m *tuneMeter) whole(ctx context.Context, tensors []plan.Tensor) (float64, error) {
+// multiplies by and that differ from the source's, over what was read.
+func (m *tuneMeter) whole(ctx context.Context, r *reading, tensors []plan.Tensor) (float64, error) {
 	planned := map[string]plan.Tensor{}
 	var change runtime.Change
 	for _, t := range tensors {
-		if t.Target != t.Source && m.trial.Has(t.Name) {
+		if t.Target != t.Source && r.trial.Has(t.Name) {
 			planned[t.Name] = t
 			change.Tensors = append(change.Tensors, t.Name)
 		}
 	}
 	change.Make = func(name string) (quant.Tensor, error) { return m.engine.InMemory(ctx, planned[name]) }
-	positions := make([][]score.Position, len(m.texts))
-	err := m.trial.Try(ctx, change, func(text, at int, logits []float32) error {
-		reference, err := m.reference.Row(m.texts.Row(text, at))
+	positions := make([][]score.Position, len(r.texts))
+	err := r.trial.Try(ctx, change, func(text, at int, logits []float32) error {
+		reference, err := r.reference.Row(r.texts.Row(text, at))
 		if err != nil {
 			return err
 		}
-		positions[text] = append(positions[text], score.Compare(reference, logits, m.texts[text][at+1]))
+		positions[text] = append(positions[text], score.Compare(reference, logits, r.texts[text][at+1]))
 		return nil
 	})
 	if err != nil {
@@ -214,15 +238,11 @@ func (m *tuneMeter) whole(ctx context.Context, tensors []plan.Tensor) (float64, 
 
 // method is how costs are found, for people.
 func (m *tuneMeter) method() string {
-	return fmt.Sprintf("each of %d single changes measured: mean KL divergence of the source with it from the source without, over %d positions", m.measured, m.texts.Positions())
+	return fmt.Sprintf("each of %d single changes measured: mean KL divergence of the source with it from the source without, over %d positions", m.measured, m.tuned.texts.Positions())
 }
 
 func (m *tuneMeter) close() {
-	if m.reference != nil {
-		m.reference.Close()
-	}
-	if m.trial != nil {
-		m.trial.Close()
-	}
+	m.tuned.close()
+	m.held.close()
 	m.model.Close()
 }

@@ -14,7 +14,10 @@ import (
 // command is what imports the source by the recipe.
 func (t *tuning) command() string {
 	words := []string{"qimport import", t.Source, "--recipe", t.Out}
-	if t.ScaleSearch {
+	switch {
+	case t.options.Feedback:
+		words = append(words, "--method", t.Method)
+	case t.ScaleSearch:
 		words = append(words, "--scale-search")
 	}
 	if t.Calibration != "" {
@@ -28,7 +31,8 @@ func (t *tuning) compose(m tune.Mixture) {
 	r := t.report
 	t.text = tune.Recipe(t.groups, m, t.kept, []string{
 		fmt.Sprintf("%s, tuned by qimport: %.2f bits a weight, %d bytes.", r.Source, r.Bits, r.Written),
-		fmt.Sprintf("Mean KL divergence %.3g nats, measured; %.3g predicted, the sum of what is told of each line.", r.Chosen.KL, r.Predicted),
+		fmt.Sprintf("Mean KL divergence %.3g nats, measured over %d positions of text that was held back.", r.Chosen.KL, r.HeldPositions),
+		fmt.Sprintf("%.3g nats predicted, the sum of what is told of each line; %.3g measured on the same text.", r.Predicted, r.Same),
 		fmt.Sprintf("Over %d positions, text %s.", r.Positions, r.Text),
 		r.Command,
 	})

@@ -47,6 +47,10 @@ func requireFlag() cli.Flag {
 	return &cli.StringFlag{Name: "require", Usage: "`POLICY` that signed statements are held to\nWords with commas between them; qimport check-attestation --help lists them."}
 }
 
+func methodFlag() cli.Flag {
+	return &cli.StringFlag{Name: "method", Usage: "`METHOD` of the scale search: search or gptq\nsearch: each group by itself. gptq: columns make up for the errors of those before them, which needs the --calibration of calibrate --full.", DefaultText: "search"}
+}
+
 // recipeFlags say which tensor gets which type.
 func recipeFlags() []cli.Flag {
 	return slices.Concat(
@@ -60,7 +64,7 @@ func recipeFlags() []cli.Flag {
 		rare(formatsGroup,
 			&cli.StringFlag{Name: "for", Usage: "refuse what `WHO` would not run: ollama, or ollama@VERSION"},
 			calibrationFlag(),
-			&cli.StringFlag{Name: "method", Usage: "`METHOD` of the scale search: search or gptq\nsearch: each group by itself. gptq: columns make up for the errors of those before them, which needs the --calibration of calibrate --full.", DefaultText: "search"},
+			methodFlag(),
 			&cli.BoolFlag{Name: "allow-requantize", Usage: "let a quantized tensor become another lossy format"},
 			&cli.StringFlag{Name: "mtp", Usage: "`WHAT` to do with the multi-token-prediction head: auto, keep, drop", Value: "auto"},
 			mtpFromFlag()),

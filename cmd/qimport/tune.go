@@ -19,8 +19,8 @@ func tuneCommand(s stdio) *cli.Command {
 	return command(s, "tune", "SOURCE", "find the mixture of formats of least divergence for a size, as a recipe", `
 Measures what each tensor, or group that must share a format, costs in each format: the mean KL divergence
 of the model with this one change from the model without, on the CPU, over passages of text. Then chooses
-the mixture whose costs add up to the least within the target, measures it as a whole, and writes a recipe
-for import --recipe, with the cost of each line.
+the mixture whose costs add up to the least within the target, measures it as a whole on passages that were
+held back, and writes a recipe for import --recipe, with the cost of each line.
 
 What was measured is kept beside the recipe, in OUT.costs.json: the same command goes on from there, and
 another target costs little more than its own measurement.
@@ -39,10 +39,10 @@ Examples:
 				&cli.StringFlag{Name: "by", Usage: "change at a time what must share a format in one `layer`, or kind\nkind: in all layers, which is quicker, and good for models of other depths.", Value: "layer"},
 				&cli.StringFlag{Name: "for", Usage: "refuse formats that `WHO` would not run: ollama, or ollama@VERSION"},
 				&cli.BoolFlag{Name: "scale-search", Usage: "measure with scales searched, for import --scale-search"},
-				calibrationFlag()),
+				calibrationFlag(), methodFlag()),
 			group(sourceGroup,
 				&cli.StringSliceFlag{Name: "text", Usage: "`FILE` to read passages of (repeatable)", DefaultText: "a built-in text"},
-				&cli.IntFlag{Name: "text-tokens", Usage: "read passages of `N` tokens in all", DefaultText: strconv.Itoa(qimport.DefaultTuneTokens)},
+				&cli.IntFlag{Name: "text-tokens", Usage: "choose by passages of `N` tokens in all\nAs many others are held back to measure on.", DefaultText: strconv.Itoa(qimport.DefaultTuneTokens)},
 				&cli.Uint64Flag{Name: "seed", Usage: "`N` that passages are drawn by"}),
 			group(runtimeGroup, memoryFlag("arrays", "")),
 			group(outputGroup,
@@ -55,7 +55,7 @@ func runTune(ctx context.Context, c call) error {
 	o := qimport.TuneOptions{
 		Source: c.Args().First(), TargetBPW: c.Float64("target-bpw"), TargetSize: c.String("target-size"), MaxKL: c.Float64("max-kl"),
 		By: c.String("by"), For: c.String("for"), Texts: c.StringSlice("text"), Tokens: c.Int("text-tokens"), Seed: c.Uint64("seed"),
-		ScaleSearch: c.Bool("scale-search"), Calibration: c.String("calibration"), Memory: c.String("memory"),
+		ScaleSearch: c.Bool("scale-search"), Calibration: c.String("calibration"), Method: c.String("method"), Memory: c.String("memory"),
 		Out: c.String("out"), Reports: c.StringSlice("report"), Watch: c.stdio,
 	}
 	if formats := c.String("formats"); formats != "" {
@@ -90,7 +90,8 @@ func printTuning(w io.Writer, width int, r report.Tuning) error {
 		return err
 	}
 	fprintln(w, "")
-	fprintln(w, "%s: %.2f bits a weight, %d bytes, mean KL divergence %.3g nats, %.3g predicted: measured is %.2f of it", r.Recipe, r.Bits, r.Written, r.Chosen.KL, r.Predicted, r.Ratio())
+	fprintln(w, "%s: %.2f bits a weight, %d bytes, mean KL divergence %.3g nats over %d positions of text that was held back", r.Recipe, r.Bits, r.Written, r.Chosen.KL, r.HeldPositions)
+	fprintln(w, "on the text of the costs %.3g nats, %.3g predicted: measured is %.2f of it", r.Same, r.Predicted, r.Ratio())
 	fprintln(w, "%s; text %s, %.0f s", r.Method, r.Text, r.Seconds)
 	fprintln(w, "%s", r.Command)
 	return nil

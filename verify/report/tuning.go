@@ -10,24 +10,28 @@ import (
 // Tuning is how a mixture of formats was found: what each group of tensors costs in each format, and what the
 // mixtures cost. Keys may be added, none changes.
 type Tuning struct {
-	Schema    int          `json:"schema"`
-	Source    string       `json:"source"`
-	Recipe    string       `json:"recipe"` // file
-	Method    string       `json:"method"` // how costs were found, for people
-	By        string       `json:"by"`     // what was changed at a time: layer or kind
-	Text      string       `json:"text"`   // digest of what was read
-	Positions int          `json:"positions"`
-	Measured  int          `json:"measured"` // single changes, those of earlier runs included
-	Groups    []TunedGroup `json:"groups"`
-	Fixed     int64        `json:"fixed_bytes"`     // of tensors that stay as they are
-	Frontier  []TunedPoint `json:"frontier"`        // mixtures that none of as few bytes is predicted to beat, thinned out
-	Uniform   []TunedPoint `json:"uniform"`         // measured: all that can be in one format
-	Chosen    TunedPoint   `json:"chosen"`          // measured
-	Predicted float64      `json:"predicted_kl"`    // of the chosen one: the sum of its single changes
-	Written   int64        `json:"bytes_total"`     // that import writes by the recipe
-	Bits      float64      `json:"bits_per_weight"` // of that
-	Command   string       `json:"command"`         // that imports it
-	Seconds   float64      `json:"seconds"`
+	Schema    int    `json:"schema"`
+	Source    string `json:"source"`
+	Recipe    string `json:"recipe"` // file
+	Method    string `json:"method"` // how costs were found, for people
+	By        string `json:"by"`     // what was changed at a time: layer or kind
+	Text      string `json:"text"`   // digest of what was read for the costs
+	Positions int    `json:"positions"`
+	// HeldText is what was held back from that: what is called measured was measured on it.
+	HeldText      string       `json:"held_text"`
+	HeldPositions int          `json:"held_positions"`
+	Measured      int          `json:"measured"` // single changes, those of earlier runs included
+	Groups        []TunedGroup `json:"groups"`
+	Fixed         int64        `json:"fixed_bytes"`     // of tensors that stay as they are
+	Frontier      []TunedPoint `json:"frontier"`        // mixtures that none of as few bytes is predicted to beat, thinned out
+	Uniform       []TunedPoint `json:"uniform"`         // measured: all that can be in one format
+	Chosen        TunedPoint   `json:"chosen"`          // measured
+	Predicted     float64      `json:"predicted_kl"`    // of the chosen one: the sum of its single changes
+	Same          float64      `json:"same_text_kl"`    // of the chosen one, measured on Text, which Predicted is of
+	Written       int64        `json:"bytes_total"`     // that import writes by the recipe
+	Bits          float64      `json:"bits_per_weight"` // of that
+	Command       string       `json:"command"`         // that imports it
+	Seconds       float64      `json:"seconds"`
 }
 
 // TunedGroup is tensors that get one format: the one that was chosen, and what each would have cost.
@@ -63,12 +67,13 @@ func (g TunedGroup) Chosen() TunedOption {
 	return TunedOption{}
 }
 
-// Ratio is the measured cost of the mixture over the predicted one; 0 where nothing was predicted.
+// Ratio is the measured cost of the mixture over the predicted one, on the same text; 0 where nothing was
+// predicted.
 func (t *Tuning) Ratio() float64 {
 	if t.Predicted == 0 {
 		return 0
 	}
-	return t.Chosen.KL / t.Predicted
+	return t.Same / t.Predicted
 }
 
 //go:embed tuning.html.tmpl
