@@ -5,6 +5,7 @@
 //	go run ./bench [-write FILE] [-full] [-n RUNS] [-dir DIR]   all tables (all flags: -h)
 //	go run ./bench import|verify|run                            one of them, with the same flags
 //	go run ./bench quality                                      what choosing scales is worth, on the fixtures
+//	go run ./bench tuned [-peers LIST] [-only MODEL]            mixtures, and mlx-lm's own, on the fixtures
 //	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR         write a checkpoint
 //	go run ./bench limit STORE DIR                              hash and write a store's blobs, as a process of its own
 //
@@ -20,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -48,6 +50,8 @@ type bench struct {
 	full               bool   // the large models too
 	within             string // memory for the largest, as within.sh takes it
 	noLlama            bool
+	mlxLMs             string // commands of mlx-lm that make mixtures, with commas between them
+	peerLimit          time.Duration
 	llamaRates         map[string]rates // by file: formats of as many bits share a run
 }
 
@@ -64,6 +68,7 @@ var tables = []struct {
 	{name: "verify", make: bench.verifications},
 	{name: "run", make: bench.runs},
 	{name: "quality", make: bench.qualities, alone: true},
+	{name: "tuned", make: bench.tuned, alone: true},
 }
 
 func tablesCommand(args []string) error {
@@ -80,6 +85,8 @@ func tablesCommand(args []string) error {
 	flags.BoolVar(&b.full, "full", false, "the 4B shape too, and the 35B-A3B shape of full depth: 20 GB")
 	flags.StringVar(&b.within, "within", "", "verify that one in so much `memory` as well, as 8G: needs root")
 	flags.BoolVar(&b.noLlama, "no-llama", false, "without llama.cpp")
+	flags.StringVar(&b.mlxLMs, "peers", "dynamic_quant,gptq,awq,dwq", "commands of mlx-lm that tuned has beside it, of the Python that BENCH_PYTHON names; '' is none")
+	flags.DurationVar(&b.peerLimit, "peer-limit", 10*time.Minute, "the `TIME` after which one of them is ended")
 	write := flags.String("write", "", "a Markdown `FILE` whose parts <!-- speeds: TABLE --> become the tables")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -116,7 +123,7 @@ func (b bench) print(one, document string) error {
 		}
 	}
 	if !made {
-		return fmt.Errorf("no table %q: there are import, verify, run and quality", one)
+		return fmt.Errorf("no table %q: there are import, verify, run, quality and tuned", one)
 	}
 	return nil
 }

@@ -49,27 +49,38 @@ func (b bench) qualities() (string, error) {
 // nats is a divergence to two digits.
 func nats(kl float64) string { return strconv.FormatFloat(kl, 'g', 2, 64) }
 
-// divergence is the mean KL divergence of a checkpoint in a format from itself, whatever its limits say.
+// divergence is the mean KL divergence of a checkpoint in a format from itself.
 func (b bench) divergence(dir, format, store string, how []string) (float64, error) {
-	args := append([]string{"import", dir, "--name", "bench", "--store", store, "-q", format, "--policy", "uniform", "--device", "cpu",
-		"--verify", "quality", "--text-tokens", "4096", "--length", "33", "--json", "--quiet"}, how...)
+	return b.judged(append([]string{"import", dir, "--name", "bench", "--store", store, "-q", format, "--policy", "uniform", "--verify", "quality"}, how...))
+}
+
+// judged is the mean KL divergence that an import or a verification finds over the text of a verification, whatever
+// its limits say.
+func (b bench) judged(args []string) (float64, error) {
+	args = append(args, "--device", "cpu", "--text-tokens", "4096", "--length", "33", "--json", "--quiet")
 	u, err := timedTo(exitRefused, nil, b.qimport, args...)
 	if err != nil {
 		return 0, err
 	}
+	type judged struct {
+		Divergence struct {
+			MeanKL    float64 `json:"mean_kl"`
+			Positions int     `json:"positions"`
+		} `json:"divergence"`
+	}
 	var result struct {
-		Verification struct {
-			Divergence struct {
-				MeanKL    float64 `json:"mean_kl"`
-				Positions int     `json:"positions"`
-			} `json:"divergence"`
-		} `json:"verification"`
+		judged              // of a verification
+		Verification judged `json:"verification"` // of an import
 	}
 	if err := json.Unmarshal(u.out, &result); err != nil {
 		return 0, err
 	}
-	if result.Verification.Divergence.Positions == 0 {
-		return 0, fmt.Errorf("%s as %s: nothing was compared: %s", dir, format, u.out)
+	found := result.Divergence
+	if args[0] == "import" {
+		found = result.Verification.Divergence
 	}
-	return result.Verification.Divergence.MeanKL, nil
+	if found.Positions == 0 {
+		return 0, fmt.Errorf("%q: nothing was compared: %s", args, u.out)
+	}
+	return found.MeanKL, nil
 }
