@@ -54,6 +54,9 @@ func (b bench) divergence(dir, format, store string, how []string) (float64, err
 	return b.judged(append([]string{"import", dir, "--name", "bench", "--store", store, "-q", format, "--policy", "uniform", "--verify", "quality"}, how...))
 }
 
+// errNothing marks a model that has no divergence, since it answers no numbers.
+var errNothing = errors.New("nothing was compared")
+
 // judged is the mean KL divergence that an import or a verification finds over the text of a verification, whatever
 // its limits say.
 func (b bench) judged(args []string) (float64, error) {
@@ -80,7 +83,7 @@ func (b bench) judged(args []string) (float64, error) {
 		found = result.Verification.Divergence
 	}
 	if found.Positions == 0 {
-		return 0, fmt.Errorf("%q: nothing was compared: %s", args, u.out)
+		return 0, fmt.Errorf("%q: %w: %s", args, errNothing, u.out)
 	}
 	return found.MeanKL, nil
 }
