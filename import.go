@@ -16,6 +16,7 @@ type ImportOptions struct {
 	Source  string // a directory, or org/name[@revision]
 	Name    string // NAME[:TAG] in the store; "" for the source's own, with the type as tag
 	Plan    PlanOptions
+	Part    Part           // of several machines that share the store
 	Jobs    int            // pieces worked on at a time; 0 for one a core
 	Checks  verify.Options // its level None moves the name without having run the model
 	Reports []string       // files for the verdict, each in the form that its ending says
@@ -65,7 +66,17 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 	if err != nil {
 		return ImportResult{Name: name}, err
 	}
-	s, err := writeStage(ctx, store, src, p, o) // every blob on the disk, and none with a name
+	var split *parts
+	if o.Part.Of > 0 {
+		p = shared(p)
+		if split, err = writeParts(ctx, store, src, p, o); err != nil {
+			return ImportResult{Name: name}, err
+		}
+		if len(split.result.Missing) > 0 {
+			return split.unfinished(name, start), nil
+		}
+	}
+	s, err := writeStage(ctx, store, src, p, o, split) // every blob on the disk, and none with a name
 	if err != nil {
 		return ImportResult{Name: name}, err
 	}
@@ -75,6 +86,9 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 	}
 	over.warnTemplate(p.Config.Renderer, o.Watch)
 	result := s.result(name, start)
+	if split != nil {
+		split.count(&result)
+	}
 	result.Laid = over.list()
 	result.Ollama = answer
 	if o.KeepUnchanged && unchanged(ctx, store, s, &result, o) {

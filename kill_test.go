@@ -18,9 +18,10 @@ const (
 	childStore  = "QIMPORT_TEST_STORE"
 	childSource = "QIMPORT_TEST_SOURCE"
 	childType   = "QIMPORT_TEST_TYPE"
+	childPart   = "QIMPORT_TEST_PART"
 )
 
-// TestMain makes the child of TestKilledAnywhere and of TestSourceCutWhileRead.
+// TestMain makes the child of TestKilledAnywhere, TestPartsKilled and of TestSourceCutWhileRead.
 func TestMain(m *testing.M) {
 	root := os.Getenv(childStore)
 	if root == "" {
@@ -42,7 +43,11 @@ func childOptions() ImportOptions {
 	if err != nil {
 		panic(err)
 	}
-	return unverified(cmp.Or(os.Getenv(childSource), dense), format)
+	o := unverified(cmp.Or(os.Getenv(childSource), dense), format)
+	if o.Part, err = ParsePart(os.Getenv(childPart)); err != nil {
+		panic(err)
+	}
+	return o
 }
 
 // TestKilledAnywhere kills imports over a name that is there already, at moments of chance: the name

@@ -31,6 +31,7 @@ type Request struct {
 	MTP             string   `yaml:"mtp"`
 	MTPFrom         string   `yaml:"mtp_from"` // SOURCE
 	Jobs            int      `yaml:"jobs"`
+	Part            string   `yaml:"-"`      // I/N; a batch has parts of its own
 	For             string   `yaml:"for"`    // ollama or ollama@VERSION
 	Attest          string   `yaml:"attest"` // file of the key that signs
 	// Password opens that key if it is encrypted; nil knows none.
@@ -54,6 +55,9 @@ func (r Request) Options(dir string) (ImportOptions, error) {
 		r.MTPFrom = within(dir, r.MTPFrom)
 	}
 	var err error
+	if o.Part, err = ParsePart(r.Part); err != nil {
+		return o, err
+	}
 	if o.For, err = ParseAudience(r.For); err != nil {
 		return o, err
 	}

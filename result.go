@@ -21,6 +21,7 @@ type ImportResult struct {
 	BlobsReused  int             `json:"blobs_reused"`
 	Seconds      float64         `json:"seconds"`
 	Published    bool            `json:"published"`
+	Part         *PartResult     `json:"part,omitempty"` // where several machines share the work
 	ScaleSearch  []encode.Gain   `json:"scale_search,omitempty"`
 	Values       []string        `json:"values"` // findings about the values of what was read, a sentence each
 	Ollama       ollama.Answer   `json:"ollama"`

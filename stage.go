@@ -30,15 +30,16 @@ func (s staged) result(name manifest.Name, start time.Time) ImportResult {
 	}
 }
 
-// writeStage carries the plan out. What an earlier run has finished is not written again.
-func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.Plan, o ImportOptions) (staged, error) {
+// writeStage carries the plan out. What an earlier run has finished is not written again, nor what the parts
+// of a split import have.
+func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.Plan, o ImportOptions, split *parts) (staged, error) {
 	if o.Checks.Level != verifyNone && !slices.Contains(p.Files, files.Tokenizer) {
 		return staged{}, fmt.Errorf("%s: there is no tokenizer.json, without which no model can be verified: fetch it too, or import with --verify none", p.Origin)
 	}
 	for _, warning := range p.Warnings {
 		notef(o.Watch, "warning: %s", warning)
 	}
-	stage, index, err := openStage(ctx, store, p, o.Watch)
+	stage, index, err := openStage(ctx, store, p, split, o.Watch)
 	if err != nil {
 		return staged{}, err
 	}
@@ -55,7 +56,7 @@ func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.P
 // openStage opens the staging folder of a plan, and the index of what the store has already, and checks
 // that the store can take what is in neither. While another import of the same source and plan is
 // running, it waits, and then finds what that one has made.
-func openStage(ctx context.Context, store *manifest.Store, p plan.Plan, w Watcher) (*manifest.Stage, *write.Index, error) {
+func openStage(ctx context.Context, store *manifest.Store, p plan.Plan, split *parts, w Watcher) (*manifest.Stage, *write.Index, error) {
 	space, err := store.Preflight(0)
 	if err != nil {
 		return nil, nil, err
@@ -72,6 +73,11 @@ func openStage(ctx context.Context, store *manifest.Store, p plan.Plan, w Watche
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	if split != nil {
+		if err := split.adopt(ctx, stage); err != nil {
+			return nil, nil, errors.Join(err, stage.Keep())
+		}
 	}
 	index, err := write.OpenIndex(store)
 	if err == nil {

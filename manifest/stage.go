@@ -67,7 +67,7 @@ func (s *Store) stage(ctx context.Context, fingerprint string, wait time.Duratio
 	if !fingerprintForm.MatchString(fingerprint) {
 		return nil, fmt.Errorf("fingerprint %q cannot name a folder", fingerprint)
 	}
-	dir := filepath.Join(s.stagingDir(), fingerprint)
+	dir := s.stagePath(fingerprint)
 	lock, err := s.files.acquire(ctx, filepath.Join(dir, lockName), true, wait)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (s *Store) Staged(fingerprint string) map[string]Layer {
 	if !fingerprintForm.MatchString(fingerprint) {
 		return nil
 	}
-	lines, _, _ := s.files.readJournal(filepath.Join(s.stagingDir(), fingerprint, journalName)) // none to be had is none
+	lines, _, _ := s.files.readJournal(filepath.Join(s.stagePath(fingerprint), journalName)) // none to be had is none
 	staged := map[string]Layer{}
 	for _, l := range lines {
 		staged[l.Key] = l.Layer
@@ -163,6 +163,10 @@ func (st *Stage) whole(ctx context.Context, lines []journalLine) (map[Digest]str
 		})
 	}
 	return where, g.Wait()
+}
+
+func (s *Store) stagePath(fingerprint string) string {
+	return filepath.Join(s.stagingDir(), fingerprint)
 }
 
 func (st *Stage) journalPath() string        { return filepath.Join(st.dir, journalName) }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"strings"
 
 	"qimport"
 	"qimport/convert/encode"
@@ -10,6 +12,11 @@ import (
 // importText prints the result of an import for people.
 func (s stdio) importText(r qimport.ImportResult) func(io.Writer) error {
 	return func(w io.Writer) error {
+		if r.Part != nil && len(r.Part.Missing) > 0 {
+			fprintln(w, "%s  part %d of %d: %d tensors, %s read, %s written, %s reused, %.1f s; not finished yet: %s", r.Name, r.Part.Number, r.Part.Of,
+				r.Tensors, size(r.BytesRead), size(r.BytesWritten), size(r.BytesReused), r.Seconds, strings.Trim(fmt.Sprint(r.Part.Missing), "[]"))
+			return nil
+		}
 		if r.Verification != nil {
 			if err := s.writeReport(w, r.Verification); err != nil {
 				return err

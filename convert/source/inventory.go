@@ -36,6 +36,8 @@ type Shard struct {
 	Size int64
 	// SHA256, in hex, is known of an adapter's file, which is small: "" of all others.
 	SHA256 string
+	// Shared says that several machines see the file, each of which has another number for its device.
+	Shared bool
 }
 
 // Patches says which axis of vision's patch_embed.proj.weight the channels of an image are.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"os"
+	"path/filepath"
+	"regexp"
 	"syscall"
 
 	"qimport/convert/plan"
@@ -42,11 +44,29 @@ func identify(s source.Shard) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
+	if digest := cachedAs(s.Path); s.Shared && digest != "" {
+		return identity{SHA256: digest, Size: info.Size()}, nil
+	}
 	id := identity{Size: info.Size(), Modified: info.ModTime().UnixNano()}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		id.Device, id.Inode = uint64(st.Dev), st.Ino
 	}
+	if s.Shared {
+		id.Device = 0
+	}
 	return id, nil
+}
+
+var cachedName = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// cachedAs is the digest by which the Hugging Face cache calls a file, so that each machine may have a
+// cache of its own; "" elsewhere.
+func cachedAs(path string) string {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil || filepath.Base(filepath.Dir(real)) != "blobs" || !cachedName.MatchString(filepath.Base(real)) {
+		return ""
+	}
+	return filepath.Base(real)
 }
 
 // Fingerprint names the staging folder of a plan: it differs wherever the source's files or what the

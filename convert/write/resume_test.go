@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,4 +226,37 @@ func FuzzIndex(f *testing.F) {
 			t.Fatalf("%d keys read back as %d", len(at), len(again))
 		}
 	})
+}
+
+// TestShared: machines that share files have them on devices of other numbers, and caches of their own the
+// same file under the same digest.
+func TestShared(t *testing.T) {
+	digest := strings.Repeat("0a", 32)
+	var ids []identity
+	for range 2 {
+		blob := filepath.Join(t.TempDir(), "blobs", digest)
+		if err := errors.Join(os.Mkdir(filepath.Dir(blob), 0o755), os.WriteFile(blob, []byte("x"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		link := filepath.Join(t.TempDir(), "model.safetensors")
+		if err := os.Symlink(blob, link); err != nil {
+			t.Fatal(err)
+		}
+		id, err := identify(source.Shard{Path: link, Shared: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if ids[0] != ids[1] || ids[0].SHA256 != digest {
+		t.Errorf("%+v is not %+v", ids[0], ids[1])
+	}
+	file := filepath.Join(t.TempDir(), digest)
+	if err := os.WriteFile(file, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	id, err := identify(source.Shard{Path: file, Shared: true})
+	if err != nil || id.Device != 0 || id.Inode == 0 || id.Modified == 0 || id.SHA256 != "" {
+		t.Errorf("%+v, %v", id, err)
+	}
 }

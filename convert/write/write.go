@@ -43,6 +43,19 @@ type Stats struct {
 	Findings     []string      // about values that should not be as they are, of what was not there already
 }
 
+// Plus is what both did.
+func (s Stats) Plus(o Stats) Stats {
+	s.Tensors += o.Tensors
+	s.BytesRead += o.BytesRead
+	s.BytesWritten += o.BytesWritten
+	s.BytesReused += o.BytesReused
+	s.BlobsWritten += o.BlobsWritten
+	s.BlobsReused += o.BlobsReused
+	s.Gains = slices.Concat(s.Gains, o.Gains)
+	s.Findings = slices.Concat(s.Findings, o.Findings)
+	return s
+}
+
 // Blobs carries a plan out: it reads, encodes, hashes and writes over all cores at once, in memory
 // that does not grow with the model, and returns the manifest of the blobs that are then on the disk
 // in the stage. It publishes nothing. The bytes are the same for every number of jobs.
