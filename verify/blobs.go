@@ -63,6 +63,7 @@ func (r *run) checkTensors(context.Context) report.Check {
 		bytes += t.Bytes()
 		formats[t.Format] = true
 	}
+	r.report.Weights = &report.Weights{Count: elements, Bytes: bytes}
 	return pass("%s: %s in %s, %d weights of %.2f bits", inv.Config.Family,
 		english.Plural(len(inv.Tensors), "tensor", ""), english.Plural(len(formats), "format", ""), elements, 8*float64(bytes)/float64(elements))
 }

@@ -32,7 +32,7 @@ func application(s stdio) *cli.App {
 		Description: about,
 		Commands: []*cli.Command{
 			importCommand(s), planCommand(s), verifyCommand(s), runCommand(s),
-			listCommand(s), showCommand(s), diffCommand(s), cpCommand(s), rmCommand(s), gcCommand(s), checkCommand(s),
+			listCommand(s), showCommand(s), diffCommand(s), compareCommand(s), cpCommand(s), rmCommand(s), gcCommand(s), checkCommand(s),
 			attestCommand(s), checkAttestationCommand(s),
 			exportCommand(s), pushCommand(s), pullCommand(s), batchCommand(s), calibrateCommand(s), tuneCommand(s), recipesCommand(s), doctorCommand(s),
 			versionCommand(s), completionCommand(s), manCommand(s),

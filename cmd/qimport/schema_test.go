@@ -33,7 +33,7 @@ const schemaDir = "../../schema"
 // (batch: one a line), and error, which goes to stderr.
 var documents = map[string][]any{
 	"import": {qimport.ImportResult{}, plan.Report{}}, "plan": {plan.Report{}}, "verify": {report.Report{}}, "run": {runResult{}},
-	"list": {listing{}}, "show": {qimport.Shown{}}, "diff": {qimport.Differences{}}, "cp": {copied{}}, "rm": {removal{}}, "gc": {collected{}},
+	"list": {listing{}}, "show": {qimport.Shown{}}, "diff": {qimport.Differences{}}, "compare": {report.Comparison{}}, "cp": {copied{}}, "rm": {removal{}}, "gc": {collected{}},
 	"check": {checkedStore{}}, "attest": {qimport.Attested{}}, "check-attestation": {qimport.AttestationVerdict{}},
 	"export": {qimport.ExportResult{}}, "push": {qimport.PushResult{}}, "pull": {qimport.PullResult{}}, "batch": {qimport.BatchLine{}},
 	"calibrate": {qimport.CalibrateResult{}}, "tune": {report.Tuning{}}, "doctor": {diagnosis{}}, "version": {made{}},

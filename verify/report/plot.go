@@ -27,7 +27,8 @@ type plotPoint struct{ x, y float64 }
 type plotDot struct {
 	plotPoint
 	name  string // shown when pointed at
-	label string // beside it, or ""
+	label string // above it, or ""
+	below bool   // the label is under it
 	bad   bool
 }
 
@@ -66,8 +67,12 @@ func (p plot) svg() template.HTML {
 		fmt.Fprintf(&b, `<circle class="%s" cx="%.1f" cy="%.1f" r="4"><title>%s</title></circle>`,
 			class, p.x(d.x), y(d.y, low, high), template.HTMLEscapeString(d.name))
 		if d.label != "" {
+			away := -8.0
+			if d.below {
+				away = 18
+			}
 			fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`,
-				p.x(d.x), y(d.y, low, high)-8, template.HTMLEscapeString(d.label))
+				p.x(d.x), y(d.y, low, high)+away, template.HTMLEscapeString(d.label))
 		}
 	}
 	b.WriteString(`</svg>`)

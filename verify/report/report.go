@@ -105,6 +105,7 @@ type Report struct {
 	Checks      []Check     `json:"checks"`
 	Environment Environment `json:"environment"`
 	Provenance  Provenance  `json:"provenance"`
+	Weights     *Weights    `json:"weights,omitempty"` // where the model opened
 	Template    *Template   `json:"template,omitempty"`
 	Effort      *Effort     `json:"effort,omitempty"` // of the smoke checks, where they were run
 	Answers     []Answer    `json:"answers,omitempty"`
