@@ -2,8 +2,10 @@ package manifest
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestClaim: a name is one process's until the claim is closed, whatever the case of its letters; other names
@@ -66,6 +68,25 @@ func TestRecord(t *testing.T) {
 		}
 		if b, err := s.Record(n); string(b) != text || err != nil {
 			t.Errorf("%q, %v", b, err)
+		}
+	}
+}
+
+// TestTouchSpares: a blob that was written lately is not touched, since another import may be reading it; an
+// old one is.
+func TestTouchSpares(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(s.root, "file")
+	for age, touched := range map[time.Duration]bool{time.Minute: false, Grace: true} {
+		then := time.Now().Add(-age).Truncate(time.Second)
+		if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Chtimes(path, then, then), s.files.touch(path)); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || info.ModTime().Equal(then) == touched {
+			t.Errorf("%v old: touched is not %v: %v", age, touched, err)
 		}
 	}
 }
