@@ -9,6 +9,7 @@
 # make bench     imports, verifications and runs beside their limits and peers, as tables: ten minutes and 30 GB
 #                of scratch space once llama.cpp is built (bench/llama.sh); BENCHFLAGS='-n 1 -write README.md'
 # make check     format, vet, staticcheck, with and without cgo;  make vuln: known vulnerabilities
+# make dist      releases for every platform into dist/out, or for PLATFORMS (dist/dist.sh, docs/packages.md)
 # make ci        all that a change must pass (.ci/run)
 # make env       what to export before calling go by hand: eval "$(make -s env)"
 #
@@ -33,7 +34,7 @@ TESTFLAGS ?=
 # A folder whose name begins with a dot is not among ./...
 packages := ./... ./.ci/skips
 
-.PHONY: build setup demo test race soak fuzz bench check vuln ci env clean
+.PHONY: build setup demo test race soak fuzz bench check vuln dist ci env clean
 
 build: $(mlx)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/qimport ./cmd/qimport
@@ -73,7 +74,11 @@ check: $(mlx)
 	CGO_ENABLED=0 $(STATICCHECK) -checks inherit,-SA4006,-SA4017 $(packages)  # without MLX an operation never returns, and what is made for one or by one is not used
 
 vuln: $(mlx)
-	$(GOVULNCHECK) ./...
+	@GOVULNCHECK='$(GOVULNCHECK)' ./vuln.sh
+
+# What is built here is none of the repository's own build: each platform has its lib/.
+dist:
+	@env -u CGO_CFLAGS -u CGO_ENABLED -u PKG_CONFIG_PATH -u VERSION $(if $(filter command line environment,$(origin VERSION)),VERSION='$(VERSION)') GO='$(GO)' dist/dist.sh $(PLATFORMS)
 
 ci:
 	@bash .ci/run
@@ -82,4 +87,4 @@ env: $(mlx)
 	@echo 'export PKG_CONFIG_PATH="$(PKG_CONFIG_PATH)"'
 
 clean:
-	rm -rf bin lib .tools demo-store
+	rm -rf bin lib .tools demo-store dist/out

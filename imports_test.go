@@ -34,6 +34,7 @@ func rooms() []room {
 	return []room{
 		{folder: "cmd/qimport", may: []string{".", "verify", "convert", "runtime", "arch", "manifest", "quant"}},
 		{folder: "bench"},
+		{folder: "dist/pack"},
 		{folder: ".", may: []string{"verify", "convert", "runtime", "arch", "manifest", "quant"}},
 		{folder: "verify/report"},
 		{folder: "verify/peer"},

@@ -43,7 +43,8 @@ source_of_mlxc() {
 # include. g++ 12 has no such header: a stand-in for the one use, "{}" with a
 # number, is put on the include path.
 format_header() {
-	if echo '#include <format>' | $CXX -std=c++20 -fsyntax-only -x c++ - 2>/dev/null; then
+	echo '#include <format>' >"$work/format.cpp"
+	if $CXX -std=c++20 -c "$work/format.cpp" -o "$work/format.o" 2>/dev/null; then
 		echo "-include format"
 		return
 	fi
@@ -53,8 +54,9 @@ format_header() {
 }
 
 # compile UNIT compiles $work/UNIT.cpp. MLX's headers cost most of it, so that mlx-c's files are few units.
+# (Deallocation without a size is all that is then asked of a Mac's C++ library beyond what MLX itself asks.)
 compile() {
-	$CXX -std=c++20 -O2 -fPIC -ffile-prefix-map="$work=." $(format_header) -I"$work/wheels/mlx/include" \
+	$CXX -std=c++20 -O2 -fPIC -fno-sized-deallocation -ffile-prefix-map="$work=." $(format_header) -I"$work/wheels/mlx/include" \
 		-I"$work/wheels/mlx/include/metal_cpp" -I"$work/mlx-c" \
 		-c "$work/$1.cpp" -o "$work/$1.o" 2>"$work/$1.log"
 }
@@ -84,7 +86,7 @@ build_mlxc() {
 	case $backend in
 	metal)
 		$CXX -dynamiclib -o "$work/lib/libmlxc.dylib" "$work/ops.o" "$work/rest.o" "$work/call.o" \
-			-L"$work/wheels/mlx/lib" -lmlx -Wl,-install_name,@rpath/libmlxc.dylib -Wl,-rpath,@loader_path/mlx/lib
+			-nostdlib++ "$here/../../dist/darwin/libc++.1.tbd" -L"$work/wheels/mlx/lib" -lmlx -Wl,-install_name,@rpath/libmlxc.dylib -Wl,-rpath,@loader_path/mlx/lib
 		;;
 	*)
 		$CC -O2 -fPIC -ffile-prefix-map="$here=." -c "$here/native/blas_front.c" -o "$work/blas_front.o"
