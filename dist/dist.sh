@@ -7,9 +7,9 @@
 # does everything but run a model. Each has the licences of all that is in it, and sbom.cdx.json, which
 # lists it (CycloneDX). The same commit gives the same bytes with the same compilers.
 #
-#   dist/dist.sh [PLATFORM...]   these alone; in place of all:
-#     linux-amd64 linux-arm64 linux-amd64-cuda darwin-arm64
-#     linux-amd64-static linux-arm64-static darwin-arm64-static
+#   dist/dist.sh [PLATFORM...]   these alone, in place of
+#     linux-amd64 linux-arm64 linux-amd64-static linux-arm64-static darwin-arm64-static
+#   There are also linux-amd64-cuda and darwin-arm64, which have not been built whole yet.
 #
 #   VERSION      in place of the tag, else of v0.0.0 with the commit's day and name
 #   OUT          in place of dist/out
@@ -132,7 +132,7 @@ one() {
 	rm -rf "$work"
 }
 
-[ $# -gt 0 ] || set -- linux-amd64-static linux-arm64-static darwin-arm64-static linux-amd64 linux-arm64 darwin-arm64 linux-amd64-cuda
+[ $# -gt 0 ] || set -- linux-amd64-static linux-arm64-static darwin-arm64-static linux-amd64 linux-arm64
 for platform; do of "$platform"; done
 need_for "$@"
 mkdir -p "$out/.work"
