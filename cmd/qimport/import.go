@@ -20,7 +20,7 @@ func importCommand(s stdio) *cli.Command {
 		rare(outputGroup, &cli.StringFlag{Name: "attest", Usage: "sign what was verified with the private key in `FILE`\nAs qimport attest does; the source's files are hashed for it."}),
 		group(storeGroup, &cli.StringFlag{Name: "name", Usage: "`NAME[:TAG]` of the model in the store\nLeft out, it is the source's name, with the type as tag."}),
 		group(outputGroup, reportFlag(), &cli.BoolFlag{Name: "dry-run", Usage: "print the plan and stop; with --all a line for every tensor"}),
-		rare(storeGroup, &cli.StringFlag{Name: "part", Usage: "write part `I/N` of the blobs, for N machines that share the store\nThe call that finds all parts there puts them together, verifies, and moves the name; one that has stopped is finished by another."}),
+		rare(runtimeGroup, &cli.StringFlag{Name: "part", Usage: "write part `I/N` of the blobs, for N machines that share the store\nThe call that finds all parts there puts them together, verifies, and moves the name; one that has stopped is finished by another."}),
 		rare(outputGroup, metricsFlag(), &cli.BoolFlag{Name: "all", Usage: "with --dry-run: a line for every tensor"}),
 	)
 	return command(s, "import", "[SOURCE]", "write a checkpoint into the store, verify it, then move the name", `
