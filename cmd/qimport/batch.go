@@ -118,10 +118,7 @@ func (c call) batchStatus(ctx context.Context, store *manifest.Store, imports []
 	if err != nil && !errors.Is(err, qimport.ErrNotDone) {
 		return err
 	}
-	document := struct {
-		Schema  int                   `json:"schema"`
-		Imports []qimport.EntryStatus `json:"imports"`
-	}{1, all}
+	document := batchState{1, all}
 	return errors.Join(c.print(document, func(w io.Writer) error {
 		rows := [][]string{{"NAME", "STATE", "HOST", "SINCE", "WHY"}}
 		for _, s := range all {
@@ -147,4 +144,10 @@ func (c call) printLine(line qimport.BatchLine) error {
 	}
 	fprintln(c.out, "%s", untrusted.JSON(b))
 	return nil
+}
+
+// batchState is the result of batch --status.
+type batchState struct {
+	Schema  int                   `json:"schema"`
+	Imports []qimport.EntryStatus `json:"imports"`
 }
