@@ -2,7 +2,6 @@ package main
 
 import (
 	"archive/tar"
-	"archive/zip"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -15,14 +14,11 @@ import (
 	"time"
 )
 
-// writer takes the files of an archive, in the order they are given.
-type writer interface {
-	add(name string, info fs.FileInfo, link string) (io.Writer, error)
-	Close() error
-}
-
-// pack writes a folder, under its own name, as an archive. Nothing in it depends on who packs, or when.
+// pack writes a folder, under its own name, as a .tar.gz. Nothing in it depends on who packs, or when.
 func pack(folder, archive string, made time.Time) (err error) {
+	if !strings.HasSuffix(archive, ".tar.gz") {
+		return fmt.Errorf("%s is no .tar.gz", archive)
+	}
 	f, err := os.Create(archive)
 	if err != nil {
 		return err
@@ -32,19 +28,11 @@ func pack(folder, archive string, made time.Time) (err error) {
 			os.Remove(archive)
 		}
 	}()
-	var w writer
-	switch {
-	case strings.HasSuffix(archive, ".tar.gz"):
-		z, err := gzip.NewWriterLevel(f, gzip.BestCompression)
-		if err != nil {
-			return err
-		}
-		w = tarGz{tar.NewWriter(z), z, made}
-	case strings.HasSuffix(archive, ".zip"):
-		w = zipped{zip.NewWriter(f), made}
-	default:
-		return fmt.Errorf("%s is no .tar.gz and no .zip", archive)
+	z, err := gzip.NewWriterLevel(f, gzip.BestCompression)
+	if err != nil {
+		return err
 	}
+	w := tarGz{tar.NewWriter(z), z, made}
 	base := filepath.Base(folder)
 	// WalkDir goes in the order of names.
 	err = filepath.WalkDir(folder, func(file string, e fs.DirEntry, err error) error {
@@ -60,7 +48,7 @@ func pack(folder, archive string, made time.Time) (err error) {
 	return errors.Join(err, w.Close())
 }
 
-func addFile(w writer, file, name string, e fs.DirEntry) error {
+func addFile(w tarGz, file, name string, e fs.DirEntry) error {
 	info, err := e.Info()
 	if err != nil {
 		return err
@@ -71,8 +59,7 @@ func addFile(w writer, file, name string, e fs.DirEntry) error {
 			return err
 		}
 	}
-	to, err := w.add(name, info, link)
-	if err != nil || !info.Mode().IsRegular() {
+	if err := w.add(name, info, link); err != nil || !info.Mode().IsRegular() {
 		return err
 	}
 	from, err := os.Open(file)
@@ -80,7 +67,7 @@ func addFile(w writer, file, name string, e fs.DirEntry) error {
 		return err
 	}
 	defer from.Close()
-	_, err = io.Copy(to, from)
+	_, err = io.Copy(w, from)
 	return err
 }
 
@@ -98,33 +85,16 @@ type tarGz struct {
 	made time.Time
 }
 
-func (t tarGz) add(name string, info fs.FileInfo, link string) (io.Writer, error) {
+func (t tarGz) add(name string, info fs.FileInfo, link string) error {
 	h, err := tar.FileInfoHeader(info, link)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	plain := tar.Header{Typeflag: h.Typeflag, Name: name, Linkname: link, Size: h.Size, Mode: int64(mode(info)), ModTime: t.made, Format: tar.FormatPAX}
 	if info.IsDir() {
 		plain.Name += "/"
 	}
-	return t.Writer, t.WriteHeader(&plain)
+	return t.WriteHeader(&plain)
 }
 
 func (t tarGz) Close() error { return errors.Join(t.Writer.Close(), t.z.Close()) }
-
-type zipped struct {
-	*zip.Writer
-	made time.Time
-}
-
-func (z zipped) add(name string, info fs.FileInfo, link string) (io.Writer, error) {
-	if link != "" {
-		return nil, fmt.Errorf("%s is a link, which a .zip for Windows cannot have", name)
-	}
-	h := zip.FileHeader{Name: name, Method: zip.Deflate, Modified: z.made}
-	h.SetMode(mode(info))
-	if info.IsDir() {
-		h.Name += "/"
-	}
-	return z.CreateHeader(&h)
-}
