@@ -29,23 +29,31 @@ func Resolve(ctx context.Context, source string, progress func(done, total int64
 // ResolvePart is Resolve where only a part of the files is needed: no others are fetched. A directory is
 // taken as it is.
 func ResolvePart(ctx context.Context, source string, part Part, progress func(done, total int64)) (Source, error) {
-	info, err := os.Stat(source)
-	if err == nil && info.IsDir() {
+	r, s, dir, err := asked(source, part)
+	if err != nil {
+		return Source{}, err
+	}
+	if dir {
 		return Source{Dir: source}, nil
 	}
-	if err == nil {
-		return Source{}, fmt.Errorf("source %s is a file: name the directory that it lies in", source)
+	return resolve(ctx, s, r, progress)
+}
+
+// asked is what is to be looked for, and how: nothing where the source is a directory.
+func asked(source string, part Part) (r Reference, s settings, dir bool, err error) {
+	info, err := os.Stat(source)
+	if err == nil && info.IsDir() {
+		return r, s, true, nil
 	}
-	r, err := ParseReference(source)
-	if err != nil {
-		return Source{}, err
+	if err == nil {
+		return r, s, false, fmt.Errorf("source %s is a file: name the directory that it lies in", source)
+	}
+	if r, err = ParseReference(source); err != nil {
+		return r, s, false, err
 	}
 	r.Part = part
-	s, err := settingsFromEnvironment()
-	if err != nil {
-		return Source{}, err
-	}
-	return resolve(ctx, s, r, progress)
+	s, err = settingsFromEnvironment()
+	return r, s, false, err
 }
 
 func resolve(ctx context.Context, s settings, r Reference, progress func(done, total int64)) (Source, error) {
