@@ -143,8 +143,8 @@ func batchImport(ctx context.Context, store *manifest.Store, e BatchEntry, o Bat
 	if ctx.Err() != nil {
 		return result, pushed, ctx.Err()
 	}
-	if wanted(ctx, e) != want { // the source was fetched meanwhile, or changed
-		record.Want = wantedAfter(want, wanted(ctx, e))
+	if after := wanted(ctx, e); after != want { // the source was fetched meanwhile, or changed
+		record.Want = wantedAfter(want, after)
 	}
 	return result, pushed, errors.Join(err, record.end(store, e.Model, e.line(result, pushed, err)))
 }

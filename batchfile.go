@@ -49,8 +49,9 @@ type batchWords struct {
 }
 
 // ReadBatch reads a batch file: a YAML list of imports, each a Request in its keys, or many with a
-// matrix or a glob. What comes of one source is next to each other. A key may be spelled as the flag is, with hyphens. What an entry leaves out is that
-// of defaults. Every word is checked, and every fault told, with its line.
+// matrix or a glob. What comes of one source is next to each other. A key may be spelled as the flag is,
+// with hyphens. What an entry leaves out is that of defaults. Every word is checked, and every fault told,
+// with its line.
 func ReadBatch(file string, defaults BatchDefaults) ([]BatchEntry, error) {
 	f, _, err := untrusted.Open(file)
 	if err != nil {
