@@ -18,9 +18,9 @@ var qualityFormats = []string{"nvfp4", "mxfp4", "int4"}
 // a search, with a search under a calibration over the built-in text, and with error feedback by its second
 // moments. What it is measured on is the text of a verification, which is another one.
 func (b bench) qualities() (string, error) {
-	fixtures := os.Getenv("QIMPORT_FIXTURES")
-	if fixtures == "" {
-		return "", errors.New("quality is measured on trained models: QIMPORT_FIXTURES names no folder of them")
+	fixtures, err := trained("quality")
+	if err != nil {
+		return "", err
 	}
 	out := filepath.Join(b.dir, outputs, "quality")
 	if err := os.MkdirAll(out, 0o755); err != nil {
@@ -44,6 +44,15 @@ func (b bench) qualities() (string, error) {
 		}
 	}
 	return t.String(), nil
+}
+
+// trained is the folder of the trained models that a table is measured on.
+func trained(table string) (string, error) {
+	folder := os.Getenv("QIMPORT_FIXTURES")
+	if folder == "" {
+		return "", errors.New(table + " is measured on trained models: QIMPORT_FIXTURES names no folder of them")
+	}
+	return folder, nil
 }
 
 // nats is a divergence to two digits.

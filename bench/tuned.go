@@ -37,9 +37,9 @@ const nearBits = 0.1
 // that tune chooses for as many bits, encoded with error feedback. All are judged by one text, that of a
 // verification, which neither tune nor calibrate nor a peer has read.
 func (b bench) tuned() (string, error) {
-	fixtures := os.Getenv("QIMPORT_FIXTURES")
-	if fixtures == "" {
-		return "", errors.New("tuned is measured on trained models: QIMPORT_FIXTURES names no folder of them")
+	fixtures, err := trained("tuned")
+	if err != nil {
+		return "", err
 	}
 	t := &table{head: []string{"model", "as", "bits a weight", "mean KL", "with `--method gptq`", "tuned to so many bits, with `--method gptq`", "of the better one before"}}
 	for _, m := range tunedModels {
