@@ -10,10 +10,10 @@ import (
 	"qimport/quant"
 )
 
-// Load lends a tensor whole. A stack whose experts lie one by one is copied together, one whose inputs do
-// is turned, and integers become the affine tensor of the same numbers, or bf16 where there is none; both take as much memory as the
-// tensor is large: LoadPiece lends pieces as they are. One that adapters change comes as float32, in
-// memory of its own.
+// Load lends a tensor whole. A stack whose experts lie one by one is copied together, one that lies input
+// by input is turned, and integers become the affine tensor of the same numbers, or bf16 where there is none:
+// each takes as much memory as the tensor is large, and LoadPiece lends pieces as they are. One that adapters
+// change comes as float32, in memory of its own.
 func (s *Source) Load(name string) (quant.Tensor, error) {
 	t, ok := s.inv.Tensor(name)
 	if !ok {
@@ -123,8 +123,8 @@ func (s *Source) LoadPiece(t Tensor, i int) (quant.Tensor, error) {
 }
 
 // Pieces lends a tensor as whoever computes with it takes it: whole or, of a stack whose experts lie
-// one by one, each of them, with the first dimension 1. What lies in the file as MLX has it, or
-// input by input, is not copied, and nothing of it read but global scales; anything else is made as Load makes it.
+// one by one, each of them, with the first dimension 1. What lies in the file as MLX has it, or input by
+// input, is not copied, and nothing of it read but global scales; anything else is made as Load makes it.
 func (s *Source) Pieces(name string) ([]quant.Tensor, error) {
 	t, ok := s.inv.Tensor(name)
 	if !ok {
