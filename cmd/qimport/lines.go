@@ -44,7 +44,12 @@ func newEditor(ctx context.Context) (*editor, error) {
 	e := &editor{state: liner.NewLiner(), found: found}
 	e.state.SetCtrlCAborts(true)
 	e.state.SetMultiLineMode(true)
-	if e.raw, err = liner.TerminalMode(); err != nil {
+	// The library makes ctrl-C a key only after it has shown the prompt, and whoever is quicker would end the
+	// program: here it is one from before.
+	if err = keyOfCtrlC(os.Stdin); err == nil {
+		e.raw, err = liner.TerminalMode()
+	}
+	if err != nil {
 		e.Close()
 		return nil, err
 	}
