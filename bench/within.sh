@@ -3,7 +3,8 @@
 #
 #   bench/within.sh 8G COMMAND...
 #
-# Needs root, and control groups of version 1 or 2.
+# Needs root, and control groups of version 1 or 2. What the page cache holds already is dropped first:
+# it would be another group's, and the command would read it for nothing.
 set -eu
 limit=$1
 shift
@@ -14,5 +15,7 @@ else
 fi
 mkdir -p "$group"
 echo "$limit" >"$group/$file"
+sync
+echo 3 >/proc/sys/vm/drop_caches
 echo $$ >"$group/cgroup.procs"
 exec "$@"
