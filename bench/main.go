@@ -5,6 +5,7 @@
 //	go run ./bench [-write FILE] [-full] [-n RUNS] [-dir DIR]   all tables (all flags: -h)
 //	go run ./bench import|verify|run                            one of them, with the same flags
 //	go run ./bench quality                                      what choosing scales is worth, on the fixtures
+//	go run ./bench calibrate [-full] [-only SHAPE]              what calibrating and tuning take
 //	go run ./bench tuned [-peers LIST] [-only MODEL]            mixtures, and mlx-lm's own, on the fixtures
 //	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR         write a checkpoint
 //	go run ./bench limit STORE DIR                              hash and write a store's blobs, as a process of its own
@@ -69,6 +70,7 @@ var tables = []struct {
 	{name: "run", make: bench.runs},
 	{name: "quality", make: bench.qualities, alone: true},
 	{name: "tuned", make: bench.tuned, alone: true},
+	{name: "calibrate", make: bench.calibrations, alone: true},
 }
 
 func tablesCommand(args []string) error {
@@ -123,7 +125,7 @@ func (b bench) print(one, document string) error {
 		}
 	}
 	if !made {
-		return fmt.Errorf("no table %q: there are import, verify, run, quality and tuned", one)
+		return fmt.Errorf("no table %q: there are import, verify, run, quality, tuned and calibrate", one)
 	}
 	return nil
 }
