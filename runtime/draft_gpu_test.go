@@ -21,7 +21,7 @@ func TestDraftsOnGPU(t *testing.T) {
 				m := headed(t, name, runtime.Options{Compute: compute, Device: mlx.GPU})
 				for n := 1; n <= 3; n++ {
 					for stand := range n + 1 {
-						takenBack(t, m, ids, n, stand)
+						takenBack(t, m, nil, ids, 20, n, stand)
 					}
 				}
 				want := answers(t, m, runtime.GenerateOptions{MaxTokens: 40})

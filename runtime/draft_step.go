@@ -25,7 +25,7 @@ func (x *Session) stepDrafted(ctx context.Context, id, n int, choose func(logits
 	}
 	ids := []int{id}
 	err = x.model.do(context.Background(), func(s *mlx.Scope) error {
-		guesses, err := x.drafts.draft(s, x.model, id, n)
+		guesses, err := x.draft(s, id, n)
 		ids = append(ids, guesses...)
 		return err
 	})
@@ -58,7 +58,7 @@ func (x *Session) readDrafted(ids []int, choose func([]float32, int) (choice, er
 		}
 		x.read -= len(ids) - kept
 		stood = kept - 1
-		return x.drafts.follow(s, x.model, ids[:kept], s.SliceAxis(states, 1, 0, kept))
+		return x.follow(s, ids[:kept], s.SliceAxis(states, 1, 0, kept))
 	})
 	return stood, last, err
 }

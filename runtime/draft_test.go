@@ -42,17 +42,38 @@ func TestDraftsTakenBack(t *testing.T) {
 			m := headed(t, tt.name, runtime.Options{Compute: tt.compute, Device: mlx.CPU})
 			for n := 1; n <= tt.most; n++ {
 				for stand := range n + 1 {
-					takenBack(t, m, ids, n, stand)
+					takenBack(t, m, nil, ids, 20, n, stand)
 				}
 			}
 		})
 	}
 }
 
-// takenBack reads n guesses in the middle of a text, of which the first stand are the text's.
-func takenBack(t *testing.T, m *runtime.Model, ids []int, n, stand int) {
+// TestDraftsAfterPictures is the same within an answer about two pictures, where one session has read the
+// prompt at once and the other token by token: the head has seen the pictures, at the same positions.
+func TestDraftsAfterPictures(t *testing.T) {
+	for _, dir := range towerDirs(t) {
+		q := readQuestions(t, dir)[9]
+		if len(q.Pictures) != 2 || len(q.AnswerIDs) < 20 {
+			q = readQuestions(t, dir)[11]
+		}
+		request := runtime.GenerateOptions{Messages: []chat.Message{q.message(t, dir)}}
+		for _, compute := range []runtime.Compute{runtime.F32, runtime.BF16} {
+			t.Run(filepath.Base(dir)+"/"+compute.String(), func(t *testing.T) {
+				m := headed(t, filepath.Base(dir), runtime.Options{Compute: compute, Device: mlx.CPU})
+				ids := append(slices.Clone(q.PromptIDs), q.AnswerIDs...)
+				for stand := range 4 {
+					takenBack(t, m, &request, ids, len(q.PromptIDs)+2, 3, stand)
+				}
+			})
+		}
+	}
+}
+
+// takenBack reads n guesses in the middle of a text, from place at on, of which the first stand are the
+// text's. The text may begin with a request that shows pictures.
+func takenBack(t *testing.T, m *runtime.Model, request *runtime.GenerateOptions, ids []int, at, n, stand int) {
 	t.Helper()
-	const at = 20
 	wrong := slices.Clone(ids[at+1 : at+1+n])
 	for i := stand; i < n; i++ {
 		wrong[i] = (wrong[i] + 100) % m.Tokenizer.Size()
@@ -69,8 +90,23 @@ func takenBack(t *testing.T, m *runtime.Model, ids []int, n, stand int) {
 			t.Fatal(err)
 		}
 	}
-	for _, x := range []*runtime.Session{drafted, single} {
-		_, err := x.Feed(t.Context(), ids[:at])
+	if request != nil {
+		for _, x := range []*runtime.Session{drafted, single} {
+			shown, err := x.Show(t.Context(), *request)
+			must(err)
+			if !slices.Equal(shown, ids[:len(shown)]) {
+				t.Fatalf("the request is %v", shown)
+			}
+		}
+	}
+	_, err := drafted.Feed(t.Context(), ids[:at])
+	must(err)
+	if request == nil {
+		_, err = single.Feed(t.Context(), ids[:at])
+		must(err)
+	}
+	for _, id := range ids[single.Len():at] {
+		_, err = single.Step(t.Context(), id)
 		must(err)
 	}
 	for _, id := range ids[at : at+1+stand] {
@@ -78,7 +114,7 @@ func takenBack(t *testing.T, m *runtime.Model, ids []int, n, stand int) {
 		must(err)
 		want = append(want, row)
 	}
-	_, err := drafted.Guess(ids[at], n)
+	_, err = drafted.Guess(ids[at], n)
 	must(err)
 	rows, err := drafted.Check(append([]int{ids[at]}, wrong...), stand)
 	must(err)
@@ -174,6 +210,41 @@ func answers(t *testing.T, m *runtime.Model, o runtime.GenerateOptions) (all []r
 	return all
 }
 
+// TestDraftedPictures gives the same answers about pictures with drafts as without, in conversations that show
+// more of them in later turns, and of drawn tokens.
+func TestDraftedPictures(t *testing.T) {
+	for _, dir := range towerDirs(t) {
+		m, questions := headed(t, filepath.Base(dir), runtime.Options{Device: mlx.CPU}), readQuestions(t, dir)
+		for _, sampling := range []runtime.Sampling{{}, {Temperature: 0.8, TopK: 20, Seed: 7}} {
+			plain, drafting := m.NewConversation(), m.NewConversation()
+			o := runtime.GenerateOptions{MaxTokens: 40, Sampling: sampling}
+			drafted, accepted := 0, 0
+			for _, q := range []int{9, 7, 11, 2} {
+				o.Messages, o.Draft = append(o.Messages, questions[q].message(t, dir)), 0
+				want, err := plain.Generate(t.Context(), o, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.Draft = 2
+				got, err := drafting.Generate(t.Context(), o, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(got.Tokens, want.Tokens) || got.Stop != want.Stop || got.Prefill.Tokens != want.Prefill.Tokens {
+					t.Errorf("%s, question %d: %q, %s, want %q, %s", filepath.Base(dir), q, got.Text, got.Stop, want.Text, want.Stop)
+				}
+				drafted, accepted = drafted+got.Drafts.Drafted, accepted+got.Drafts.Accepted
+				o.Messages = append(o.Messages, chat.Message{Role: "assistant", Content: want.Text})
+			}
+			plain.Close()
+			drafting.Close()
+			if t.Logf("%s: %d of %d accepted", filepath.Base(dir), accepted, drafted); accepted == 0 {
+				t.Error("no draft was accepted")
+			}
+		}
+	}
+}
+
 // TestDraftRefused: what cannot be drafted for.
 func TestDraftRefused(t *testing.T) {
 	m := headed(t, "tiny-qwen3.5-vl", runtime.Options{Device: mlx.CPU})
@@ -186,7 +257,6 @@ func TestDraftRefused(t *testing.T) {
 		{other, runtime.GenerateOptions{Prompt: "a", Draft: 1}, "not loaded"},
 		{m, runtime.GenerateOptions{Prompt: "a", Draft: -1}, "1 to 16"},
 		{m, runtime.GenerateOptions{Prompt: "a", Draft: 17}, "1 to 16"},
-		{m, runtime.GenerateOptions{Messages: []chat.Message{{Role: "user", Content: "a", Pictures: [][]byte{{1}}}}, Draft: 2}, "text alone"},
 	} {
 		if _, err := tt.m.Generate(t.Context(), tt.o, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v", tt.o, err)

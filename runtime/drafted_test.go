@@ -13,7 +13,7 @@ func (x *Session) Drafting() { x.startDrafts() }
 // step that it begins: Check is to follow.
 func (x *Session) Guess(id, n int) (guesses []int, err error) {
 	err = x.model.do(context.Background(), func(s *mlx.Scope) error {
-		guesses, err = x.drafts.draft(s, x.model, id, n)
+		guesses, err = x.draft(s, id, n)
 		return err
 	})
 	return guesses, err

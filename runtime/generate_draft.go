@@ -39,8 +39,6 @@ func (m *Model) checkDraft(o GenerateOptions) error {
 		return fmt.Errorf("%d drafts: there are 1 to %d", o.Draft, MostDrafts)
 	case m.head.predictor == nil:
 		return errors.New("drafts need the multi-token-prediction head, which is not loaded")
-	case o.hasPictures():
-		return errors.New("drafts are made for text alone: a message has pictures")
 	}
 	return nil
 }

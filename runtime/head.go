@@ -103,7 +103,7 @@ func (m *Model) ScoreHead(ctx context.Context, ids []int, each func(place int, b
 // scoreHead is ScoreHead for tokens whose states [1, T, H] are known.
 func (m *Model) scoreHead(s *mlx.Scope, ids []int, states *mlx.Array, cache *layer.Cache, each func(at int, body, head []float32) error) error {
 	n := len(ids) - 1
-	said := m.head.predictor.Hidden(s, padded(s, [][]int{ids[1:]}), s.SliceAxis(states, 1, 0, n), cache)
+	said := m.head.predictor.Hidden(s, padded(s, [][]int{ids[1:]}), s.SliceAxis(states, 1, 0, n), cache, model.Sight{})
 	if err := s.Eval(append(cache.Live(), said)...); err != nil {
 		return err
 	}

@@ -53,9 +53,6 @@ func (c call) converse(ctx context.Context, name string, model *runtime.Model, o
 			conversation, o.Messages = model.NewConversation(), first
 			c.note("forgotten")
 			continue
-		case o.Draft > 0 && (word == "/image" || strings.HasPrefix(word, "/image ")):
-			fprintln(c.err, "drafts are made for text alone: begin without --draft to show pictures")
-			continue
 		case word == "/image" || strings.HasPrefix(word, "/image "):
 			shown, err := readPictures([]string{strings.TrimSpace(strings.TrimPrefix(word, "/image"))})
 			if err != nil {

@@ -145,9 +145,6 @@ func (c call) generation() (runtime.GenerateOptions, error) {
 	if n := c.Int("draft"); c.IsSet("draft") && (n < 1 || n > runtime.MostDrafts) {
 		return o, usagef("--draft %d: there are 1 to %d", n, runtime.MostDrafts)
 	}
-	if c.IsSet("draft") && c.IsSet("image") {
-		return o, usagef("--draft and --image exclude each other: drafts are made for text alone")
-	}
 	if c.Bool("think") || c.Bool("no-think") {
 		thinks := c.Bool("think")
 		o.Chat.EnableThinking = &thinks

@@ -102,10 +102,12 @@ func (p *Predictor) Products() []layer.Product {
 
 // Hidden runs the head over places that follow those of the cache: states [1, T, H] of the text model,
 // or of the head itself where it drafts on, and the ids [1, T] of the token after each. The states
-// [1, T, H] that come of it are what the text model's Logits takes.
-func (p *Predictor) Hidden(s *mlx.Scope, ids, states *mlx.Array, cache *layer.Cache) *mlx.Array {
+// [1, T, H] that come of it are what the text model's Logits takes. The positions of sight are those of
+// the states, its pictures stand among the ids.
+func (p *Predictor) Hidden(s *mlx.Scope, ids, states *mlx.Array, cache *layer.Cache, sight Sight) *mlx.Array {
+	sight.prepare(cache)
 	return s.Only(func(s *mlx.Scope) *mlx.Array {
-		embedded := p.embeddingNorm.Apply(s, p.body.Embedding.Lookup(s, ids))
+		embedded := p.embeddingNorm.Apply(s, p.body.Embed(s, ids, sight))
 		x := p.join.Apply(s, s.Concatenate(-1, embedded, p.hiddenNorm.Apply(s, states)))
 		return p.norm.Apply(s, p.block.feed(s, p.block.mix(s, x, cache)))
 	})
