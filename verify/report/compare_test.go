@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -68,30 +65,5 @@ func TestCompareHostile(t *testing.T) {
 	}
 	if got := strings.Count(page.String(), "<circle"); got != 1 {
 		t.Errorf("%d dots are drawn; one of the runs has a size and a divergence that can be drawn", got)
-	}
-}
-
-// TestComparisonInBrowser: on a phone and on a desk the page is as wide as the window, and its dots are drawn.
-func TestComparisonInBrowser(t *testing.T) {
-	browser(t)
-	c := Compare(variants())
-	var page bytes.Buffer
-	if err := c.WriteHTML(&page); err != nil {
-		t.Fatal(err)
-	}
-	page.WriteString(`<script>document.title = "width " + document.documentElement.scrollWidth + " of " + innerWidth + ", dots " +
-[...document.querySelectorAll("circle")].filter(p => p.getBoundingClientRect().width > 2).length</script>`)
-	path := filepath.Join(t.TempDir(), "compared.html")
-	if err := os.WriteFile(path, page.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, width := range []int{390, 1300} {
-		m := regexp.MustCompile(`<title>width (\d+) of (\d+), dots (\d+)</title>`).FindSubmatch(browse(t, path, width, false, "--dump-dom"))
-		if m == nil {
-			t.Fatal("the script did not run")
-		}
-		if !bytes.Equal(m[1], m[2]) || string(m[3]) != "2" {
-			t.Errorf("the page is %s wide in a window of %s, with %s dots", m[1], m[2], m[3])
-		}
 	}
 }

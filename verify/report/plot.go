@@ -35,7 +35,7 @@ type plotDot struct {
 // The drawing's size and margins, in SVG units; the page scales it to its width.
 const (
 	plotWidth, plotHeight           = 640.0, 300.0
-	plotLeft, plotRight             = 62.0, 12.0
+	plotLeft, plotRight             = 72.0, 12.0
 	plotTop, plotBottom             = 30.0, 40.0
 	innerWidth, innerHeight float64 = plotWidth - plotLeft - plotRight, plotHeight - plotTop - plotBottom
 )
@@ -110,8 +110,14 @@ func (p plot) axes(b *strings.Builder, low, high float64) {
 			plotLeft, at, plotWidth-plotRight, plotLeft-6, at+4, power(int(d)))
 	}
 	for i := range 5 {
-		v := p.xFrom + (p.xTo-p.xFrom)*float64(i)/4
-		fmt.Fprintf(b, `<text class="tick" x="%.1f" y="%g" text-anchor="middle">%.0f</text>`, p.x(v), plotHeight-plotBottom+18, v)
+		v, anchor := p.xFrom+(p.xTo-p.xFrom)*float64(i)/4, "middle"
+		switch i { // large print, as on a phone, has room for the middle of neither
+		case 0:
+			anchor = "start"
+		case 4:
+			anchor = "end"
+		}
+		fmt.Fprintf(b, `<text class="tick" x="%.1f" y="%g" text-anchor="%s">%.0f</text>`, p.x(v), plotHeight-plotBottom+18, anchor, v)
 	}
 	fmt.Fprintf(b, `<text class="label" x="%g" y="%g" text-anchor="middle">%s</text>`, plotLeft+innerWidth/2, plotHeight-4, template.HTMLEscapeString(p.xLabel))
 	fmt.Fprintf(b, `<text class="label" transform="translate(12 %g) rotate(-90)" text-anchor="middle">%s</text>`, plotTop+innerHeight/2, template.HTMLEscapeString(p.yLabel))
