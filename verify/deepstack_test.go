@@ -55,6 +55,7 @@ func deepstackFaults() []fault {
 		{name: "mergers of deepstack left out", damage: lost, smoke: "smoke.tower"},
 		{name: "mergers of deepstack fed by no block", damage: deepBlocks(), smoke: "smoke.tower", quality: "quality.config"},
 		{name: "mergers of deepstack fed by other blocks", damage: deepBlocks(0, 1), quality: "quality.features"},
+		{name: "norm of a merger of deepstack lost", damage: both(towerTensor("_list.1.norm.weight", fillWith(1)), towerTensor("_list.1.norm.bias", fillWith(0))), smoke: "smoke.tower", quality: "quality.features"},
 		{name: "a merger of deepstack says the same of all pictures", damage: towerTensor("_list.1.linear_fc2.weight", fillWith(0)), smoke: "smoke.tower", quality: "quality.features"},
 	}
 }

@@ -72,7 +72,7 @@ func towerFaults() []fault {
 		{name: "patches of a token in the wrong order", good: seeingMixture, damage: towerTensor("merger.linear_fc1.weight", permuteWithin(96, []int{0, 2, 1, 3})), smoke: "smoke.answer.7", quality: "quality.tensors"},
 		{name: "red and blue swapped", good: seeing, damage: towerTensor(patches, permuteWithin(512, []int{2, 1, 0})), smoke: "smoke.answer.6", quality: "quality.features"},
 		{name: "grid of positions transposed", good: seeing, damage: towerTensor(grid, transposeGrid), quality: "quality.features"},
-		{name: "merger's norm lost", good: seeing, damage: noNorm, quality: "quality.features"},
+		{name: "merger's norm lost", good: seeing, damage: noNorm, smoke: "smoke.tower", quality: "quality.features"},
 		{name: "rows and columns of the tower's rotary swapped", good: seeingMixture, damage: rotary, smoke: "smoke.answer.7", quality: "quality.features"},
 		{name: "tower never trained", good: seeing, damage: towerTensor("weight", untrained), smoke: "smoke.answer.5", quality: "quality.tensors"},
 		{name: "tower says the same of all pictures", good: seeing, damage: towerTensor("merger.linear_fc2.weight", fillWith(0)), smoke: "smoke.tower", quality: "quality.tensors"},

@@ -33,6 +33,9 @@ func (r *run) checkTower(ctx context.Context) report.Check {
 	if r.model == nil {
 		return notRun("the model did not load")
 	}
+	if err := r.checkTowerNorms(); err != nil {
+		return fail("%s", sentences(err))
+	}
 	var features [2]runtime.Features
 	for i, colour := range []string{"red", "blue"} {
 		var err error
