@@ -78,3 +78,29 @@ func TestPathsInDocuments(t *testing.T) {
 		}
 	}
 }
+
+var testName = regexp.MustCompile(`^Test[A-Z]\w*$`)
+
+// TestTestsInDocuments: a test that a document names is one of this repository's.
+func TestTestsInDocuments(t *testing.T) {
+	var tests strings.Builder
+	for line := range strings.Lines(goTool(t, "list", "-f", "{{$d := .Dir}}{{range .TestGoFiles}}{{$d}}/{{.}}\n{{end}}{{range .XTestGoFiles}}{{$d}}/{{.}}\n{{end}}", "./...")) {
+		if b, err := os.ReadFile(strings.TrimSpace(line)); err == nil {
+			tests.Write(b)
+		}
+	}
+	found := 0
+	for _, name := range documents(t) {
+		for _, m := range quoted.FindAllStringSubmatch(read(t, name), -1) {
+			if !testName.MatchString(m[1]) {
+				continue
+			}
+			if found++; !strings.Contains(tests.String(), "func "+m[1]+"(") {
+				t.Errorf("%s names %s, which is no test", name, m[1])
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d tests were found", found)
+	}
+}

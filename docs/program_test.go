@@ -223,11 +223,11 @@ func TestRecipeExamples(t *testing.T) {
 	plan("--recipe", file)
 }
 
-// TestTroubleTable: what the README says that the program says is in its source, but for what the
+// TestTroubleTable: what docs/trouble.md says that the program says is in its source, but for what the
 // system says.
 func TestTroubleTable(t *testing.T) {
 	system := []string{"libmlxc.so: cannot open shared object file", "permission denied"}
-	_, rest, _ := strings.Cut(read(t, "README.md"), "| you see | do |")
+	_, rest, _ := strings.Cut(read(t, "docs/trouble.md"), "| you see | do |")
 	table, _, _ := strings.Cut(rest, "\n\n")
 	source := goSource(t)
 	for line := range strings.Lines(table) {
