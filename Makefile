@@ -34,7 +34,7 @@ TESTFLAGS ?=
 # A folder whose name begins with a dot is not among ./...
 packages := ./... ./.ci/skips
 
-.PHONY: build setup demo test race soak fuzz bench check vuln dist ci env clean
+.PHONY: build setup demo test race soak fuzz bench check vuln dist site ci env clean
 
 build: $(mlx)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/qimport ./cmd/qimport
@@ -80,6 +80,9 @@ vuln: $(mlx)
 dist:
 	@env -u CGO_CFLAGS -u CGO_ENABLED -u PKG_CONFIG_PATH -u VERSION $(if $(filter command line environment,$(origin VERSION)),VERSION='$(VERSION)') GO='$(GO)' dist/dist.sh $(PLATFORMS)
 
+site:
+	@CGO_ENABLED=0 SOURCE='$(SOURCE)' $(GO) run ./docs/site
+
 ci:
 	@bash .ci/run
 
@@ -87,4 +90,4 @@ env: $(mlx)
 	@echo 'export PKG_CONFIG_PATH="$(PKG_CONFIG_PATH)"'
 
 clean:
-	rm -rf bin lib .tools demo-store dist/out
+	rm -rf bin lib .tools demo-store dist/out docs/out

@@ -26,6 +26,7 @@ require (
 	github.com/schollz/progressbar/v3 v3.19.1 // the bar
 	github.com/secure-systems-lab/go-securesystemslib v0.11.1 // DSSE envelopes, keys, cosign's encrypted ones
 	github.com/urfave/cli/v2 v2.27.7 // commands and flags
+	github.com/yuin/goldmark v1.8.7 // the pages of docs/ as HTML
 	golang.org/x/image v0.47.0 // WebP
 	golang.org/x/sync v0.24.0 // workers that stop together
 	golang.org/x/sys v0.49.0 // free space, syncfs, madvise, CPU features
