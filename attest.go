@@ -4,8 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/renameio/v2"
-
+	"qimport/internal/replace"
 	"qimport/manifest"
 	"qimport/verify/attest"
 	"qimport/verify/report"
@@ -53,7 +52,7 @@ func Attest(ctx context.Context, store *manifest.Store, name manifest.Name, o At
 	if err != nil || o.Out == "" {
 		return result, err
 	}
-	return result, renameio.WriteFile(o.Out, lines, 0o644)
+	return result, replace.WriteFile(o.Out, lines, replace.Shared)
 }
 
 // sign signs what is known of an entry, and keeps it. The lines are what was signed now.

@@ -25,7 +25,7 @@ type room struct {
 const border = "internal/untrusted"
 
 func lowest() []string {
-	return []string{border, "internal/spelling", "internal/table", "internal/transfer", "internal/openmetrics"}
+	return []string{border, "internal/spelling", "internal/table", "internal/transfer", "internal/openmetrics", "internal/replace"}
 }
 
 // rooms is the order of the module, from the top down: nobody imports above or beside. A folder
@@ -73,6 +73,7 @@ func rooms() []room {
 		{folder: "internal/table"},
 		{folder: "internal/transfer"},
 		{folder: "internal/openmetrics"},
+		{folder: "internal/replace"},
 		{folder: "docs"},
 	}
 }

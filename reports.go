@@ -8,8 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
+	"qimport/internal/replace"
 	"qimport/internal/untrusted"
 	"qimport/verify/report"
 )
@@ -33,7 +32,7 @@ type pendingReports []pendingReport
 
 type pendingReport struct {
 	name string
-	file *renameio.PendingFile
+	file *replace.File
 }
 
 // openReports begins the files. Whoever opens them closes them.
@@ -42,8 +41,8 @@ func openReports(files []string) (pendingReports, error) {
 	for _, name := range files {
 		err := checkPlace(name)
 		if err == nil {
-			var f *renameio.PendingFile
-			if f, err = renameio.NewPendingFile(name, renameio.WithPermissions(0o644), renameio.IgnoreUmask()); err == nil {
+			var f *replace.File
+			if f, err = replace.New(name, replace.Public); err == nil {
 				all = append(all, pendingReport{name, f})
 			}
 		}
@@ -77,7 +76,7 @@ func (all pendingReports) writeAs(form func(ending string, w io.Writer) error) e
 	for _, p := range all {
 		err := form(filepath.Ext(p.name), p.file)
 		if err == nil {
-			err = p.file.CloseAtomicallyReplace()
+			err = p.file.Place()
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrReport, err)
@@ -89,6 +88,6 @@ func (all pendingReports) writeAs(form func(ending string, w io.Writer) error) e
 // close drops what was not written.
 func (all pendingReports) close() {
 	for _, p := range all {
-		_ = p.file.Cleanup()
+		_ = p.file.Drop()
 	}
 }

@@ -10,11 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
-
 	"qimport/convert/encode"
 	"qimport/convert/plan"
 	"qimport/convert/tune"
+	"qimport/internal/replace"
 	"qimport/internal/untrusted"
 	"qimport/quant"
 	"qimport/runtime"
@@ -202,7 +201,7 @@ func (m *tuneMeter) option(ctx context.Context, group string, o *tune.Option) (e
 		return fmt.Errorf("%s as %s: %w", group, o.Format, err)
 	}
 	m.costs.Set(group, o.Format.String(), o.KL)
-	return renameio.WriteFile(m.tuning.costs(), m.costs.Append(nil), 0o644, renameio.IgnoreUmask())
+	return replace.WriteFile(m.tuning.costs(), m.costs.Append(nil), replace.Public)
 }
 
 // whole is the mean divergence of the model with the tensors as they would be written, of those that it

@@ -6,9 +6,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"qimport/convert/tune"
+	"qimport/internal/replace"
 )
 
 // command is what imports the source by the recipe.
@@ -40,7 +39,7 @@ func (t *tuning) compose(m tune.Mixture) {
 
 // write puts the recipe and the reports in their places.
 func (t *tuning) write() error {
-	if err := renameio.WriteFile(t.Out, []byte(t.text), 0o644, renameio.IgnoreUmask()); err != nil {
+	if err := replace.WriteFile(t.Out, []byte(t.text), replace.Public); err != nil {
 		return err
 	}
 	pending, err := openReports(t.Reports)

@@ -8,9 +8,9 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/urfave/cli/v2"
 
+	"qimport/internal/replace"
 	"qimport/internal/spelling"
 )
 
@@ -50,7 +50,7 @@ func (c call) writeManPages(app *cli.App, dir string) error {
 		pages["qimport-"+command.Name+".1"] = manPage(app, command)
 	}
 	for name, page := range pages {
-		if err := renameio.WriteFile(filepath.Join(dir, name), page, 0o644); err != nil {
+		if err := replace.WriteFile(filepath.Join(dir, name), page, replace.Shared); err != nil {
 			return err
 		}
 	}

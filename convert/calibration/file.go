@@ -14,9 +14,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"qimport/convert/safetensors"
+	"qimport/internal/replace"
 	"qimport/internal/untrusted"
 	"qimport/quant"
 )
@@ -180,17 +179,17 @@ func (c *Calibration) Write(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
+	f, err := replace.New(path, replace.Shared)
 	if err != nil {
 		return fmt.Errorf("calibration %s: %w", filepath.Base(path), err)
 	}
-	defer func() { _ = f.Cleanup() }() // after the file is in place it does nothing
+	defer func() { _ = f.Drop() }() // after the file is in place it does nothing
 	sum := sha256.New()
 	if err := c.write(io.MultiWriter(f, sum), h); err != nil {
 		return err
 	}
 	c.Digest, c.File = "sha256:"+hex.EncodeToString(sum.Sum(nil)), path
-	return f.CloseAtomicallyReplace()
+	return f.Place()
 }
 
 func (c *Calibration) header() (safetensors.Header, error) {

@@ -13,6 +13,7 @@ import (
 	"qimport/convert/encode"
 	"qimport/convert/plan"
 	"qimport/convert/source"
+	"qimport/internal/replace"
 )
 
 // Options say how to export.
@@ -89,7 +90,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(replace.SyncNames(d), d.Close())
 }
 
 // write puts shards, index, config and the other files into a directory.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path"
+
+	"qimport/internal/replace"
 )
 
 // replace gives name new content in one rename, once it is on the disk.
@@ -54,7 +56,7 @@ func (f *folder) syncFolders(names ...string) error {
 		if err != nil {
 			return f.trouble(err)
 		}
-		if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		if err := errors.Join(replace.SyncNames(dir), dir.Close()); err != nil {
 			return f.trouble(err)
 		}
 	}

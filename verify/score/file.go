@@ -7,9 +7,8 @@ import (
 	"io"
 	"math"
 
-	"github.com/google/renameio/v2"
-
 	"qimport/convert/safetensors"
+	"qimport/internal/replace"
 	"qimport/quant"
 )
 
@@ -33,7 +32,7 @@ const (
 
 // Writer writes a file of scores row by row; the file appears when it is finished.
 type Writer struct {
-	file     *renameio.PendingFile
+	file     *replace.File
 	metadata map[string]string
 	texts    Texts
 	rows     []int // of each text, those written
@@ -49,7 +48,7 @@ func Create(path string, read Texts, metadata map[string]string) (*Writer, error
 			return nil, fmt.Errorf("a text of %d tokens has nothing to predict", len(ids))
 		}
 	}
-	f, err := renameio.NewPendingFile(path)
+	f, err := replace.New(path, replace.Private)
 	if err != nil {
 		return nil, fmt.Errorf("scores %s: %w", path, err)
 	}
@@ -112,11 +111,11 @@ func (w *Writer) Finish() error {
 	if want := w.texts.Positions(); written != want {
 		return fmt.Errorf("scores end after %d of %d positions: %w", written, want, io.ErrUnexpectedEOF)
 	}
-	return w.file.CloseAtomicallyReplace()
+	return w.file.Place()
 }
 
 // Abort leaves nothing behind; after Finish it does nothing.
-func (w *Writer) Abort() { _ = w.file.Cleanup() }
+func (w *Writer) Abort() { _ = w.file.Drop() }
 
 // File is a file of scores, opened.
 type File struct {
