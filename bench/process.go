@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -47,7 +46,7 @@ func timedTo(status int, env []string, name string, args ...string) (usage, erro
 	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == status) {
 		return usage{}, fmt.Errorf("%s %q: %w\n%s%s", name, args, err, out.Bytes(), said.Bytes())
 	}
-	u.peak = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+	u.peak = peakOf(cmd.ProcessState)
 	return u, nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"qimport/internal/replace"
 )
 
 // files makes every change to the disk that this package makes, one step at a time, so that a test
@@ -174,7 +174,7 @@ func (f files) openToWrite(path string, flags int) (file *os.File, err error) {
 				return err
 			}
 		}
-		if file, err = r.OpenFile(rel, flags|unix.O_NONBLOCK, 0o644); err != nil {
+		if file, err = r.OpenFile(rel, flags|noWait, 0o644); err != nil {
 			return err
 		}
 		info, err := file.Stat()
@@ -230,16 +230,12 @@ func (f files) fill(file *os.File, content []byte, flush bool) error {
 }
 
 func (f files) rename(from, to string) error {
-	return f.do(stepRename, to, func() error { return f.twice("rename", from, to, unix.Renameat) })
+	return f.do(stepRename, to, func() error { return f.renameFile(from, to) })
 }
 
 // link gives a file a second name, which must be free.
 func (f files) link(from, to string) error {
-	return f.do(stepLink, to, func() error {
-		return f.twice("link", from, to, func(fromDir int, from string, toDir int, to string) error {
-			return unix.Linkat(fromDir, from, toDir, to, 0)
-		})
-	})
+	return f.do(stepLink, to, func() error { return f.linkFile(from, to) })
 }
 
 // touch sets the time of change to now, for which the right to write is enough.
@@ -249,14 +245,7 @@ func (f files) touch(path string) error {
 	if info, err := f.lstat(path); err == nil && time.Since(info.ModTime()).Abs() < Grace/2 {
 		return nil
 	}
-	return f.do(stepTouch, path, func() error {
-		return f.folder(path, func(dir int, base string) error {
-			if err := touchAt(dir, base); err != nil {
-				return &fs.PathError{Op: "touch", Path: path, Err: err}
-			}
-			return nil
-		})
-	})
+	return f.do(stepTouch, path, func() error { return f.touchFile(path) })
 }
 
 // remove deletes a file, a link or an empty folder; that it is gone already is no error.
@@ -306,7 +295,7 @@ func (f files) syncDir(dir string) error {
 			if err != nil {
 				return err
 			}
-			return errors.Join(d.Sync(), d.Close())
+			return errors.Join(replace.SyncNames(d), d.Close())
 		})
 	})
 }

@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrLocked marks work that another process is doing at this moment.
@@ -64,7 +62,7 @@ func (f files) acquire(ctx context.Context, path string, exclusive bool, wait ti
 // lockFile opens and locks the file at path.
 func (f files) lockFile(ctx context.Context, path string, exclusive bool) (*lock, error) {
 	file, err := f.openToWrite(path, os.O_RDWR|os.O_CREATE)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+	if errors.Is(err, fs.ErrPermission) || isReadOnly(err) {
 		file, _, err = f.open(path) // of another user: to read is enough to lock, but on some network file systems
 	}
 	if err != nil {
@@ -74,30 +72,6 @@ func (f files) lockFile(ctx context.Context, path string, exclusive bool) (*lock
 		return nil, errors.Join(err, file.Close())
 	}
 	return &lock{file}, nil
-}
-
-// flock waits for the kernel's lock on a file until ctx ends.
-func flock(ctx context.Context, file *os.File, exclusive bool) error {
-	how := unix.LOCK_SH | unix.LOCK_NB
-	if exclusive {
-		how = unix.LOCK_EX | unix.LOCK_NB
-	}
-	for {
-		err := unix.Flock(int(file.Fd()), how)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, unix.EINTR):
-			continue
-		case !errors.Is(err, unix.EWOULDBLOCK):
-			return os.NewSyscallError("flock", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(lockRetry):
-		}
-	}
 }
 
 // removedMeanwhile reports whether making a folder failed because another process removed it, or one

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -31,9 +30,7 @@ type state struct {
 
 func stateOf(info os.FileInfo) state {
 	s := state{Size: info.Size(), Modified: info.ModTime().UnixNano()}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		s.Inode, s.Changed = st.Ino, changed(st)
-	}
+	s.Inode, s.Changed = inodeOf(info)
 	return s
 }
 
@@ -71,7 +68,7 @@ func (p *proofs) drop(d Digest) {
 // holds reports whether there is evidence for the file that info describes.
 func (p *proofs) holds(d Digest, info os.FileInfo) bool {
 	s, ok := p.get(d)
-	return ok && info.Mode().IsRegular() && s == stateOf(info)
+	return ok && info.Mode().IsRegular() && s.Changed != 0 && s == stateOf(info)
 }
 
 // follow gives the evidence for a blob on to the state of its file after others gave it names or took

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // Removed says what Remove did.
@@ -87,7 +85,7 @@ func (s *Store) unpoint(n Name) error {
 		if left, err := s.files.list(dir); err != nil || len(left) > 0 {
 			break
 		}
-		if err := s.files.remove(dir); err != nil && !errors.Is(err, unix.ENOTEMPTY) { // another has just come
+		if err := s.files.remove(dir); err != nil && !isNotEmpty(err) { // another has just come
 			return err
 		}
 		dir = filepath.Dir(dir)

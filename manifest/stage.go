@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -344,7 +343,7 @@ func (f files) removeStaging(dir string) error {
 	if err := f.remove(filepath.Join(dir, lockName)); err != nil {
 		return err
 	}
-	if err := f.remove(dir); !errors.Is(err, unix.ENOTEMPTY) {
+	if err := f.remove(dir); !isNotEmpty(err) {
 		return err
 	}
 	return nil

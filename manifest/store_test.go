@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // testModel is what tests import: blobs by key, all but the config being layers.
@@ -268,7 +266,7 @@ func TestRemoveWhatIsBad(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"torn": func(path string) error { return os.Truncate(path, 30) },
 		"link": func(path string) error { return errors.Join(os.Remove(path), os.Symlink("/etc/passwd", path)) },
-		"pipe": func(path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o644)) },
+		"pipe": func(path string) error { return errors.Join(os.Remove(path), makePipe(path)) },
 	} {
 		put(t, s, "You/"+name, testModel{"config": "{}"})
 		n := mustName(t, "You/"+name)

@@ -22,7 +22,7 @@ func syncEach(ctx context.Context, dir *os.Root, names []string) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			file, err := dir.Open(name)
+			file, err := dir.OpenFile(name, openToFlush, 0)
 			if err != nil {
 				return err
 			}

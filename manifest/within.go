@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // Links in a store. The store itself may be one, and so may each of its top folders, since users move
@@ -87,7 +85,7 @@ func (f files) open(path string) (file *os.File, info os.FileInfo, err error) {
 			if err != nil {
 				return err
 			}
-			if file, err = r.OpenFile(rel, os.O_RDONLY|unix.O_NONBLOCK, 0); err != nil {
+			if file, err = r.OpenFile(rel, os.O_RDONLY|noWait, 0); err != nil {
 				return err
 			}
 			if info, err = file.Stat(); err == nil && os.SameFile(before, info) {
@@ -141,12 +139,7 @@ func kindOf(mode fs.FileMode) string {
 // openRegular opens a file that is known by its path alone, such as a blob handed on as Store.Blob has
 // it. It refuses what open refuses.
 func openRegular(path string) (*os.File, os.FileInfo, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, unix.ELOOP) {
-		if info, err := os.Lstat(path); err == nil {
-			return nil, nil, checkRegular(path, info)
-		}
-	}
+	file, err := openNoLink(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -230,36 +223,6 @@ func listRoot(r *os.Root) ([]os.FileInfo, error) {
 		infos = append(infos, info)
 	}
 	return infos, nil
-}
-
-// folder opens the folder that a path lies in, for calls that take one, and hands on the path's last
-// part.
-func (f files) folder(path string, do func(dir int, base string) error) error {
-	return f.at(path, func(r *os.Root, rel string) error {
-		if parent := filepath.Dir(rel); parent != "." {
-			if err := isFolder(r, filepath.Dir(path), parent); err != nil {
-				return err
-			}
-		}
-		dir, err := r.Open(filepath.Dir(rel))
-		if err != nil {
-			return err
-		}
-		defer dir.Close()
-		return do(int(dir.Fd()), filepath.Base(rel))
-	})
-}
-
-// twice is folder for two paths, which may lie in different top folders.
-func (f files) twice(op, from, to string, do func(fromDir int, from string, toDir int, to string) error) error {
-	return f.folder(from, func(fromDir int, fromBase string) error {
-		return f.folder(to, func(toDir int, toBase string) error {
-			if err := do(fromDir, fromBase, toDir, toBase); err != nil {
-				return &os.LinkError{Op: op, Old: from, New: to, Err: err}
-			}
-			return nil
-		})
-	})
 }
 
 // freeName is a name that hardly anything has.

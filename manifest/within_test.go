@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // victim is a folder outside the store, and what is in it with its times.
@@ -185,7 +183,7 @@ func TestStoreAndItsTopFoldersMayBeLinks(t *testing.T) {
 // for them, and who looks says their names.
 func TestWhatIsNoFileIsNamed(t *testing.T) {
 	kinds := map[string]func(path string) error{
-		"a pipe":   func(path string) error { return unix.Mkfifo(path, 0o644) },
+		"a pipe":   func(path string) error { return makePipe(path) },
 		"a folder": func(path string) error { return os.MkdirAll(filepath.Join(path, "full"), 0o755) },
 		"a link":   func(path string) error { return os.Symlink("nowhere", path) },
 	}
@@ -222,32 +220,5 @@ func TestWhatIsNoFileIsNamed(t *testing.T) {
 				everything(t, s, func(string) {})
 			})
 		}
-	}
-}
-
-// TestFoldersAreAsOpenAsTheStore: whatever the umask, the user that Ollama runs as can read what is
-// beside what it can read already.
-func TestFoldersAreAsOpenAsTheStore(t *testing.T) {
-	old := unix.Umask(0o077)
-	defer unix.Umask(old)
-	root := t.TempDir()
-	if err := os.Chmod(root, 0o775); err != nil {
-		t.Fatal(err)
-	}
-	s := openStore(t, root)
-	put(t, s, "me/m", versionOne)
-	for dir := filepath.Dir(s.manifestPath(mustName(t, "me/m"))); dir != root; dir = filepath.Dir(dir) {
-		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o775 {
-			t.Errorf("%s has mode %v, %v", dir, info.Mode(), err)
-		}
-	}
-	for _, path := range []string{s.manifestPath(mustName(t, "me/m")), s.Blob(DigestOf([]byte("{}")))} {
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
-			t.Errorf("%s has mode %v, %v", path, info.Mode(), err)
-		}
-	}
-	space, err := openStore(t, filepath.Join(root, "new")).Preflight(0)
-	if err != nil || !strings.Contains(space.Advice, "umask 0077") {
-		t.Errorf("of a new store: %+v, %v", space, err)
 	}
 }

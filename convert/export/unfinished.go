@@ -1,12 +1,9 @@
 package export
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // unfinishedPrefix begins the name of the directory in which an export gathers, beside where it will
@@ -28,13 +25,7 @@ func newUnfinished(parent string) (unfinished, error) {
 		if err != nil {
 			return unfinished{}, err
 		}
-		lock, err := os.Open(path)
-		if err == nil {
-			err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-			if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOLCK) {
-				err = nil // without locks nothing is ever taken for a leftover
-			}
-		}
+		lock, err := lockFolder(path)
 		if err == nil {
 			if _, err = os.Lstat(path); err == nil {
 				return unfinished{path, lock}, nil
@@ -74,7 +65,7 @@ func removeLeftover(root *os.Root, name string) {
 		return
 	}
 	defer dir.Close()
-	if unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+	if isLeftover(dir) {
 		_ = root.RemoveAll(name)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -208,7 +207,7 @@ func TestHostileCache(t *testing.T) {
 	write(t, filepath.Join(outside, "config.json"), "{}")
 	pipe := func(t *testing.T, name string) {
 		os.Remove(name)
-		if err := syscall.Mkfifo(name, 0o644); err != nil {
+		if err := makePipe(name); err != nil {
 			t.Fatal(err)
 		}
 	}

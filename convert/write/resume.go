@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"syscall"
 
 	"qimport/convert/plan"
 	"qimport/convert/source"
@@ -48,8 +47,8 @@ func identify(s source.Shard) (identity, error) {
 		return identity{SHA256: digest, Size: info.Size()}, nil
 	}
 	id := identity{Size: info.Size(), Modified: info.ModTime().UnixNano()}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		id.Device, id.Inode = uint64(st.Dev), st.Ino
+	if id.Device, id.Inode, err = placeOf(s.Path, info); err != nil {
+		return identity{}, err
 	}
 	if s.Shared {
 		id.Device = 0

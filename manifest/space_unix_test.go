@@ -1,3 +1,5 @@
+//go:build unix
+
 package manifest
 
 import (
@@ -129,5 +131,32 @@ func TestFullDisk(t *testing.T) {
 	}
 	if n := countFiles(t, st.dir); n != 1 {
 		t.Errorf("%d files are left in staging, want the lock", n)
+	}
+}
+
+// TestFoldersAreAsOpenAsTheStore: whatever the umask, the user that Ollama runs as can read what is
+// beside what it can read already.
+func TestFoldersAreAsOpenAsTheStore(t *testing.T) {
+	old := unix.Umask(0o077)
+	defer unix.Umask(old)
+	root := t.TempDir()
+	if err := os.Chmod(root, 0o775); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, root)
+	put(t, s, "me/m", versionOne)
+	for dir := filepath.Dir(s.manifestPath(mustName(t, "me/m"))); dir != root; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o775 {
+			t.Errorf("%s has mode %v, %v", dir, info.Mode(), err)
+		}
+	}
+	for _, path := range []string{s.manifestPath(mustName(t, "me/m")), s.Blob(DigestOf([]byte("{}")))} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
+			t.Errorf("%s has mode %v, %v", path, info.Mode(), err)
+		}
+	}
+	space, err := openStore(t, filepath.Join(root, "new")).Preflight(0)
+	if err != nil || !strings.Contains(space.Advice, "umask 0077") {
+		t.Errorf("of a new store: %+v, %v", space, err)
 	}
 }

@@ -1,0 +1,6 @@
+package hub
+
+import "errors"
+
+// makePipe cannot be had: no file is one.
+func makePipe(string) error { return errors.ErrUnsupported }

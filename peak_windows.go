@@ -1,0 +1,4 @@
+package qimport
+
+// peakMemory is not known on this system.
+func peakMemory() int64 { return 0 }
