@@ -1,14 +1,14 @@
 #!/bin/sh
 # Builds releases of qimport for every platform from one Linux machine (make dist), into dist/out:
 #
-#   qimport-VERSION-PLATFORM.tar.gz, .deb, .rpm, qimport.rb and SHA256SUMS
+#   qimport-VERSION-PLATFORM.tar.gz (.zip for Windows), .deb, .rpm, qimport.rb and SHA256SUMS
 #
 # A platform with MLX is an archive of bin/, lib/ and share/; -static is bin/ and share/, one program that
 # does everything but run a model. Each has the licences of all that is in it, and sbom.cdx.json, which
 # lists it (CycloneDX). The same commit gives the same bytes with the same compilers.
 #
 #   dist/dist.sh [PLATFORM...]   these alone, in place of
-#     linux-amd64 linux-arm64 linux-amd64-static linux-arm64-static darwin-arm64-static
+#     linux-amd64 linux-arm64 linux-amd64-static linux-arm64-static darwin-arm64-static windows-amd64-static
 #   There are also linux-amd64-cuda and darwin-arm64, which have not been built whole yet.
 #
 #   VERSION      in place of the tag, else of v0.0.0 with the commit's day and name
@@ -38,26 +38,28 @@ VERSION=${VERSION:-$(git -C "$root" describe --tags --exact-match --match 'v*' 2
 say() { printf 'dist: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# of PLATFORM sets what it means: os, arch and backend (none for static).
+# of PLATFORM sets what it means: os, arch, backend (none for static), and the names of program and archive.
 of() {
 	case $1 in
 	linux-amd64 | linux-arm64) backend=cpu ;;
 	linux-amd64-cuda) backend=cuda ;;
 	darwin-arm64) backend=metal ;;
-	linux-amd64-static | linux-arm64-static | darwin-arm64-static) backend= ;;
+	linux-amd64-static | linux-arm64-static | darwin-arm64-static | windows-amd64-static) backend= ;;
 	*) die "there is no platform $1; dist/dist.sh begins with a list of them" ;;
 	esac
 	os=${1%%-*}
 	arch=${1#*-}
 	arch=${arch%%-*}
+	program=qimport end=tar.gz
+	[ "$os" != windows ] || program=qimport.exe end=zip
 }
 
-# build_program writes $stage/bin/qimport. Where it looks for lib/ is told here alone: what pkg-config says
+# build_program writes the program into $stage/bin. Where it looks for lib/ is told here alone: what pkg-config says
 # for a build in the repository names this machine's folder.
 build_program() {
 	flags="-s -w -buildid= -X main.version=$VERSION"
 	if [ -z "$backend" ]; then
-		(cd "$root" && CGO_ENABLED=0 GOOS=$os GOARCH=$arch $GO build -trimpath -ldflags "$flags" -o "$stage/bin/qimport" ./cmd/qimport)
+		(cd "$root" && CGO_ENABLED=0 GOOS=$os GOARCH=$arch $GO build -trimpath -ldflags "$flags" -o "$stage/bin/$program" ./cmd/qimport)
 		return
 	fi
 	mkdir -p "$work/pc"
@@ -65,7 +67,7 @@ build_program() {
 		"$stage/lib/pkgconfig/mlxc.pc" >"$work/pc/mlxc.pc"
 	[ "$os" != darwin ] || flags="$flags -extldflags '-Wl,-rpath,@executable_path/../lib -F$dist/darwin -Wl,-headerpad_max_install_names'"
 	(cd "$root" && CGO_ENABLED=1 GOOS=$os GOARCH=$arch CC="$CC" CXX="$CXX" CGO_CFLAGS="-O2 -I$stage/lib/include" \
-		PKG_CONFIG_PATH="$work/pc" $GO build -trimpath -ldflags "$flags" -o "$stage/bin/qimport" ./cmd/qimport)
+		PKG_CONFIG_PATH="$work/pc" $GO build -trimpath -ldflags "$flags" -o "$stage/bin/$program" ./cmd/qimport)
 }
 
 # papers puts in what is read: pages, licences, man pages, completions, the list of what is inside.
@@ -89,7 +91,7 @@ papers() {
 # list_parts writes sbom.cdx.json: the Go modules that the program itself names, and the libraries beside it.
 list_parts() {
 	(cd "$root" && $GO run "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$cyclonedx_version" bin -json -noserial \
-		-output "$stage/sbom.cdx.json" -version "$VERSION" "$stage/bin/qimport" 2>"$work/sbom.log") || { cat "$work/sbom.log" >&2; die "the list of what $platform holds could not be made"; }
+		-output "$stage/sbom.cdx.json" -version "$VERSION" "$stage/bin/$program" 2>"$work/sbom.log") || { cat "$work/sbom.log" >&2; die "the list of what $platform holds could not be made"; }
 	set --
 	case $backend in
 	cpu) set -- "pypi:mlx-cpu=$mlx_version=MIT" "pypi:scipy-openblas32=$openblas_version=BSD-3-Clause" ;;
@@ -117,7 +119,7 @@ one() {
 	of "$platform"
 	work=$out/.work/$platform
 	stage=$work/qimport-$VERSION-$platform
-	archive=$out/qimport-$VERSION-$platform.tar.gz
+	archive=$out/qimport-$VERSION-$platform.$end
 	say "$platform"
 	rm -rf "$work"
 	mkdir -p "$stage/bin"
@@ -132,7 +134,7 @@ one() {
 	rm -rf "$work"
 }
 
-[ $# -gt 0 ] || set -- linux-amd64-static linux-arm64-static darwin-arm64-static linux-amd64 linux-arm64
+[ $# -gt 0 ] || set -- linux-amd64-static linux-arm64-static darwin-arm64-static windows-amd64-static linux-amd64 linux-arm64
 for platform; do of "$platform"; done
 need_for "$@"
 mkdir -p "$out/.work"
@@ -140,5 +142,5 @@ pack=$out/.work/pack host=$out/.work/qimport
 (cd "$root" && CGO_ENABLED=0 $GO build -o "$pack" ./dist/pack && CGO_ENABLED=0 $GO build -ldflags "-X main.version=$VERSION" -o "$host" ./cmd/qimport)
 for platform; do one "$platform"; done
 "$dist/formula.sh" "$out" "$VERSION"
-(cd "$out" && LC_ALL=C ls | grep -E '^qimport.*\.(tar\.gz|deb|rpm)$' | xargs sha256sum >SHA256SUMS)
+(cd "$out" && LC_ALL=C ls | grep -E '^qimport.*\.(tar\.gz|zip|deb|rpm)$' | xargs sha256sum >SHA256SUMS)
 say "all is in $out, with SHA256SUMS"

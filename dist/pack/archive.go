@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -14,11 +15,14 @@ import (
 	"time"
 )
 
-// pack writes a folder, under its own name, as a .tar.gz. Nothing in it depends on who packs, or when.
+// writer takes the files of an archive, in the order in which they are given.
+type writer interface {
+	add(name string, info fs.FileInfo, link string) (io.Writer, error)
+	Close() error
+}
+
+// pack writes a folder, under its own name, as an archive. Nothing in it depends on who packs, or when.
 func pack(folder, archive string, made time.Time) (err error) {
-	if !strings.HasSuffix(archive, ".tar.gz") {
-		return fmt.Errorf("%s is no .tar.gz", archive)
-	}
 	f, err := os.Create(archive)
 	if err != nil {
 		return err
@@ -28,11 +32,10 @@ func pack(folder, archive string, made time.Time) (err error) {
 			os.Remove(archive)
 		}
 	}()
-	z, err := gzip.NewWriterLevel(f, gzip.BestCompression)
+	w, err := newWriter(f, archive, made)
 	if err != nil {
 		return err
 	}
-	w := tarGz{tar.NewWriter(z), z, made}
 	base := filepath.Base(folder)
 	// WalkDir goes in the order of names.
 	err = filepath.WalkDir(folder, func(file string, e fs.DirEntry, err error) error {
@@ -48,7 +51,19 @@ func pack(folder, archive string, made time.Time) (err error) {
 	return errors.Join(err, w.Close())
 }
 
-func addFile(w tarGz, file, name string, e fs.DirEntry) error {
+// newWriter begins an archive of the kind that its name says.
+func newWriter(to io.Writer, name string, made time.Time) (writer, error) {
+	switch {
+	case strings.HasSuffix(name, ".tar.gz"):
+		z, err := gzip.NewWriterLevel(to, gzip.BestCompression)
+		return tarGz{tar.NewWriter(z), z, made}, err
+	case strings.HasSuffix(name, ".zip"):
+		return zipped{zip.NewWriter(to), made}, nil
+	}
+	return nil, fmt.Errorf("%s is no .tar.gz and no .zip", name)
+}
+
+func addFile(w writer, file, name string, e fs.DirEntry) error {
 	info, err := e.Info()
 	if err != nil {
 		return err
@@ -59,7 +74,8 @@ func addFile(w tarGz, file, name string, e fs.DirEntry) error {
 			return err
 		}
 	}
-	if err := w.add(name, info, link); err != nil || !info.Mode().IsRegular() {
+	to, err := w.add(name, info, link)
+	if err != nil || !info.Mode().IsRegular() {
 		return err
 	}
 	from, err := os.Open(file)
@@ -67,7 +83,7 @@ func addFile(w tarGz, file, name string, e fs.DirEntry) error {
 		return err
 	}
 	defer from.Close()
-	_, err = io.Copy(w, from)
+	_, err = io.Copy(to, from)
 	return err
 }
 
@@ -85,16 +101,34 @@ type tarGz struct {
 	made time.Time
 }
 
-func (t tarGz) add(name string, info fs.FileInfo, link string) error {
+func (t tarGz) add(name string, info fs.FileInfo, link string) (io.Writer, error) {
 	h, err := tar.FileInfoHeader(info, link)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	plain := tar.Header{Typeflag: h.Typeflag, Name: name, Linkname: link, Size: h.Size, Mode: int64(mode(info)), ModTime: t.made, Format: tar.FormatPAX}
 	if info.IsDir() {
 		plain.Name += "/"
 	}
-	return t.WriteHeader(&plain)
+	return t.Writer, t.WriteHeader(&plain)
 }
 
 func (t tarGz) Close() error { return errors.Join(t.Writer.Close(), t.z.Close()) }
+
+// zipped is for Windows, which opens no other kind by itself.
+type zipped struct {
+	*zip.Writer
+	made time.Time
+}
+
+func (z zipped) add(name string, info fs.FileInfo, link string) (io.Writer, error) {
+	if link != "" {
+		return nil, fmt.Errorf("%s is a link, which a .zip for Windows cannot have", name)
+	}
+	h := zip.FileHeader{Name: name, Method: zip.Deflate, Modified: z.made}
+	h.SetMode(mode(info))
+	if info.IsDir() {
+		h.Name += "/"
+	}
+	return z.CreateHeader(&h)
+}

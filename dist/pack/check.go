@@ -128,10 +128,10 @@ func inFolder(object, path string) string {
 	return path
 }
 
-// ofSystem tells libraries that every Linux with a C++ runtime has, macOS's own, and those of NVIDIA,
-// which a package for its GPUs leaves to the system.
+// ofSystem tells libraries that every Linux with a C++ runtime has, macOS's and Windows' own, and those of
+// NVIDIA, which a package for its GPUs leaves to the system.
 func ofSystem(name string) bool {
-	if strings.HasPrefix(name, "/usr/lib/") || strings.HasPrefix(name, "/System/Library/") {
+	if strings.HasPrefix(name, "/usr/lib/") || strings.HasPrefix(name, "/System/Library/") || ofWindows(name) {
 		return true
 	}
 	for _, lib := range []string{"libc.so", "libm.so", "libdl.so", "libpthread.so", "librt.so", "libresolv.so", "libstdc++.so", "libgcc_s.so",
@@ -171,6 +171,10 @@ func readObject(file string) (object, bool, error) {
 	magic := make([]byte, 4)
 	if _, err := io.ReadFull(f, magic); err != nil {
 		return object{}, false, nil // shorter than any
+	}
+	if string(magic[:2]) == dosMagic {
+		o, err := readPE(f)
+		return o, true, err
 	}
 	switch string(magic) {
 	case elf.ELFMAG:

@@ -6,7 +6,7 @@
 //
 //	go run ./dist/pack check FOLDER
 //	go run ./dist/pack sbom FILE COMPONENT=VERSION=LICENCE...
-//	go run ./dist/pack archive FOLDER ARCHIVE.tar.gz
+//	go run ./dist/pack archive FOLDER ARCHIVE(.tar.gz|.zip)
 package main
 
 import (
@@ -35,7 +35,7 @@ func run(args []string, out io.Writer) error {
 			return pack(args[1], args[2], made())
 		}
 	}
-	return fmt.Errorf("usage: pack check FOLDER | sbom FILE COMPONENT=VERSION=LICENCE... | archive FOLDER ARCHIVE.tar.gz")
+	return fmt.Errorf("usage: pack check FOLDER | sbom FILE COMPONENT=VERSION=LICENCE... | archive FOLDER ARCHIVE")
 }
 
 // made is when all of it was made: SOURCE_DATE_EPOCH, else the beginning of time.

@@ -12,34 +12,36 @@ import (
 
 // TestSameBytes: an archive depends on names, contents and what may be run, and on nothing else.
 func TestSameBytes(t *testing.T) {
-	var first []byte
-	for i, mode := range []os.FileMode{0o755, 0o700} {
-		dir := t.TempDir()
-		folder := filepath.Join(dir, "release")
-		for _, name := range []string{"b/program", "a"} {
-			if err := os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o700); err != nil {
+	for _, end := range []string{".tar.gz", ".zip"} {
+		var first []byte
+		for i, mode := range []os.FileMode{0o755, 0o700} {
+			dir := t.TempDir()
+			folder := filepath.Join(dir, "release")
+			for _, name := range []string{"b/program", "a"} {
+				if err := os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(folder, name), []byte(name), mode); err != nil {
+					t.Fatal(err)
+				}
+				then := time.Unix(int64(1000*i), 0)
+				if err := os.Chtimes(filepath.Join(folder, name), then, then); err != nil {
+					t.Fatal(err)
+				}
+			}
+			archive := filepath.Join(dir, "release"+end)
+			if err := pack(folder, archive, time.Unix(1e9, 0).UTC()); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(folder, name), []byte(name), mode); err != nil {
+			b, err := os.ReadFile(archive)
+			if err != nil {
 				t.Fatal(err)
 			}
-			then := time.Unix(int64(1000*i), 0)
-			if err := os.Chtimes(filepath.Join(folder, name), then, then); err != nil {
-				t.Fatal(err)
+			if i == 0 {
+				first = b
+			} else if !bytes.Equal(b, first) {
+				t.Errorf("%s: two archives of the same files differ", end)
 			}
-		}
-		archive := filepath.Join(dir, "release.tar.gz")
-		if err := pack(folder, archive, time.Unix(1e9, 0).UTC()); err != nil {
-			t.Fatal(err)
-		}
-		b, err := os.ReadFile(archive)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			first = b
-		} else if !bytes.Equal(b, first) {
-			t.Error("two archives of the same files differ")
 		}
 	}
 }
@@ -59,6 +61,8 @@ func TestJudge(t *testing.T) {
 		{"in no place where it looks", object{needs: []string{"libmlxc.so"}, rpath: []string{"$ORIGIN"}}, "bin/qimport needs libmlxc.so"},
 		{"nobody's", object{needs: []string{"libother.so.1"}}, "bin/qimport needs libother.so.1"},
 		{"the builder's folder", object{needs: []string{"libmlxc.so"}, rpath: []string{"$ORIGIN/../lib", "/work/lib"}}, "bin/qimport looks for libraries in /work/lib"},
+		{"on Windows", object{needs: []string{"kernel32.dll"}}, ""},
+		{"a library of nobody's on Windows", object{needs: []string{"other.dll"}}, "bin/qimport needs other.dll"},
 		{"a symbol that is not there", object{loose: []string{"it looks _x up in @rpath/libmlx.dylib"}}, "bin/qimport: it looks _x up"},
 	} {
 		err := judge(program(c.of), io.Discard)
