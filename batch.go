@@ -41,7 +41,8 @@ const (
 	Failed    Status = "failed"
 )
 
-// Batch carries out imports one after the other. One whose name already points at what it would
+// Batch carries out imports one after the other, but writes the blobs of several variants of one source in one
+// pass over its files. One whose name already points at what it would
 // write is not repeated, so that after an interruption the same batch goes on. What another batch is
 // working at, in this process's store and perhaps on another machine, is left for the end and then looked
 // at again: it is done by then, or is taken over. The error joins those of all imports; it is ErrRefused
@@ -69,10 +70,13 @@ func Batch(ctx context.Context, store *manifest.Store, imports []BatchEntry, o B
 // goThrough carries out what nobody else is working at, until nothing is left.
 func goThrough(ctx context.Context, store *manifest.Store, imports []BatchEntry, o BatchOptions, summary *BatchSummary) (failures []error, err error) {
 	left, told := imports, map[manifest.Name]bool{}
+	ahead := newAhead(store, o)
+	defer func() { err = errors.Join(err, ahead.close()) }()
 	for len(left) > 0 {
 		var later []BatchEntry
-		for _, e := range left {
-			line, err := batchClaim(ctx, store, e, o, summary)
+		for i, e := range left {
+			ahead.reach(ctx, left[i:])
+			line, err := batchClaim(ctx, store, e, ahead, o, summary)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
@@ -105,9 +109,9 @@ func goThrough(ctx context.Context, store *manifest.Store, imports []BatchEntry,
 var errElsewhere = errors.New("another batch is working at it")
 
 // batchClaim does one entry, if no other batch is at it.
-func batchClaim(ctx context.Context, store *manifest.Store, e BatchEntry, o BatchOptions, summary *BatchSummary) (BatchLine, error) {
+func batchClaim(ctx context.Context, store *manifest.Store, e BatchEntry, ahead *ahead, o BatchOptions, summary *BatchSummary) (BatchLine, error) {
 	start := time.Now()
-	claim, err := store.Claim(ctx, e.Model)
+	claim, err := ahead.claim(ctx, &e)
 	if errors.Is(err, manifest.ErrLocked) {
 		return BatchLine{}, errElsewhere
 	}
@@ -116,7 +120,7 @@ func batchClaim(ctx context.Context, store *manifest.Store, e BatchEntry, o Batc
 	}
 	notef(o.Watch, "%d of %d: %s of %s", len(summary.Imports)+1, len(summary.Imports)+summary.Left, e.Model, e.Source)
 	result, pushed, err := batchImport(ctx, store, e, o)
-	result.Seconds = time.Since(start).Seconds()
+	result.Seconds = time.Since(start).Seconds() + e.before.seconds
 	return e.line(result, pushed, err), errors.Join(err, claim.Close())
 }
 

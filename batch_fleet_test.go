@@ -125,7 +125,7 @@ func TestBatchStatus(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	states("interrupted missing")
+	states("interrupted interrupted") // both were written in one pass
 	run("2 done, 0 unchanged")
 	states("done done")
 

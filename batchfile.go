@@ -81,22 +81,23 @@ func ReadBatch(file string, defaults BatchDefaults) ([]BatchEntry, error) {
 	return grouped(entries), errors.Join(faults...)
 }
 
-// grouped puts what comes of one source next to each other, sources in the order of the file: the second
-// import reads from memory what the first has read from the disk, as far as it fits there.
-func grouped(entries []BatchEntry) []BatchEntry {
-	place := func(e BatchEntry) string {
-		if abs, err := filepath.Abs(e.Source); err == nil && isDir(e.Source) {
-			return abs
-		}
-		return e.Source
+// placeOf tells the source of an entry from others.
+func placeOf(e BatchEntry) string {
+	if abs, err := filepath.Abs(e.Source); err == nil && isDir(e.Source) {
+		return abs
 	}
+	return e.Source
+}
+
+// grouped puts what comes of one source next to each other, sources in the order of the file.
+func grouped(entries []BatchEntry) []BatchEntry {
 	first := map[string]int{}
 	for i, e := range entries {
-		if _, ok := first[place(e)]; !ok {
-			first[place(e)] = i
+		if _, ok := first[placeOf(e)]; !ok {
+			first[placeOf(e)] = i
 		}
 	}
-	slices.SortStableFunc(entries, func(a, b BatchEntry) int { return cmp.Compare(first[place(a)], first[place(b)]) })
+	slices.SortStableFunc(entries, func(a, b BatchEntry) int { return cmp.Compare(first[placeOf(a)], first[placeOf(b)]) })
 	return entries
 }
 

@@ -29,6 +29,8 @@ type ImportOptions struct {
 	Attest *attest.Key     // signs what was verified; nil is no one
 	Lay    modelfile.Model // what is laid over the model
 	Watch  Watcher         // nil is no one
+
+	before before // what a batch has written of it already
 }
 
 // Import brings a checkpoint into the store, verifies it, and moves the name. Everything that can be
@@ -89,6 +91,7 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 	if split != nil {
 		split.count(&result)
 	}
+	result.add(o.before.stats)
 	result.Laid = over.list()
 	result.Ollama = answer
 	if o.KeepUnchanged && unchanged(ctx, store, s, &result, o) {

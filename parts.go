@@ -208,13 +208,8 @@ func (s *parts) unfinished(name manifest.Name, start time.Time) ImportResult {
 	return r
 }
 
-// count gives the result of the whole what was written here as written, though it was there when the parts
-// were put together.
+// count gives the result of the whole what was written here.
 func (s *parts) count(r *ImportResult) {
 	r.Part = &s.result
-	r.BytesRead += s.stats.BytesRead
-	r.BytesWritten, r.BytesReused = r.BytesWritten+s.stats.BytesWritten, r.BytesReused-s.stats.BytesWritten
-	r.BlobsWritten, r.BlobsReused = r.BlobsWritten+s.stats.BlobsWritten, r.BlobsReused-s.stats.BlobsWritten
-	r.ScaleSearch = append(r.ScaleSearch, s.stats.Gains...)
-	r.Values = append(r.Values, s.stats.Findings...)
+	r.add(s.stats)
 }

@@ -4,6 +4,7 @@ import (
 	"qimport/convert/encode"
 	"qimport/convert/ollama"
 	"qimport/convert/plan"
+	"qimport/convert/write"
 	"qimport/manifest"
 	"qimport/verify/report"
 )
@@ -29,4 +30,13 @@ type ImportResult struct {
 	Verification *report.Report  `json:"verification"` // null where none was asked for
 	Attestation  *Attested       `json:"attestation,omitempty"`
 	Unchanged    bool            `json:"-"` // the name had it all before
+}
+
+// add counts what this process has written before, and then found in the stage, as written.
+func (r *ImportResult) add(s write.Stats) {
+	r.BytesRead += s.BytesRead
+	r.BytesWritten, r.BytesReused = r.BytesWritten+s.BytesWritten, r.BytesReused-s.BytesWritten
+	r.BlobsWritten, r.BlobsReused = r.BlobsWritten+s.BlobsWritten, r.BlobsReused-s.BlobsWritten
+	r.ScaleSearch = append(r.ScaleSearch, s.Gains...)
+	r.Values = append(r.Values, s.Findings...)
 }

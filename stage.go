@@ -11,6 +11,7 @@ import (
 	"qimport/convert/plan"
 	"qimport/convert/write"
 	"qimport/manifest"
+	"qimport/verify/report"
 )
 
 // staged is a model whose blobs are all on the disk, and that no name points at yet.
@@ -33,8 +34,8 @@ func (s staged) result(name manifest.Name, start time.Time) ImportResult {
 // writeStage carries the plan out. What an earlier run has finished is not written again, nor what the parts
 // of a split import have.
 func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.Plan, o ImportOptions, split *parts) (staged, error) {
-	if o.Checks.Level != verifyNone && !slices.Contains(p.Files, files.Tokenizer) {
-		return staged{}, fmt.Errorf("%s: there is no tokenizer.json, without which no model can be verified: fetch it too, or import with --verify none", p.Origin)
+	if err := needsTokenizer(p, o.Checks.Level); err != nil {
+		return staged{}, err
 	}
 	for _, warning := range p.Warnings {
 		notef(o.Watch, "warning: %s", warning)
@@ -51,6 +52,14 @@ func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.P
 		notef(o.Watch, "warning: %s", finding)
 	}
 	return s, nil
+}
+
+// needsTokenizer refuses a model that could not be verified.
+func needsTokenizer(p plan.Plan, level report.Level) error {
+	if level != verifyNone && !slices.Contains(p.Files, files.Tokenizer) {
+		return fmt.Errorf("%s: there is no tokenizer.json, without which no model can be verified: fetch it too, or import with --verify none", p.Origin)
+	}
+	return nil
 }
 
 // openStage opens the staging folder of a plan, and the index of what the store has already, and checks

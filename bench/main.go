@@ -7,6 +7,8 @@
 //	go run ./bench quality                                      what choosing scales is worth, on the fixtures
 //	go run ./bench calibrate [-full] [-only SHAPE]              what calibrating and tuning take
 //	go run ./bench tuned [-peers LIST] [-only MODEL]            mixtures, and mlx-lm's own, on the fixtures
+//	go run ./bench variants [-within 4G]                        several variants of one source, by batch and one by one
+//	go run ./bench parts                                        one import in two parts at once, beside one in one
 //	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR         write a checkpoint
 //	go run ./bench limit STORE DIR                              hash and write a store's blobs, as a process of its own
 //
@@ -71,6 +73,8 @@ var tables = []struct {
 	{name: "quality", make: bench.qualities, alone: true},
 	{name: "tuned", make: bench.tuned, alone: true},
 	{name: "calibrate", make: bench.calibrations, alone: true},
+	{name: "variants", make: bench.variants, alone: true},
+	{name: "parts", make: bench.parts, alone: true},
 }
 
 func tablesCommand(args []string) error {
@@ -85,7 +89,7 @@ func tablesCommand(args []string) error {
 	flags.StringVar(&b.qimport, "qimport", "bin/qimport", "the built binary")
 	flags.StringVar(&b.only, "only", "", "one shape: "+shapeNames())
 	flags.BoolVar(&b.full, "full", false, "the 4B shape too, and the 35B-A3B shape of full depth: 20 GB")
-	flags.StringVar(&b.within, "within", "", "verify that one in so much `memory` as well, as 8G: needs root")
+	flags.StringVar(&b.within, "within", "", "verify that one in so much `memory` as well, or make variants in it, as 8G: needs root")
 	flags.BoolVar(&b.noLlama, "no-llama", false, "without llama.cpp")
 	flags.StringVar(&b.mlxLMs, "peers", "dynamic_quant,gptq,awq,dwq", "commands of mlx-lm that tuned has beside it, of the Python that BENCH_PYTHON names; '' is none")
 	flags.DurationVar(&b.peerLimit, "peer-limit", 10*time.Minute, "the `TIME` after which one of them is ended")
@@ -125,7 +129,7 @@ func (b bench) print(one, document string) error {
 		}
 	}
 	if !made {
-		return fmt.Errorf("no table %q: there are import, verify, run, quality, tuned and calibrate", one)
+		return fmt.Errorf("no table %q: there are import, verify, run, quality, tuned, calibrate, variants and parts", one)
 	}
 	return nil
 }

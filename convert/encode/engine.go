@@ -63,6 +63,12 @@ func NewEngine(src Pieces, jobs int, meter *Meter) *Engine {
 	}
 }
 
+// Beside is an engine for another plan, of a source of its own, that shares cores and buffers with e: both
+// together work at as much at a time, in as much memory, as e would alone.
+func (e *Engine) Beside(src Pieces, meter *Meter) *Engine {
+	return &Engine{src: src, meter: meter, jobs: e.jobs, size: e.size, cores: e.cores, spare: e.spare}
+}
+
 // workers is how many pieces are worked on at a time. More than a few for every core gain nothing, and
 // cost memory.
 func workers(jobs int) int {

@@ -15,9 +15,7 @@ import (
 func (w *writer) blob(ctx context.Context, b plan.Blob, key blobKey) (manifest.Layer, error) {
 	if l, ok := w.present(ctx, b, key); ok {
 		w.count(l, true)
-		for _, t := range b.Tensors {
-			w.meter.Advance(b.Name, t.From.Bytes(), true)
-		}
+		w.passOver(b)
 		w.addTensors(len(b.Tensors))
 		return l, nil
 	}
@@ -32,6 +30,13 @@ func (w *writer) blob(ctx context.Context, b plan.Blob, key blobKey) (manifest.L
 	w.count(l, out.Reused())
 	w.addTensors(len(b.Tensors))
 	return l, nil
+}
+
+// passOver tells the meter that a blob need not be made.
+func (w *writer) passOver(b plan.Blob) {
+	for _, t := range b.Tensors {
+		w.meter.Advance(b.Name, t.From.Bytes(), true)
+	}
 }
 
 // present finds the blob in the stage, where an earlier run left it, or by the index in the store.

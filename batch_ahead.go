@@ -1,0 +1,168 @@
+package qimport
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"qimport/convert/write"
+	"qimport/manifest"
+)
+
+// variantsAhead is how many variants of a source are written in one pass: enough that the reads of each are
+// few, and few enough that batches which share a store still share out what is made of one source.
+const variantsAhead = 4
+
+// ahead writes what entries next to each other make of one source in one pass over its files, into their
+// stages. Each import finds its blobs there, as after an interruption: whatever goes wrong here, it does what
+// is left, and says what was wrong.
+type ahead struct {
+	store  *manifest.Store
+	o      BatchOptions
+	seen   map[manifest.Name]bool           // entries that were looked at
+	claims map[manifest.Name]manifest.Claim // of entries whose imports are to come
+	before map[manifest.Name]before
+}
+
+// before is what was written of an import before it began.
+type before struct {
+	stats   write.Stats
+	seconds float64 // its share of the time
+}
+
+func newAhead(store *manifest.Store, o BatchOptions) *ahead {
+	return &ahead{store: store, o: o, seen: map[manifest.Name]bool{}, claims: map[manifest.Name]manifest.Claim{}, before: map[manifest.Name]before{}}
+}
+
+// reach writes the first of the entries, and those after it that are made of the same source, unless it was
+// looked at.
+func (a *ahead) reach(ctx context.Context, entries []BatchEntry) {
+	if a.seen[entries[0].Model] {
+		return
+	}
+	var variants []BatchEntry
+	for _, e := range entries {
+		if placeOf(e) != placeOf(entries[0]) || e.Jobs != entries[0].Jobs || len(variants) == variantsAhead {
+			break
+		}
+		a.seen[e.Model] = true
+		if a.wants(ctx, e) {
+			variants = append(variants, e)
+		}
+	}
+	if len(variants) > 1 {
+		a.write(ctx, variants)
+	}
+}
+
+// wants says whether an entry is at hand, nobody works at it, and it is not known to be done.
+func (a *ahead) wants(ctx context.Context, e BatchEntry) bool {
+	want := wanted(ctx, e)
+	if want == "" || a.store.Claimed(e.Model) {
+		return false
+	}
+	there := func(m manifest.Manifest) bool {
+		return !slices.ContainsFunc(m.Blobs(), func(l manifest.Layer) bool { return !a.store.Has(l) })
+	}
+	_, known := settled(a.store, e, readRecord(a.store, e.Model), want, there, nil)
+	return !known
+}
+
+// write writes the blobs of several variants, and keeps a claim on each until its import takes it over.
+func (a *ahead) write(ctx context.Context, entries []BatchEntry) {
+	start := time.Now()
+	index, err := write.OpenIndex(a.store)
+	if err != nil {
+		return
+	}
+	var variants []write.Variant
+	var names []manifest.Name
+	bytes := int64(0)
+	for _, e := range entries {
+		v, done, err := a.open(ctx, e)
+		if err != nil {
+			continue // its import says so
+		}
+		defer done()
+		staged := func(blob string) bool { _, ok := v.Stage.Done(blob); return ok }
+		left, err := write.Remaining(v.Plan, index, staged, v.Stage.Reusable)
+		if err == nil && left > 0 {
+			variants, names, bytes = append(variants, v), append(names, e.Model), bytes+left
+		}
+	}
+	if _, err := a.store.Preflight(bytes); err != nil || len(variants) < 2 {
+		return // one by one, then
+	}
+	notef(a.o.Watch, "%d variants of %s are written in one pass over its files", len(variants), entries[0].Source)
+	progress := begin(a.o.Watch, "import")
+	defer progress.End()
+	outcomes := write.Several(ctx, variants, write.Options{Jobs: entries[0].Jobs, Index: index, Progress: encoding(progress)})
+	share := time.Since(start).Seconds() / float64(len(names))
+	for i, name := range names {
+		a.before[name] = before{outcomes[i].Stats, share}
+	}
+}
+
+// open claims an entry, and opens what Import will: source, plan and stage, up to the first byte that is
+// written. Whoever receives them ends them.
+func (a *ahead) open(ctx context.Context, e BatchEntry) (v write.Variant, done func(), err error) {
+	if err := e.check(); err != nil {
+		return v, nil, err
+	}
+	claim, err := a.store.Claim(ctx, e.Model)
+	if err != nil {
+		return v, nil, err
+	}
+	a.claims[e.Model] = claim
+	if _, err := beginRecord(a.store, e, wanted(ctx, e), ImportResult{}); err != nil {
+		return v, nil, err
+	}
+	src, err := openWhole(ctx, e.Source, e.Plan.MTPFrom, e.Plan.Adapters, nil)
+	if err != nil {
+		return v, nil, err
+	}
+	if v, err = a.stage(ctx, src, e); err != nil {
+		return v, nil, errors.Join(err, src.Close())
+	}
+	return v, func() { _ = errors.Join(v.Stage.Keep(), src.Close()) }, nil
+}
+
+// stage plans an entry, and opens its stage, unless another has it.
+func (a *ahead) stage(ctx context.Context, src Source, e BatchEntry) (v write.Variant, err error) {
+	p, err := makePlan(ctx, src, e.Plan, partsOf(e.Lay))
+	if err != nil {
+		return v, err
+	}
+	if _, err := e.For.judge(p); err != nil {
+		return v, err
+	}
+	if err := needsTokenizer(p, e.Checks.Level); err != nil {
+		return v, err
+	}
+	fingerprint, err := write.Fingerprint(p)
+	if err != nil {
+		return v, err
+	}
+	stage, err := a.store.Stage(fingerprint)
+	return write.Variant{Plan: p, Source: src.Source, Stage: stage}, err
+}
+
+// claim claims an entry for its import, unless that was done when it was written ahead.
+func (a *ahead) claim(ctx context.Context, e *BatchEntry) (manifest.Claim, error) {
+	e.before = a.before[e.Model]
+	delete(a.before, e.Model)
+	if claim, ok := a.claims[e.Model]; ok {
+		delete(a.claims, e.Model)
+		return claim, nil
+	}
+	return a.store.Claim(ctx, e.Model)
+}
+
+// close gives up the claims on entries whose imports never came.
+func (a *ahead) close() (err error) {
+	for _, claim := range a.claims {
+		err = errors.Join(err, claim.Close())
+	}
+	return err
+}
