@@ -3,6 +3,7 @@ package qimport
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 // variantsAhead is how many variants of a source are written in one pass: enough that the reads of each are
 // few, and few enough that batches which share a store still share out what is made of one source.
 const variantsAhead = 4
+
+// smallCalibration bounds a calibration, in bytes, of which each variant of a pass may have one: those of means
+// are small, those with second moments are not.
+const smallCalibration = 32 << 20
 
 // ahead writes what entries next to each other make of one source in one pass over its files, into their
 // stages. Each import finds its blobs there, as after an interruption: whatever goes wrong here, it does what
@@ -36,37 +41,55 @@ func newAhead(store *manifest.Store, o BatchOptions) *ahead {
 }
 
 // reach writes the first of the entries, and those after it that are made of the same source, unless it was
-// looked at.
+// looked at. A source that is not at hand is fetched by the first import of it; the rest are looked at then.
 func (a *ahead) reach(ctx context.Context, entries []BatchEntry) {
-	if a.seen[entries[0].Model] {
+	if a.seen[entries[0].Model] || wanted(ctx, entries[0]) == "" {
 		return
 	}
-	var variants []BatchEntry
+	if variants := a.together(ctx, entries); len(variants) > 1 {
+		a.write(ctx, variants)
+	}
+}
+
+// together are the entries that are written in one pass: of one source, with as many jobs, and in the memory
+// of one import, so that of large calibrations, which stay in memory while they are used, there is one.
+func (a *ahead) together(ctx context.Context, entries []BatchEntry) (variants []BatchEntry) {
+	large := false
 	for _, e := range entries {
-		if placeOf(e) != placeOf(entries[0]) || e.Jobs != entries[0].Jobs || len(variants) == variantsAhead {
+		heavy := calibrationSize(e) > smallCalibration
+		if placeOf(e) != placeOf(entries[0]) || e.Jobs != entries[0].Jobs || len(variants) == variantsAhead || large && heavy {
 			break
 		}
 		a.seen[e.Model] = true
 		if a.wants(ctx, e) {
-			variants = append(variants, e)
+			variants, large = append(variants, e), large || heavy
 		}
 	}
-	if len(variants) > 1 {
-		a.write(ctx, variants)
+	return variants
+}
+
+// calibrationSize is how large the file is that an entry's errors are weighed by; 0 where there is none.
+func calibrationSize(e BatchEntry) int64 {
+	info, err := os.Stat(e.Plan.Calibration)
+	if err != nil {
+		return 0
 	}
+	return info.Size()
 }
 
 // wants says whether an entry is at hand, nobody works at it, and it is not known to be done.
 func (a *ahead) wants(ctx context.Context, e BatchEntry) bool {
 	want := wanted(ctx, e)
-	if want == "" || a.store.Claimed(e.Model) {
-		return false
-	}
+	return want != "" && !a.store.Claimed(e.Model) && !a.settled(e, want)
+}
+
+// settled says whether an entry is known to be done, without reading its blobs.
+func (a *ahead) settled(e BatchEntry, want string) bool {
 	there := func(m manifest.Manifest) bool {
 		return !slices.ContainsFunc(m.Blobs(), func(l manifest.Layer) bool { return !a.store.Has(l) })
 	}
 	_, known := settled(a.store, e, readRecord(a.store, e.Model), want, there, nil)
-	return !known
+	return known
 }
 
 // write writes the blobs of several variants, and keeps a claim on each until its import takes it over.
@@ -104,21 +127,33 @@ func (a *ahead) write(ctx context.Context, entries []BatchEntry) {
 	}
 }
 
+// errSettled marks an entry that another batch has done between our look at it and our claim.
+var errSettled = errors.New("another batch has done it")
+
 // open claims an entry, and opens what Import will: source, plan and stage, up to the first byte that is
 // written. Whoever receives them ends them.
 func (a *ahead) open(ctx context.Context, e BatchEntry) (v write.Variant, done func(), err error) {
 	if err := e.check(); err != nil {
 		return v, nil, err
 	}
+	reports, err := openReports(e.Reports) // nothing is written for an import whose verdict has no place
+	if err != nil {
+		return v, nil, err
+	}
+	reports.close()
 	claim, err := a.store.Claim(ctx, e.Model)
 	if err != nil {
 		return v, nil, err
 	}
 	a.claims[e.Model] = claim
-	if _, err := beginRecord(a.store, e, wanted(ctx, e), ImportResult{}); err != nil {
+	want := wanted(ctx, e)
+	if a.settled(e, want) {
+		return v, nil, errSettled
+	}
+	if _, err := beginRecord(a.store, e, want, ImportResult{}); err != nil {
 		return v, nil, err
 	}
-	src, err := openWhole(ctx, e.Source, e.Plan.MTPFrom, e.Plan.Adapters, nil)
+	src, err := openWhole(ctx, e.Source, e.Plan.MTPFrom, e.Plan.Adapters, a.o.Watch) // a commit that is new is fetched here
 	if err != nil {
 		return v, nil, err
 	}

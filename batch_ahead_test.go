@@ -1,9 +1,17 @@
 package qimport
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"qimport/quant"
 )
@@ -51,5 +59,148 @@ func TestBatchOnePassGivesUpClaims(t *testing.T) {
 	s, err := Batch(t.Context(), store, entries, BatchOptions{})
 	if err != nil || s.Unchanged != 1 || s.Done != 1 || s.Imports[1].BytesRead != 0 {
 		t.Errorf("%v, %v, %+v", s, err, s.Imports)
+	}
+}
+
+// TestBatchOnePassKilled kills batches at moments of chance: what is published is whole, the next goes on, and
+// in the end all is as if nothing had been killed.
+func TestBatchOnePassKilled(t *testing.T) {
+	entries := fleetEntries(t, quant.FormatInt8, quant.FormatMXFP8, quant.FormatNVFP4)
+	root, chance := t.TempDir(), rand.New(rand.NewPCG(11, 3))
+	store := openStore(t, root)
+	killed, reused := 0, 0
+	for range 12 {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), childStore+"="+root, childBatch+"="+entries[0].Source)
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(chance.IntN(250)) * time.Millisecond)
+		child.Process.Kill()
+		if child.Wait() != nil {
+			killed++
+		}
+		if got := statesOf(t, store, entries); strings.Contains(got, "running") || strings.Contains(got, "failed") {
+			t.Fatalf("after kill %d: %s", killed, got)
+		}
+		for _, e := range entries {
+			if at, err := store.Lookup(e.Model); err == nil && !store.Whole(t.Context(), at.Manifest) {
+				t.Fatalf("after kill %d %s is not whole", killed, e.Model)
+			}
+		}
+		if killed%4 > 0 {
+			continue
+		}
+		s, err := Batch(t.Context(), store, entries, BatchOptions{})
+		if err != nil || s.Done+s.Unchanged != len(entries) {
+			t.Fatalf("after kill %d: %v, %v", killed, s, err)
+		}
+		for i, e := range entries {
+			reused += s.Imports[i].BlobsReused
+			want, err := Import(t.Context(), openStore(t, t.TempDir()), e.ImportOptions)
+			if err != nil || s.Imports[i].Manifest != want.Manifest {
+				t.Fatalf("after kill %d, %s: %s, alone %s, %v", killed, e.Model, s.Imports[i].Manifest, want.Manifest, err)
+			}
+			if _, err := store.Remove(t.Context(), e.Model); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if found, err := store.Check(t.Context(), nil); err != nil || found.Err() != nil {
+			t.Errorf("%v, %v", err, found.Err())
+		}
+	}
+	if killed == 0 || reused == 0 {
+		t.Errorf("%d batches were killed on their way, %d blobs found", killed, reused)
+	}
+}
+
+// TestBatchOnePassOfWhatComes: a source that the first import of it brings is read in one pass for the rest.
+func TestBatchOnePassOfWhatComes(t *testing.T) {
+	entries := fleetEntries(t, quant.FormatInt8, quant.FormatMXFP8, quant.FormatNVFP4)
+	dir := entries[0].Source
+	away := dir + ".away"
+	if err := os.Rename(dir, away); err != nil {
+		t.Fatal(err)
+	}
+	var said notes
+	s, err := Batch(t.Context(), openStore(t, t.TempDir()), entries, BatchOptions{Watch: &said, Each: func(l BatchLine) error {
+		if l.Status == Failed {
+			return os.Rename(away, dir)
+		}
+		return nil
+	}})
+	if err == nil || s.Failed != 1 || s.Done != 2 || !strings.Contains(strings.Join(said.lines, "\n"), "2 variants of") {
+		t.Errorf("%v, %v, %q", s, err, said.lines)
+	}
+}
+
+// TestBatchOnePassWarns: what is wrong with the values is said as an import by itself says it, and nothing is
+// written for an import whose verdict has no place.
+func TestBatchOnePassWarns(t *testing.T) {
+	entries := fleetEntries(t, quant.FormatInt8, quant.FormatMXFP8, quant.FormatNVFP4)
+	entries[2].Reports = []string{filepath.Join(t.TempDir(), "none", "r.json")}
+	zero(t, filepath.Join(entries[0].Source, "model.safetensors"), "mlp.down_proj.weight")
+	var said notes
+	s, err := Batch(t.Context(), openStore(t, t.TempDir()), entries, BatchOptions{Watch: &said})
+	all := strings.Join(said.lines, "\n")
+	if err == nil || s.Failed != 1 || s.Imports[2].Status != Failed || !strings.Contains(all, "2 variants of") {
+		t.Fatalf("%v, %v, %q", s, err, said.lines)
+	}
+	for _, l := range s.Imports[:2] {
+		if len(l.Values) != 1 || strings.Count(all, "warning: "+l.Values[0]) != 2 {
+			t.Errorf("%s: %q, of %q", l.Name, l.Values, said.lines)
+		}
+	}
+}
+
+// zero makes a tensor of a shard, the first whose name ends so, all zeros.
+func zero(t *testing.T, shard, ending string) {
+	t.Helper()
+	b, err := os.ReadFile(shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := 8 + int(binary.LittleEndian.Uint64(b))
+	var header map[string]struct {
+		Offsets [2]int `json:"data_offsets"`
+	}
+	if err := json.Unmarshal(bytes.TrimSpace(b[8:data]), &header); err != nil {
+		t.Fatal(err)
+	}
+	for name, at := range header {
+		if strings.HasSuffix(name, ending) {
+			clear(b[data+at.Offsets[0] : data+at.Offsets[1]])
+			if err := os.WriteFile(shard, b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("%s has no %s", shard, ending)
+}
+
+// TestBatchOnePassMemory: of large calibrations, which stay in memory, a pass has one.
+func TestBatchOnePassMemory(t *testing.T) {
+	entries := fleetEntries(t, quant.FormatInt8, quant.FormatMXFP8, quant.FormatNVFP4, quant.FormatInt4)
+	for i := range 3 {
+		file := filepath.Join(t.TempDir(), "calibration")
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		size := int64(smallCalibration)
+		if i > 0 {
+			size++
+		}
+		if err := os.Truncate(file, size); err != nil {
+			t.Fatal(err)
+		}
+		entries[i].Plan.Calibration = file
+	}
+	a := newAhead(openStore(t, t.TempDir()), BatchOptions{})
+	if got := a.together(t.Context(), entries); len(got) != 2 {
+		t.Errorf("%d are written together, want a small one and a large one", len(got))
+	}
+	if got := a.together(t.Context(), entries[2:]); len(got) != 2 {
+		t.Errorf("then %d, want a large one and one without", len(got))
 	}
 }

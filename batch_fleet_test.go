@@ -24,12 +24,15 @@ func fleetEntries(t *testing.T, types ...quant.Format) []BatchEntry {
 	if err := os.CopyFS(dir, os.DirFS(dense)); err != nil {
 		t.Fatal(err)
 	}
-	var all []BatchEntry
+	return variantsOf(dir, types...)
+}
+
+// variantsOf are imports of one source.
+func variantsOf(dir string, types ...quant.Format) (all []BatchEntry) {
 	for i, format := range types {
-		name := manifest.Name{}
 		name, err := manifest.ParseName(fmt.Sprintf("m:%d", i))
 		if err != nil {
-			t.Fatal(err)
+			panic(err)
 		}
 		o := unverified(dir, format)
 		o.Name, o.Checks.Level = name.String(), report.Blobs

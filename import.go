@@ -92,6 +92,7 @@ func Import(ctx context.Context, store *manifest.Store, o ImportOptions) (Import
 		split.count(&result)
 	}
 	result.add(o.before.stats)
+	noteValues(o.Watch, o.before.stats)
 	result.Laid = over.list()
 	result.Ollama = answer
 	if o.KeepUnchanged && unchanged(ctx, store, s, &result, o) {

@@ -19,16 +19,22 @@ const (
 	childSource = "QIMPORT_TEST_SOURCE"
 	childType   = "QIMPORT_TEST_TYPE"
 	childPart   = "QIMPORT_TEST_PART"
+	childBatch  = "QIMPORT_TEST_BATCH"
 )
 
-// TestMain makes the child of TestKilledAnywhere, TestPartsKilled and of TestSourceCutWhileRead.
+// TestMain makes the child of TestKilledAnywhere, TestPartsKilled, TestBatchOnePassKilled and of
+// TestSourceCutWhileRead.
 func TestMain(m *testing.M) {
 	root := os.Getenv(childStore)
 	if root == "" {
 		os.Exit(m.Run())
 	}
 	store, err := manifest.Open(root)
-	if err == nil {
+	switch source := os.Getenv(childBatch); {
+	case err != nil:
+	case source != "":
+		_, err = Batch(context.Background(), store, variantsOf(source, quant.FormatInt8, quant.FormatMXFP8, quant.FormatNVFP4), BatchOptions{})
+	default:
 		_, err = Import(context.Background(), store, childOptions())
 	}
 	if err != nil {

@@ -65,8 +65,7 @@ func Plan(ctx context.Context, store *manifest.Store, o ImportOptions) (Planned,
 	if err != nil {
 		return Planned{}, err
 	}
-	totals := p.Totals()
-	out := Planned{Plan: p, PeakMemory: encode.PeakMemory(totals.Tensors, o.Jobs), Ollama: answer, Laid: over.list()}
+	out := Planned{Plan: p, PeakMemory: encode.PeakMemory(p, o.Jobs), Ollama: answer, Laid: over.list()}
 	over.warnTemplate(p.Config.Renderer, o.Watch)
 	if o.Values {
 		if out.Values, err = lookAtValues(ctx, src, p, o); err != nil {

@@ -48,10 +48,15 @@ func writeStage(ctx context.Context, store *manifest.Store, src Source, p plan.P
 	if s.manifest, s.stats, err = writeBlobs(ctx, stage, index, src, p, o); err != nil {
 		return s, errors.Join(err, stage.Keep())
 	}
-	for _, finding := range s.stats.Findings {
-		notef(o.Watch, "warning: %s", finding)
-	}
+	noteValues(o.Watch, s.stats)
 	return s, nil
+}
+
+// noteValues warns of values that should not be as they are.
+func noteValues(w Watcher, s write.Stats) {
+	for _, finding := range s.Findings {
+		notef(w, "warning: %s", finding)
+	}
 }
 
 // needsTokenizer refuses a model that could not be verified.

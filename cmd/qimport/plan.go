@@ -72,6 +72,7 @@ func (c call) printPlan(p qimport.Planned, store *manifest.Store) error {
 		}
 		writeLaid(w, p.Laid)
 		fprintln(w, "%s", p.Ollama)
+		fprintln(w, "memory: about %s while it is written; variants that a batch writes at once share it", size(p.PeakMemory))
 		switch {
 		case p.NoSpace != nil:
 			fprintln(w, "store %s: %v", store.Root(), p.NoSpace)

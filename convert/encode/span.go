@@ -1,6 +1,8 @@
 package encode
 
 import (
+	"slices"
+
 	"qimport/convert/plan"
 	"qimport/quant"
 )
@@ -27,13 +29,37 @@ func sizeChunks(jobs int) chunkSize {
 	return size
 }
 
-// PeakMemory estimates the bytes of memory that writing that many tensors needs with that many jobs
-// (0 for one a core): the program itself, what it keeps of each tensor, and chunks, with the mapped
-// pages they are made from.
-func PeakMemory(tensors, jobs int) int64 {
+// PeakMemory estimates the bytes of memory that carrying out a plan needs with that many jobs (0 for one a
+// core): the program itself, what it keeps of each tensor, calibrations included, and chunks, with the mapped
+// pages they are made from. Engines beside each other share the chunks.
+func PeakMemory(p plan.Plan, jobs int) int64 {
 	const program, perTensor = 48 << 20, 2 << 10
-	size := sizeChunks(workers(jobs))
-	return program + perTensor*int64(tensors) + 4*int64(size.elements*size.inFlight)
+	jobs = workers(jobs)
+	size := sizeChunks(jobs)
+	return program + perTensor*int64(p.Totals().Tensors) + 4*int64(size.elements*size.inFlight) + calibrated(p, jobs+1)
+}
+
+// calibrated is what a plan's calibration takes, of which second moments that tensors share are one, and what
+// error feedback makes of them, eight bytes each, for as many tensors as are made at once.
+func calibrated(p plan.Plan, atOnce int) (bytes int64) {
+	seen, factors := map[*float32]bool{}, []int64{}
+	for _, b := range p.Blobs {
+		for _, t := range b.Tensors {
+			bytes += 4 * int64(len(t.Weights))
+			if n := int64(len(t.Moments)); n > 0 {
+				factors = append(factors, 8*n)
+				if !seen[&t.Moments[0]] {
+					seen[&t.Moments[0]] = true
+					bytes += 4 * n
+				}
+			}
+		}
+	}
+	slices.Sort(factors)
+	for _, n := range factors[max(len(factors)-atOnce, 0):] {
+		bytes += n
+	}
+	return bytes
 }
 
 // span is the rows [from, to) of one piece of the source, a row being a line of the last dimension.

@@ -1,0 +1,26 @@
+package encode
+
+import (
+	"testing"
+
+	"qimport/convert/plan"
+)
+
+// TestPeakMemory: a calibration counts once, however many tensors share it, and what error feedback makes of it
+// for as many as are made at once.
+func TestPeakMemory(t *testing.T) {
+	moments := make([]float32, 1<<20)
+	p := plan.Plan{Blobs: []plan.Blob{{}}}
+	with := func(n int) int64 {
+		p.Blobs[0].Tensors = make([]plan.Tensor, n)
+		for i := range p.Blobs[0].Tensors {
+			p.Blobs[0].Tensors[i].Moments = moments
+		}
+		return PeakMemory(p, 1)
+	}
+	const perTensor = 2 << 10
+	none, one, two, three := with(0), with(1), with(2), with(3)
+	if one-none != 12<<20+perTensor || two-one != 8<<20+perTensor || three-two != perTensor {
+		t.Errorf("%d, then %d, %d and %d more", none, one-none, two-one, three-two)
+	}
+}
