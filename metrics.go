@@ -3,6 +3,7 @@ package qimport
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,9 +21,16 @@ type Meter struct {
 	start            time.Time
 	imported         *ImportResult
 	verdict          *report.Report
+	batch            *batchMeter // nil where the run is of one model
 
 	mu     sync.Mutex // guards what follows
 	stages []stageTime
+}
+
+// batchMeter is a run of many imports.
+type batchMeter struct {
+	file, part string
+	summary    BatchSummary
 }
 
 // stageTime is how long one kind of long work took.
@@ -83,6 +91,12 @@ func (m *Meter) Imported(r ImportResult) {
 	if r.Schema > 0 { // it came to writing
 		m.imported, m.verdict = &r, r.Verification
 	}
+}
+
+// Batched notes what became of the imports of a batch, or of the part I/N of one; "" is all of it. The name of
+// its file stands in the place of a model's.
+func (m *Meter) Batched(file, part string, s BatchSummary) {
+	m.batch = &batchMeter{filepath.Base(file), part, s}
 }
 
 // Verified notes a verdict.

@@ -11,9 +11,9 @@ import (
 )
 
 // families are a run in numbers, in the order in which they are written. Which of them there are depends on
-// what was run; each has the command and the model among its labels, so that many files can be read as one.
+// what was run; each has the command and the model, or the batch, among its labels, so that many files can be read as one.
 func (m *Meter) families(status int, now time.Time) []openmetrics.Gauge {
-	g := gauges{labels: []openmetrics.Label{{Name: "command", Value: m.command}, {Name: "model", Value: untrusted.Text(m.model)}}}
+	g := gauges{at: map[string]int{}, labels: m.labels()}
 	g.add("qimport_run_info", "", "1, with the version of the program.", 1, "version", m.version)
 	g.add("qimport_run_success", "", "Whether the run did what it was to do: 1 for exit status 0, else 0.", truth(status == 0))
 	g.add("qimport_run_exit_status", "", "Exit status: 1 failed, 2 wrong usage, 3 the verification said no, 130 interrupted.", float64(status))
@@ -31,26 +31,72 @@ func (m *Meter) families(status int, now time.Time) []openmetrics.Gauge {
 	if m.verdict != nil {
 		g.verdict(m.verdict)
 	}
+	if m.batch != nil {
+		g.batch(m.batch.summary)
+	}
 	return g.all
+}
+
+// labels are those of the run.
+func (m *Meter) labels() []openmetrics.Label {
+	labels := []openmetrics.Label{{Name: "command", Value: m.command}}
+	if m.batch == nil {
+		return append(labels, openmetrics.Label{Name: "model", Value: untrusted.Text(m.model)})
+	}
+	labels = append(labels, openmetrics.Label{Name: "batch", Value: untrusted.Text(m.batch.file)})
+	if m.batch.part != "" {
+		labels = append(labels, openmetrics.Label{Name: "part", Value: m.batch.part})
+	}
+	return labels
 }
 
 // gauges are families under way.
 type gauges struct {
 	labels []openmetrics.Label // of every sample
 	all    []openmetrics.Gauge
+	at     map[string]int // in all, by name
 }
 
-// add adds a sample, with labels of its own as names and values, to its family, which is the last one or new.
+// add adds a sample, with labels of its own as names and values, to its family.
 func (g *gauges) add(name, unit, help string, v float64, labels ...string) {
-	if n := len(g.all); n == 0 || g.all[n-1].Name != name {
+	at, ok := g.at[name]
+	if !ok {
+		at = len(g.all)
+		g.at[name] = at
 		g.all = append(g.all, openmetrics.Gauge{Name: name, Unit: unit, Help: help})
 	}
 	s := openmetrics.Sample{Labels: g.labels[:len(g.labels):len(g.labels)], Value: v}
 	for i := 0; i+1 < len(labels); i += 2 {
 		s.Labels = append(s.Labels, openmetrics.Label{Name: labels[i], Value: untrusted.Text(labels[i+1])})
 	}
-	family := &g.all[len(g.all)-1]
+	family := &g.all[at]
 	family.Samples = append(family.Samples, s)
+}
+
+// batch is how many imports ended how, and then each of them, with its model among the labels.
+func (g *gauges) batch(s BatchSummary) {
+	const counts = "qimport_batch_imports"
+	g.add(counts, "", "Imports of the batch by how they ended; left_out are those that it did not come to.", float64(s.Done), "outcome", string(Done))
+	g.add(counts, "", "", float64(s.Unchanged), "outcome", string(Unchanged))
+	g.add(counts, "", "", float64(s.Refused), "outcome", string(Refused))
+	g.add(counts, "", "", float64(s.Failed), "outcome", string(Failed))
+	g.add(counts, "", "", float64(s.Left), "outcome", "left_out")
+	run := g.labels
+	for _, l := range s.Imports {
+		g.labels = append(run[:len(run):len(run)], openmetrics.Label{Name: "model", Value: untrusted.Text(l.Name.String())})
+		g.add("qimport_import_success", "", "Whether an import is done, or was already.", truth(l.Error == ""), "outcome", string(l.Status))
+		g.add("qimport_import_seconds", "seconds", "How long an import took, with its share of a pass over the source.", l.Seconds)
+		if l.Push != nil {
+			g.add("qimport_push_sent_bytes", "bytes", "Bytes of blobs that were sent to a registry.", float64(l.Push.Sent))
+		}
+		if !l.Manifest.IsZero() { // it came to writing
+			g.imported(l.ImportResult)
+		}
+		if l.Verification != nil {
+			g.verdict(l.Verification)
+		}
+	}
+	g.labels = run
 }
 
 // imported is what an import moved.

@@ -28,7 +28,8 @@ func batchCommand(s stdio) *cli.Command {
 	)
 	flags = append(flags, group(outputGroup,
 		&cli.BoolFlag{Name: "status", Usage: "say what is done, running, interrupted, refused, failed or missing, and do nothing"},
-		&cli.StringSliceFlag{Name: "summary", Usage: "write all results together to `FILE`, in the form its ending says: .md .xml (JUnit) .json"})...)
+		&cli.StringSliceFlag{Name: "summary", Usage: "write all results together to `FILE`, in the form its ending says: .md .xml (JUnit) .json"},
+		metricsFlag())...)
 	return command(s, "batch", "FILE", "carry out many imports, and sum them up", `
 FILE is a YAML list of imports. All of it is read and its words are checked before the first one starts.
 An import whose name already points at what it would write, with a verdict that still holds, is
@@ -60,7 +61,7 @@ Examples:
   qimport batch nightly.yaml
   qimport batch nightly.yaml --json | jq -c '{name, published}'
   qimport batch nightly.yaml --summary nightly.xml --summary nightly.md
-  qimport batch nightly.yaml --part 3/8
+  qimport batch nightly.yaml --part 3/8 --metrics nightly-3.prom
   qimport batch nightly.yaml --status
 
 Several batches may share a store, also from several machines: what one works at, the others leave to it,
@@ -68,14 +69,29 @@ and take over if it dies.
 
 Exit status: 0 all done and verified; 1 one failed (--status: is not done); 3 none failed, but a
 verification said no.`,
-		1, 1, flags, batch)
+		1, 1, flags, runBatch)
 }
 
-func batch(ctx context.Context, c call) error {
+func runBatch(ctx context.Context, c call) error {
+	if !c.Bool("status") {
+		return c.metered(ctx, "", func(m *qimport.Meter) error { return batchMetered(ctx, c, m) })
+	}
+	if c.IsSet("metrics") {
+		return usagef("--metrics %s: --status does nothing that could be measured", c.String("metrics"))
+	}
+	return batchMetered(ctx, c, nil)
+}
+
+// batchMetered carries a batch out, or says how it stands.
+func batchMetered(ctx context.Context, c call, m *qimport.Meter) error {
+	file, part := c.Args().First(), c.String("part")
+	if m != nil {
+		m.Batched(file, part, qimport.BatchSummary{})
+	}
 	defaults := qimport.BatchDefaults{Request: qimport.Request{Jobs: c.Int("jobs"), Checks: c.checks(), Password: c.password(ctx)}, Push: c.String("push")}
-	imports, err := qimport.ReadBatch(c.Args().First(), defaults)
+	imports, err := qimport.ReadBatch(file, defaults)
 	if err == nil {
-		imports, err = qimport.BatchPart(imports, c.String("part"))
+		imports, err = qimport.BatchPart(imports, part)
 	}
 	if err != nil {
 		return err
@@ -92,8 +108,9 @@ func batch(ctx context.Context, c call) error {
 	}
 	summary, err := qimport.Batch(ctx, store, imports, qimport.BatchOptions{
 		StopAtFailure: c.Bool("stop-at-failure"), Push: qimport.PushOptions{PlainHTTP: c.plainHTTP()}, Summaries: c.StringSlice("summary"),
-		Each: c.printLine, Watch: c.stdio,
+		Each: c.printLine, Watch: m,
 	})
+	m.Batched(file, part, summary)
 	if ctx.Err() != nil || c.json || len(summary.Imports) < 2 {
 		return err
 	}
