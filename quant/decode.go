@@ -29,12 +29,12 @@ func (t Tensor) Decode(dst []float32, row int) error {
 // decode does the work of Decode on rows that were checked, apart from the scales of inputs.
 func (t Tensor) decode(dst []float32, row int) error {
 	cols := Columns(t.Shape)
+	if t.Turned() {
+		n := len(dst) / cols
+		return t.CopyRows(make([]byte, t.RowsSize(n)), row, row+n).decode(dst, 0)
+	}
 	switch t.Format.Mode {
 	case Plain:
-		if t.Turned() {
-			n := len(dst) / cols
-			return t.CopyRows(make([]byte, t.RowsSize(n)), row, row+n).decode(dst, 0)
-		}
 		size := cols * t.Format.Dtype.Size()
 		return ToFloat32(dst, t.Data[row*size:row*size+len(dst)*t.Format.Dtype.Size()], t.Format.Dtype)
 	case FP8:

@@ -110,6 +110,9 @@ func (t Tensor) kernelRows(at, n int) (kernel.Rows, error) {
 			return r, fmt.Errorf("rows of %s cannot multiply: decode them", dtype)
 		}
 	}
+	if t.Turned() && f.Mode == FP8 {
+		return r, fmt.Errorf("rows of %s that lie input by input cannot multiply: copy them", f)
+	}
 	if t.Turned() {
 		r.Layout, r.Step, r.Data = kernel.Turned, t.Stride, t.turnedRows(at, n)
 		return r, nil

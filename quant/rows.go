@@ -14,7 +14,11 @@ func (t Tensor) RowsSize(n int) int {
 		return weight + scales + biases
 	}
 	if t.Turned() {
-		return n * Columns(t.Shape) * t.Format.Dtype.Size()
+		size := n * Columns(t.Shape) * t.elementBytes()
+		if t.Format.Mode == FP8 {
+			size += t.blocks().across * t.ScaleDtype.Size() * n
+		}
+		return size
 	}
 	size := (len(t.Data) + len(t.Biases)) / rows * n
 	if t.Format.Mode == FP8 {
@@ -45,8 +49,13 @@ func (t Tensor) CopyRows(dst []byte, from, to int) Tensor {
 		return t.copyColumns(dst, from, to)
 	}
 	if t.Turned() {
-		out.Data = dst[:t.RowsSize(n):t.RowsSize(n)]
+		size := n * out.Shape[1] * t.elementBytes()
+		out.Data = dst[:size:size]
 		t.copyTurned(out.Data, from, to)
+		if t.Format.Mode == FP8 {
+			out.Format.BlockRows = 1
+			out.Scales = t.copyBlockScales(dst[size:], from, to)
+		}
 		return out
 	}
 	take := func(part []byte) []byte {
@@ -71,9 +80,23 @@ func (t Tensor) copyBlockScales(dst []byte, from, to int) []byte {
 	b, at := t.blocks(), 0
 	size := b.across * t.ScaleDtype.Size()
 	for row := from; row < to; row++ {
+		if t.Turned() {
+			t.turnScales(dst[at:at+size], b, row)
+			at += size
+			continue
+		}
 		at += copy(dst[at:at+size], t.Scales[b.scales(row)*t.ScaleDtype.Size():])
 	}
 	return dst[:at]
+}
+
+// turnScales is copyBlockScales of one row of a turned tensor, whose blocks lie below one another.
+func (t Tensor) turnScales(dst []byte, b blocks, row int) {
+	size := t.ScaleDtype.Size()
+	first := row/b.rows*b.across*b.down + row%b.rows/b.height
+	for i := range b.across {
+		copy(dst[i*size:][:size], t.Scales[(first+i*b.down)*size:])
+	}
 }
 
 // globals are the global scales of rows [from, to): one if they share it, else one a row.

@@ -35,8 +35,9 @@ type Tensor struct {
 	// Inputs multiplies every decoded value of a column, as the layer's input would have been (ModelOpt's
 	// pre_quant_scale): empty for none, else one value a column. Only Decode can make it part of the weight.
 	Inputs []float32
-	// Stride, of Plain, says that the matrices lie input by input, [.., in, rows], with so many elements from
-	// one input to the next: the rows of a matrix, or more where these are some of its rows. 0 is row by row.
+	// Stride, of Plain and FP8, says that the matrices lie input by input, [.., in, rows], with so many elements
+	// from one input to the next: the rows of a matrix, or more, of Plain, where these are some of its rows. The
+	// scales of FP8 then lie so too, [.., ceil(in/block), ceil(rows/block)]. 0 is row by row.
 	Stride int
 }
 

@@ -1,7 +1,7 @@
 package quant
 
-// This file reads plain tensors whose matrices lie input by input, [.., in, rows] in place of [.., rows, in],
-// as the releases of Qwen3-VL have their stacks of experts.
+// This file reads tensors, plain or FP8, whose matrices lie input by input, [.., in, rows] in place of
+// [.., rows, in], as the releases of Qwen3-VL have their stacks of experts.
 
 // Turned says whether the tensor's matrices lie input by input.
 func (t Tensor) Turned() bool { return t.Stride > 0 }
@@ -9,15 +9,23 @@ func (t Tensor) Turned() bool { return t.Stride > 0 }
 // Matrices is how many matrices a tensor of at least two dimensions has.
 func (t Tensor) Matrices() int { return Elements(t.Shape[:len(t.Shape)-2]) }
 
+// elementBytes is the size of one element of a tensor that may be turned.
+func (t Tensor) elementBytes() int {
+	if t.Format.Mode == FP8 {
+		return F8E4M3.Size()
+	}
+	return t.Format.Dtype.Size()
+}
+
 // MatrixBytes is where matrix m of a turned tensor begins in Data, and where the next one does or would.
 func (t Tensor) MatrixBytes(m int) (from, to int) {
-	size := Columns(t.Shape) * t.Stride * t.Format.Dtype.Size()
+	size := Columns(t.Shape) * t.Stride * t.elementBytes()
 	return m * size, min((m+1)*size, len(t.Data))
 }
 
 // turnedRows is where n rows of one matrix lie, among others, from row at on.
 func (t Tensor) turnedRows(at, n int) []byte {
-	rows, cols, size := t.Shape[len(t.Shape)-2], Columns(t.Shape), t.Format.Dtype.Size()
+	rows, cols, size := t.Shape[len(t.Shape)-2], Columns(t.Shape), t.elementBytes()
 	from, _ := t.MatrixBytes(at / rows)
 	return t.Data[from+at%rows*size:][:((cols-1)*t.Stride+n)*size]
 }
@@ -33,7 +41,7 @@ func (t Tensor) turnedElements() int {
 
 // copyTurned copies rows [from, to), counted over all matrices, one after the other.
 func (t Tensor) copyTurned(dst []byte, from, to int) {
-	rows, cols, size := t.Shape[len(t.Shape)-2], Columns(t.Shape), t.Format.Dtype.Size()
+	rows, cols, size := t.Shape[len(t.Shape)-2], Columns(t.Shape), t.elementBytes()
 	for from < to { // a run of rows of one matrix
 		m := from / rows
 		n := min(to, (m+1)*rows) - from

@@ -8,7 +8,7 @@ import (
 
 // turnedOf is a tensor's matrices input by input, with more elements between the inputs than rows.
 func turnedOf(t Tensor, more int) Tensor {
-	rows, cols, size := t.Shape[len(t.Shape)-2], Columns(t.Shape), t.Format.Dtype.Size()
+	rows, cols, size := t.Shape[len(t.Shape)-2], Columns(t.Shape), t.elementBytes()
 	out := t
 	out.Stride = rows + more
 	out.Data = make([]byte, out.turnedElements()*size)
@@ -56,6 +56,39 @@ func checkRows(t *testing.T, got, want Tensor) {
 	}
 }
 
+// TestTurnedFP8: so are those of FP8, whose scales lie input by input with them.
+func TestTurnedFP8(t *testing.T) {
+	for _, shape := range [][]int{{3, 5, 70}, {2, 130, 33}, {1, 1}, {2, 64, 32}} {
+		for _, block := range []int{0, 32, 64} {
+			t.Run(fmt.Sprintf("%v in blocks of %d", shape, block), func(t *testing.T) {
+				plain := Tensor{Shape: shape, Format: Format{Mode: FP8, Bits: 8, BlockRows: block, BlockCols: block}, ScaleDtype: F32, Data: make([]byte, Elements(shape))}
+				for i := range plain.Data {
+					plain.Data[i] = byte(i * 11 % 0x7f)
+				}
+				b := plain.blocks()
+				matrices := Elements(shape) / (b.rows * b.cols)
+				plain.Scales = scaleBytes(t, F32, weights(matrices*b.down*b.across, 2)...)
+				turned := turnedOf(plain, 0)
+				turned.Scales = make([]byte, len(plain.Scales))
+				for i := range len(plain.Scales) / 4 {
+					m, row, c := i/(b.down*b.across), i/b.across%b.down, i%b.across
+					copy(turned.Scales[4*((m*b.across+c)*b.down+row):][:4], plain.Scales[4*i:])
+				}
+				if err := turned.Validate(); err != nil {
+					t.Fatal(err)
+				}
+				checkRows(t, turned, plain)
+				if own, is := turned.CopyRows(make([]byte, turned.RowsSize(turned.rows())), 0, turned.rows()), plain.CopyRows(make([]byte, plain.RowsSize(plain.rows())), 0, plain.rows()); !bytes.Equal(own.Scales, is.Scales) {
+					t.Error("scales of rows differ")
+				}
+				if _, err := (Span{Tensor: turned, N: turned.rows()}).rows(nil); err == nil {
+					t.Error("they are multiplied by where they lie, which no kernel does")
+				}
+			})
+		}
+	}
+}
+
 // TestTurnedRefused: sizes are held to shape and stride.
 func TestTurnedRefused(t *testing.T) {
 	good := turnedOf(Tensor{Shape: []int{2, 3, 4}, Format: FormatF32, Data: make([]byte, 96)}, 1)
@@ -65,6 +98,7 @@ func TestTurnedRefused(t *testing.T) {
 		"a vector":                func(t *Tensor) { t.Shape = []int{24} },
 		"an impossible stride":    func(t *Tensor) { t.Stride = 1 << 62 },
 		"packed":                  func(t *Tensor) { t.Format = FormatMXFP8 },
+		"FP8 with a gap":          func(t *Tensor) { t.Format, t.Data = Format{Mode: FP8, Bits: 8}, t.Data[:24] },
 	} {
 		bad := good
 		if edit(&bad); bad.Validate() == nil {

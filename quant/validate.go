@@ -99,12 +99,14 @@ func (t Tensor) partSizes() (data, scales, biases int, err error) {
 	return data, scales, biases, nil
 }
 
-// checkStride refuses inputs apart in what is no plain matrix, or nearer than a matrix has rows.
+// checkStride refuses inputs apart in what is neither a plain matrix nor a whole one of FP8, or nearer than a
+// matrix has rows.
 func (t Tensor) checkStride() error {
 	if t.Stride == 0 {
 		return nil
 	}
-	if t.Format.Mode != Plain || len(t.Shape) < 2 || t.Stride < t.Shape[len(t.Shape)-2] {
+	plain, fp8 := t.Format.Mode == Plain, t.Format.Mode == FP8
+	if !plain && !fp8 || len(t.Shape) < 2 || t.Stride < t.Shape[len(t.Shape)-2] || fp8 && t.Stride > t.Shape[len(t.Shape)-2] {
 		return fmt.Errorf("%s of shape %v cannot lie input by input, %d elements apart", t.Format, t.Shape, t.Stride)
 	}
 	return checkDimensions([]int{t.Matrices(), Columns(t.Shape), t.Stride})

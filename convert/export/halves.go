@@ -37,12 +37,27 @@ func (v exportView) LoadPiece(t source.Tensor, i int) (quant.Tensor, error) {
 	if !ok {
 		return v.Source.LoadPiece(t, i)
 	}
+	piece, expert, count := 0, i, t.Shape[0]
 	if h.whole.Stacked {
-		one, err := v.Source.LoadPiece(h.whole, i)
-		return halfOf(one, 0, 1, h.second), err
+		piece, expert, count = i, 0, 1
 	}
-	all, err := v.Source.LoadPiece(h.whole, 0)
-	return halfOf(all, i, t.Shape[0], h.second), err
+	whole, err := v.Source.LoadPiece(h.whole, piece)
+	if err != nil || whole.Format.Mode != quant.FP8 {
+		return halfOf(whole, expert, count, h.second), err
+	}
+	return v.copyHalf(whole, expert, count, h.second)
+}
+
+// copyHalf is halfOf FP8, whose blocks may run across the two halves: a copy that has a scale for each row.
+func (v exportView) copyHalf(t quant.Tensor, e, count int, second bool) (out quant.Tensor, err error) {
+	rows := quant.Elements(t.Shape) / max(quant.Columns(t.Shape), 1) / (2 * count)
+	from := 2 * e * rows
+	if second {
+		from += rows
+	}
+	buffer := make([]byte, t.RowsSize(rows))
+	err = v.Guard(func() error { out = t.CopyRows(buffer, from, from+rows); return nil })
+	return out, err
 }
 
 // halfOf is the first or second half of the rows of expert e of count.

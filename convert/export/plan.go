@@ -3,7 +3,6 @@ package export
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -54,14 +53,8 @@ func planExport(ctx context.Context, src *source.Source) (exportPlan, error) {
 		x.notes = append(x.notes, fmt.Sprintf("the %d tensors of the MTP head are left out, as mlx-lm leaves them out", len(dropped)))
 	}
 	var tensors []plan.Tensor
-	var errs []error
 	for _, t := range planned {
-		parts, err := x.split(exported(inv, t))
-		errs = append(errs, err)
-		tensors = append(tensors, parts...)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return exportPlan{}, err
+		tensors = append(tensors, x.split(exported(inv, t))...)
 	}
 	slices.SortFunc(tensors, func(a, b plan.Tensor) int { return strings.Compare(a.Name, b.Name) })
 	x.notes = append(x.notes, noteForm(inv, tensors)...)
@@ -120,16 +113,13 @@ func modulePath(name string) string { return strings.TrimSuffix(name, ".weight")
 
 // split makes two tensors of fused gate_up_proj experts, gate first, and gives expert stacks the
 // suffix that modules have.
-func (x *exportPlan) split(t plan.Tensor) ([]plan.Tensor, error) {
+func (x *exportPlan) split(t plan.Tensor) []plan.Tensor {
 	stem, fused := strings.CutSuffix(t.Name, ".switch_mlp.gate_up_proj")
 	if !fused {
 		if t.From.Role == arch.Expert && !strings.HasSuffix(t.Name, ".weight") {
 			t.Name += ".weight"
 		}
-		return []plan.Tensor{t}, nil
-	}
-	if rows := t.Shape[1] / 2; t.Source.Mode == quant.FP8 && (t.Source.BlockRows == 0 || rows%t.Source.BlockRows != 0) {
-		return nil, fmt.Errorf("%w: tensor %s: a block of scales reaches over gate and up, so that they cannot be parted; import the model and export that", source.ErrSource, t.From.Name)
+		return []plan.Tensor{t}
 	}
 	var out []plan.Tensor
 	for i, p := range []string{"gate_proj", "up_proj"} {
@@ -143,7 +133,7 @@ func (x *exportPlan) split(t plan.Tensor) ([]plan.Tensor, error) {
 		}
 		out = append(out, h)
 	}
-	return out, nil
+	return out
 }
 
 // exportFiles are the files beside the shards: config and index made anew, all others as they are.

@@ -61,7 +61,7 @@ func (s *Source) releaseAll(q quant.Tensor) {
 
 // needsMaking says whether the tensor's arrays are none that MLX or quant.Tensor's kernels take as they lie.
 func (t Tensor) needsMaking() bool {
-	return t.Format.Mode == quant.Int || t.Format.IsColumns() || t.ScalesInputs()
+	return t.Format.Mode == quant.Int || t.Format.IsColumns() || t.ScalesInputs() || t.Turned && t.Format.Mode == quant.FP8
 }
 
 // loadReady is piece i as whoever computes with it takes it.
@@ -123,8 +123,8 @@ func (s *Source) LoadPiece(t Tensor, i int) (quant.Tensor, error) {
 }
 
 // Pieces lends a tensor as whoever computes with it takes it: whole or, of a stack whose experts lie
-// one by one, each of them, with the first dimension 1. What lies in the file as MLX has it, or input by
-// input, is not copied, and nothing of it read but global scales; anything else is made as Load makes it.
+// one by one, each of them, with the first dimension 1. What lies in the file as MLX has it, or, plain,
+// input by input, is not copied, and nothing of it read but global scales; anything else is made as Load makes it.
 func (s *Source) Pieces(name string) ([]quant.Tensor, error) {
 	t, ok := s.inv.Tensor(name)
 	if !ok {

@@ -40,10 +40,23 @@ func TestOpenDirRefuses(t *testing.T) {
 				b.arrays[p+"gate_up_proj"], b.arrays[p+"down_proj"] = newArray(quant.BF16, 4, 128, 256), newArray(quant.BF16, 4, 128, 128)
 			}
 		}), []string{"layers.0.mlp.experts.down_proj", "[4 128 128]", "cannot be told", "save the experts one by one"}},
-		{"axes swapped, in FP8", change(arch.Qwen3VLMoE, func(b *build) {
-			b.config["quantization_config"] = map[string]any{"quant_method": "fp8", "weight_block_size": []int{128, 128}}
-			b.blockFP8("layers.0.mlp.experts.down_proj", "_scale_inv", quant.BF16, 4, 1, 1)
-		}), []string{"layers.0.mlp.experts.down_proj", "[4 96 128], [experts, in, out]", "bf16"}},
+		{"axes swapped, in FP8, but not those of the scales", change(arch.Qwen3VLMoE, func(b *build) {
+			b.config["quantization_config"] = map[string]any{"quant_method": "fp8", "weight_block_size": []int{64, 64}}
+			b.blockFP8("layers.0.mlp.experts.gate_up_proj", "_scale_inv", quant.BF16, 4, 3, 2)
+		}), []string{"layers.0.mlp.experts.gate_up_proj", "blocks of 64x64", "[4 3 2] do not fit"}},
+		{"axes swapped, in FP8, blocks not square", change(arch.Qwen3VLMoE, func(b *build) {
+			b.config["quantization_config"] = map[string]any{"quant_method": "fp8", "weight_block_size": []int{64, 128}}
+			b.blockFP8("layers.0.mlp.experts.down_proj", "_scale_inv", quant.BF16, 4, 2, 1)
+		}), []string{"layers.0.mlp.experts.down_proj", "[4 96 128], [experts, in, out]", "blocks of 64x128", "cannot be told", "bf16"}},
+		{"axes swapped, in FP8, of which it cannot be told", change(arch.Qwen3VLMoE, func(b *build) {
+			b.text["moe_intermediate_size"] = 128
+			b.config["quantization_config"] = map[string]any{"quant_method": "fp8", "weight_block_size": []int{64, 64}}
+			for i := range 2 {
+				p := fmt.Sprintf("model.language_model.layers.%d.mlp.experts.", i)
+				b.arrays[p+"gate_up_proj"], b.arrays[p+"down_proj"] = newArray(quant.BF16, 4, 128, 256), newArray(quant.BF16, 4, 128, 128)
+			}
+			b.blockFP8("layers.0.mlp.experts.down_proj", "_scale_inv", quant.BF16, 4, 2, 2)
+		}), []string{"layers.0.mlp.experts.down_proj", "[4 128 128]", "cannot be told", "save the experts one by one"}},
 		{"axes swapped, of Qwen3.5", change(arch.Qwen35MoE, func(b *build) {
 			b.arrays["model.language_model.layers.0.mlp.experts.gate_up_proj"] = newArray(quant.BF16, 4, 128, 256)
 		}), []string{"layers.0.mlp.experts.gate_up_proj", "[4 128 256]", "[4 256 128]"}},

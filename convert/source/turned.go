@@ -10,7 +10,8 @@ import (
 )
 
 // The releases of Qwen3-VL with experts have the stacks of a layer input by input, [experts, in, out], where
-// all others have [experts, out, in]. transformers takes both, and so does this file, by the shape.
+// all others have [experts, out, in]. transformers takes both, and so does this file, by the shape. In FP8 the
+// scales of a stack lie as it does: encoding has held them to the shape that it has in the file.
 
 // turn says of a stack in which order its axes lie, and gives it the shape [experts, out, in].
 func (c *classifier) turn(t *Tensor) error {
@@ -25,8 +26,10 @@ func (c *classifier) turn(t *Tensor) error {
 		return nil
 	case want[1] == want[2]:
 		return fmt.Errorf("it has shape %v, of which it cannot be told whether it is [experts, in, out], as Qwen3-VL's releases have it, or [experts, out, in]; save the experts one by one", want)
-	case t.Format.Mode != quant.Plain:
-		return unreadable("it is %s of shape %v, [experts, in, out]: quantized, only [experts, out, in] is read; take a checkpoint with bf16 weights", t.Format, t.Shape)
+	case t.Format.Mode == quant.FP8 && t.Format.BlockRows != t.Format.BlockCols:
+		return unreadable("it is FP8 of shape %v, [experts, in, out], in %s: of blocks that are not square it cannot be told which side is which; take a checkpoint with bf16 weights", t.Shape, blocks(t.Format))
+	case t.Format.Mode != quant.Plain && t.Format.Mode != quant.FP8:
+		return unreadable("it is %s of shape %v, [experts, in, out]: quantized, only FP8 is read so; take a checkpoint with bf16 weights", t.Format, t.Shape)
 	}
 	t.Shape, t.Turned = want, true
 	return nil

@@ -58,3 +58,69 @@ func TestTurned(t *testing.T) {
 		t.Errorf("%d stacks are turned, want 4", stacks)
 	}
 }
+
+// TestTurnedFP8: a stack in FP8 that lies [experts, in, out] has its scales so too, and is lent and decoded as
+// the same numbers [experts, out, in] are.
+func TestTurnedFP8(t *testing.T) {
+	const block = 64
+	turned, plain := newBuild(t, arch.Qwen3VLMoE, release), newBuild(t, arch.Qwen3VLMoE, release)
+	var names []string
+	for _, b := range []*build{turned, plain} {
+		b.config["quantization_config"] = map[string]any{"quant_method": "fp8", "weight_block_size": []int{block, block}}
+	}
+	for name, a := range turned.arrays {
+		if !isFused(arch.Body(name)) {
+			continue
+		}
+		names = append(names, name)
+		e, in, out := a.shape[0], a.shape[1], a.shape[2]
+		down, across := (in+block-1)/block, (out+block-1)/block
+		codes, scales := newArray(quant.F8E4M3, e, in, out), newArray(quant.BF16, e, down, across)
+		straight, turnedScales := newArray(quant.F8E4M3, e, out, in), newArray(quant.BF16, e, across, down)
+		for i := range codes.data {
+			m, c, o := i/(in*out), i/out%in, i%out
+			codes.data[i] = byte((7*m + 3*c + 5*o) % 0x7f)
+			straight.data[(m*out+o)*in+c] = codes.data[i]
+		}
+		scale := func(m, c, o int) float32 { return 1 + float32((m*down+c)*across+o)/64 }
+		fill(scales, func(i int) float32 { return scale(i/(down*across), i/across%down, i%across) })
+		fill(turnedScales, func(i int) float32 { return scale(i/(down*across), i%down, i/down%across) })
+		turned.arrays[name], turned.arrays[name+"_scale_inv"] = codes, scales
+		plain.arrays[name], plain.arrays[name+"_scale_inv"] = straight, turnedScales
+	}
+	if len(names) != 4 {
+		t.Fatalf("%d stacks, want 4", len(names))
+	}
+	got, want := open(t, turned), open(t, plain)
+	for _, name := range names {
+		tensor, _ := got.Inventory().Tensor(name)
+		w, err := want.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, err := got.Pieces(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lent, err := got.LoadPiece(tensor, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !tensor.Turned || !lent.Turned() || is[0].Turned() || !slices.Equal(is[0].Shape, w.Shape) || !bytes.Equal(is[0].Data, w.Data) {
+			t.Errorf("%s, turned %v: %v differs from %v", name, tensor.Turned, is[0].Shape, w.Shape)
+		}
+		values := make([]float32, quant.Elements(w.Shape))
+		if err := w.Decode(values, 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range []quant.Tensor{is[0], lent} {
+			if err := q.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			decoded := make([]float32, len(values))
+			if err := q.Decode(decoded, 0); err != nil || !slices.Equal(decoded, values) {
+				t.Errorf("%s: decoded it has other values, %v", name, err)
+			}
+		}
+	}
+}
