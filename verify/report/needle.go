@@ -42,11 +42,11 @@ func (n *Needle) What() string {
 func (n *Needle) lines() []string {
 	lines := []string{"needle: " + n.What()}
 	for _, f := range n.Facts {
-		found := "found"
+		said := fmt.Sprintf("found  %q", f.Fact)
 		if !f.Found {
-			found = "LOST "
+			said = fmt.Sprintf("LOST   %q; answered %q", f.Fact, cut(f.Answer))
 		}
-		lines = append(lines, fmt.Sprintf("  depth %3.0f%%, token %6d: %s  %q", 100*f.Depth, f.Position, found, cut(f.Answer)))
+		lines = append(lines, fmt.Sprintf("  depth %3.0f%%, token %6d: %s", 100*f.Depth, f.Position, said))
 	}
 	return lines
 }
