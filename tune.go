@@ -236,26 +236,27 @@ func (t *tuning) choose(ctx context.Context, meter *tuneMeter) error {
 	if err != nil {
 		return err
 	}
+	rivals, err := t.rivals(ctx, meter)
+	if err != nil {
+		return err
+	}
+	chosen, err := t.best(candidate{Mixture: m, plan: p, kl: kl}, rivals)
+	if err != nil {
+		return err
+	}
+	m = chosen.Mixture
 	same, err := meter.whole(ctx, meter.tuned, t.tensorsOf(m))
 	if err != nil {
 		return err
 	}
-	totals := p.Totals()
+	totals := chosen.plan.Totals()
 	r := &t.report
 	*r = report.Tuning{Schema: 1, Source: t.src.Label(), Recipe: t.Out, By: cmp.Or(t.By, "layer"), Method: meter.method(),
 		Text: meter.tuned.texts.Digest(), Positions: meter.tuned.texts.Positions(), Measured: meter.measured,
 		HeldText: meter.held.texts.Digest(), HeldPositions: meter.held.texts.Positions(),
-		Fixed: t.fixed, Predicted: m.KL, Same: same, Written: totals.BytesWritten, Bits: totals.BitsPerWeight, Command: t.command()}
-	r.Chosen = t.point(m.Bytes, kl)
-	for i, f := range t.formats {
-		kl, err := meter.whole(ctx, meter.held, t.uniform[i])
-		if err != nil {
-			return err
-		}
-		point := t.point(t.changedBytes(t.uniform[i]), kl)
-		point.Format = f.String()
-		r.Uniform = append(r.Uniform, point)
-	}
+		Fixed: t.fixed, Predicted: m.KL, Same: same, Written: totals.BytesWritten, Bits: totals.BitsPerWeight, Command: t.command(),
+		Uniform: r.Uniform, Shipped: r.Shipped, As: chosen.name}
+	r.Chosen = t.point(m.Bytes, chosen.kl)
 	const shown = 200
 	for i, f := range frontier {
 		if i%max(1, len(frontier)/shown) == 0 || i+1 == len(frontier) {
@@ -313,7 +314,8 @@ func (t *tuning) limit() int64 {
 	if t.size > 0 {
 		return t.size - t.fixed
 	}
-	return int64(t.TargetBPW*float64(t.weights)/8) - t.fixed
+	const rounding = 0.01 // of a byte: as many bits as a plan says must be found to be so many
+	return int64(t.TargetBPW*float64(t.weights)/8+rounding) - t.fixed
 }
 
 // planOf is the plan of an import by the recipe of a mixture, which must give what was chosen.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"qimport/convert/tune"
@@ -28,13 +29,17 @@ func (t *tuning) command() string {
 // compose makes the recipe's text.
 func (t *tuning) compose(m tune.Mixture) {
 	r := t.report
-	t.text = tune.Recipe(t.groups, m, t.kept, []string{
+	how := "The mixture of least predicted divergence; measured on the same text, of the others"
+	if r.As != "" {
+		how = fmt.Sprintf("The mixture of %s, which measured better than that of least predicted divergence; of the others", r.As)
+	}
+	t.text = tune.Recipe(t.groups, m, t.kept, slices.Concat([]string{
 		fmt.Sprintf("%s, tuned by qimport: %.2f bits a weight, %d bytes.", r.Source, r.Bits, r.Written),
 		fmt.Sprintf("Mean KL divergence %.3g nats, measured over %d positions of text that was held back.", r.Chosen.KL, r.HeldPositions),
 		fmt.Sprintf("%.3g nats predicted, the sum of what is told of each line; %.3g measured on the same text.", r.Predicted, r.Same),
 		fmt.Sprintf("Over %d positions, text %s.", r.Positions, r.Text),
-		r.Command,
-	})
+		how + ":",
+	}, beside(r), []string{r.Command}))
 }
 
 // write puts the recipe and the reports in their places.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -20,6 +21,7 @@ var tunedModels = []string{"tiny-qwen3-hf", "tiny-qwen3.5-hf", "tiny-qwen3.5-moe
 type tunedBench struct {
 	bench
 	model, dir string // dir is the checkpoint that all start from
+	checkpoint string // that this was converted from, for peers
 	out        string
 	calibrated string
 	store      string
@@ -29,9 +31,6 @@ type tunedBench struct {
 
 // tuning is a mixture that tune has chosen.
 type tuning struct{ target, bits, kl float64 }
-
-// nearBits is by how many bits a mixture may be smaller and still is one of that size.
-const nearBits = 0.1
 
 // tuned is the table of mixtures: uniform formats, the shipped recipes and what peers make, each beside the mixture
 // that tune chooses for as many bits, encoded with error feedback. All are judged by one text, that of a
@@ -88,11 +87,18 @@ func (w *tunedBench) source(checkpoint string) (string, error) {
 	if w.mlxLMs == "" {
 		return checkpoint, nil
 	}
-	dir := w.made("bf16")
+	w.checkpoint = checkpoint
+	return w.converted("bfloat16")
+}
+
+// converted is the checkpoint in mlx-lm's form, in a dtype. Its gptq adds up second moments in that of the weights,
+// and in bfloat16 their sums have no Cholesky factor: it makes NaN of them. In float32 it does not.
+func (w *tunedBench) converted(dtype string) (string, error) {
+	dir := w.made(dtype)
 	if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
 		return dir, nil
 	}
-	_, err := timed(nil, peerPython(), "-m", "mlx_lm", "convert", "--hf-path", checkpoint, "--mlx-path", dir, "--dtype", "bfloat16")
+	_, err := timed(nil, peerPython(), "-m", "mlx_lm", "convert", "--hf-path", w.checkpoint, "--mlx-path", dir, "--dtype", dtype)
 	return dir, err
 }
 
@@ -107,11 +113,12 @@ func (w *tunedBench) own(how []string) error {
 	if err != nil {
 		return err
 	}
-	fed, err := w.imported(append(slices.Clone(how), w.feedback()...))
+	how = append(slices.Clone(how), w.feedback()...)
+	fed, err := w.imported(how)
 	if err != nil {
 		return err
 	}
-	bits, err := w.bits(append([]string{w.dir}, how...))
+	bits, err := w.bits(append([]string{w.dir}, how...)) // a search adds four bytes to each tensor in nvfp4
 	if err != nil {
 		return err
 	}
@@ -141,15 +148,15 @@ func (w *tunedBench) feedback() []string {
 	return []string{"--method", "gptq", "--calibration", w.calibrated}
 }
 
-// tuneTo is the mixture for at most so many bits; one that was tuned before serves if it is of that size.
+// tuneTo is the mixture for at most so many bits; one that was tuned to the same before serves.
 func (w *tunedBench) tuneTo(bits float64) (tuning, error) {
 	for _, t := range w.tunings {
-		if t.target <= bits && t.target >= bits-nearBits {
+		if t.target == bits {
 			return t, nil
 		}
 	}
 	recipe := filepath.Join(w.out, "recipe.yaml")
-	how := append([]string{"tune", w.dir, "--by", "kind", "--target-bpw", fmt.Sprintf("%.3f", bits), "--out", recipe, "--quiet"}, w.feedback()...)
+	how := append([]string{"tune", w.dir, "--by", "kind", "--target-bpw", strconv.FormatFloat(bits, 'g', -1, 64), "--out", recipe, "--quiet"}, w.feedback()...)
 	if _, err := timed(nil, w.qimport, how...); err != nil {
 		return tuning{}, err
 	}
@@ -207,9 +214,9 @@ func (w *tunedBench) peer(name string) error {
 // peerArgs are what each peer is asked for: four bits everywhere, or a mixture of four and five for 5 bits.
 var peerArgs = map[string][]string{
 	"dynamic_quant": {"--target-bpw", "5"},
-	"gptq":          {"--fallback-bits", "4"},
-	"awq":           {"--num-samples", "8"},
-	"dwq":           {"--num-samples", "8", "--batch-size", "4", "--max-seq-length", "257"},
+	"gptq":          {"--fallback-bits", "4", "--num-samples", "16", "--sequence-length", "128"},
+	"awq":           {"--num-samples", "4", "--sequence-length", "64", "--n-grid", "5"},
+	"dwq":           {"--num-samples", "8", "--batch-size", "4", "--max-seq-length", "129"},
 }
 
 // runPeer has a peer read the built-in text of calibrate, where it looks for its own.
@@ -222,7 +229,13 @@ func (w *tunedBench) runPeer(name, dir string) error {
 	if err != nil {
 		return err
 	}
-	args = append([]string{"-m", "mlx_lm", name, "--model", w.dir, "--mlx-path", dir}, args...)
+	from := w.dir
+	if name == "gptq" {
+		if from, err = w.converted("float32"); err != nil {
+			return err
+		}
+	}
+	args = append([]string{"-m", "mlx_lm", name, "--model", from, "--mlx-path", dir}, args...)
 	if name == "dwq" {
 		args = append(args, "--data-path", data)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -79,18 +80,17 @@ func printTuning(w io.Writer, width int, r report.Tuning) error {
 	}
 	fprintln(w, "")
 	rows = [][]string{{"mixture", "bits a weight", "MB", "KL, measured"}}
-	for _, p := range append(r.Uniform, r.Chosen) {
-		name := "the recipe"
-		if p.Format != "" {
-			name = "all " + p.Format
-		}
-		rows = append(rows, []string{name, fmt.Sprintf("%.2f", p.Bits), mega(p.Bytes), fmt.Sprintf("%.3g", p.KL)})
+	for _, p := range append(r.Rivals(), r.Chosen) {
+		rows = append(rows, []string{cmp.Or(p.Name(), "the recipe"), fmt.Sprintf("%.2f", p.Bits), mega(p.Bytes), fmt.Sprintf("%.3g", p.KL)})
 	}
 	if err := table.Write(w, width, rows); err != nil {
 		return err
 	}
 	fprintln(w, "")
 	fprintln(w, "%s: %.2f bits a weight, %d bytes, mean KL divergence %.3g nats over %d positions of text that was held back", r.Recipe, r.Bits, r.Written, r.Chosen.KL, r.HeldPositions)
+	if r.As != "" {
+		fprintln(w, "it is the mixture of %s, which measured better than that of least predicted divergence", r.As)
+	}
 	fprintln(w, "on the text of the costs %.3g nats, %.3g predicted: measured is %.2f of it", r.Same, r.Predicted, r.Ratio())
 	fprintln(w, "%s; text %s, %.0f s", r.Method, r.Text, r.Seconds)
 	fprintln(w, "%s", r.Command)

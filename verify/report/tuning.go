@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 )
 
 // Tuning is how a mixture of formats was found: what each group of tensors costs in each format, and what the
@@ -22,15 +23,17 @@ type Tuning struct {
 	HeldPositions int          `json:"held_positions"`
 	Measured      int          `json:"measured"` // single changes, those of earlier runs included
 	Groups        []TunedGroup `json:"groups"`
-	Fixed         int64        `json:"fixed_bytes"`     // of tensors that stay as they are
-	Frontier      []TunedPoint `json:"frontier"`        // mixtures that none of as few bytes is predicted to beat, thinned out
-	Uniform       []TunedPoint `json:"uniform"`         // measured: all that can be in one format
-	Chosen        TunedPoint   `json:"chosen"`          // measured
-	Predicted     float64      `json:"predicted_kl"`    // of the chosen one: the sum of its single changes
-	Same          float64      `json:"same_text_kl"`    // of the chosen one, measured on Text, which Predicted is of
-	Written       int64        `json:"bytes_total"`     // that import writes by the recipe
-	Bits          float64      `json:"bits_per_weight"` // of that
-	Command       string       `json:"command"`         // that imports it
+	Fixed         int64        `json:"fixed_bytes"`       // of tensors that stay as they are
+	Frontier      []TunedPoint `json:"frontier"`          // mixtures that none of as few bytes is predicted to beat, thinned out
+	Uniform       []TunedPoint `json:"uniform"`           // measured: all that can be in one format
+	Shipped       []TunedPoint `json:"shipped,omitempty"` // measured: the shipped recipes, of the formats that may be chosen
+	Chosen        TunedPoint   `json:"chosen"`            // measured
+	As            string       `json:"as,omitempty"`      // what else has the chosen mixture, where it was not found by costs: all FORMAT, recipe NAME
+	Predicted     float64      `json:"predicted_kl"`      // of the chosen one: the sum of its single changes
+	Same          float64      `json:"same_text_kl"`      // of the chosen one, measured on Text, which Predicted is of
+	Written       int64        `json:"bytes_total"`       // that import writes by the recipe
+	Bits          float64      `json:"bits_per_weight"`   // of that
+	Command       string       `json:"command"`           // that imports it
 	Seconds       float64      `json:"seconds"`
 }
 
@@ -52,10 +55,25 @@ type TunedOption struct {
 // TunedPoint is a mixture: the bytes of its tensors, and what it costs.
 type TunedPoint struct {
 	Format string  `json:"format,omitempty"` // of a uniform one
+	Recipe string  `json:"recipe,omitempty"` // of a shipped one
 	Bytes  int64   `json:"bytes"`
 	Bits   float64 `json:"bits_per_weight"`
 	KL     float64 `json:"kl"`
 }
+
+// Name is what people call the mixture; "" for one that was found by costs.
+func (p TunedPoint) Name() string {
+	switch {
+	case p.Recipe != "":
+		return "recipe " + p.Recipe
+	case p.Format != "":
+		return "all " + p.Format
+	}
+	return ""
+}
+
+// Rivals are the mixtures that the chosen one was held to: uniform ones and shipped recipes.
+func (t *Tuning) Rivals() []TunedPoint { return slices.Concat(t.Uniform, t.Shipped) }
 
 // Chosen is the option that the group got.
 func (g TunedGroup) Chosen() TunedOption {
@@ -100,7 +118,7 @@ func (t *Tuning) WriteHTML(w io.Writer) error {
 
 func megabytes(n int64) string { return fmt.Sprintf("%.2f", float64(n)/1e6) }
 
-// plot draws the frontier, with the uniform formats and the chosen mixture as marks.
+// plot draws the frontier, with the uniform formats, the shipped recipes and the chosen mixture as marks.
 func (t *Tuning) plot() template.HTML {
 	line := plotLine{name: "predicted"}
 	p := plot{title: "KL divergence against bits a weight", xLabel: "bits a weight", yLabel: "KL divergence, nats", xTo: 1}
@@ -109,9 +127,9 @@ func (t *Tuning) plot() template.HTML {
 		p.xTo = max(p.xTo, m.Bits)
 	}
 	p.lines = []plotLine{line}
-	for _, m := range t.Uniform {
-		name := fmt.Sprintf("all %s: %.2f bits, %.3g nats", m.Format, m.Bits, m.KL)
-		p.dots = append(p.dots, plotDot{plotPoint: plotPoint{m.Bits, m.KL}, name: name, label: m.Format, bad: true})
+	for _, m := range t.Rivals() {
+		name := fmt.Sprintf("%s: %.2f bits, %.3g nats", m.Name(), m.Bits, m.KL)
+		p.dots = append(p.dots, plotDot{plotPoint: plotPoint{m.Bits, m.KL}, name: name, label: m.Format + m.Recipe, bad: true})
 	}
 	name := fmt.Sprintf("the recipe: %.2f bits, %.3g nats", t.Chosen.Bits, t.Chosen.KL)
 	p.dots = append(p.dots, plotDot{plotPoint: plotPoint{t.Chosen.Bits, t.Chosen.KL}, name: name, label: "the recipe"})
