@@ -65,7 +65,7 @@ build_program() {
 	mkdir -p "$work/pc"
 	sed -e "s|^libdir=.*|libdir=$stage/lib|; s|^includedir=.*|includedir=$stage/lib/include|; s| -Wl,-rpath,[^ ]*||" \
 		"$stage/lib/pkgconfig/mlxc.pc" >"$work/pc/mlxc.pc"
-	[ "$os" != darwin ] || flags="$flags -extldflags '-Wl,-rpath,@executable_path/../lib -F$dist/darwin -Wl,-headerpad_max_install_names'"
+	[ "$os" != darwin ] || flags="$flags -extldflags '-Wl,-rpath,@executable_path/../lib -F$dist/darwin -L$dist/darwin -Wl,-headerpad_max_install_names'"
 	(cd "$root" && CGO_ENABLED=1 GOOS=$os GOARCH=$arch CC="$CC" CXX="$CXX" CGO_CFLAGS="-O2 -I$stage/lib/include" \
 		PKG_CONFIG_PATH="$work/pc" $GO build -trimpath -ldflags "$flags" -o "$stage/bin/$program" ./cmd/qimport)
 }
