@@ -323,7 +323,16 @@ func (st *Stage) Discard() error {
 	if st.lock == nil {
 		return nil
 	}
-	return errors.Join(st.store.files.removeStaging(st.dir), st.Keep())
+	f := st.store.files
+	if err := errors.Join(f.removeStaging(st.dir), st.Keep()); err != nil {
+		return err
+	}
+	// Where a file that is open still has its name after it was removed, as on some of Windows' file
+	// systems, the lock has kept the folder until now.
+	if err := f.remove(st.dir); !isNotEmpty(err) {
+		return err
+	}
+	return nil
 }
 
 // removeStaging removes a staging folder, the lock last. The caller holds the lock, until then: who
