@@ -7,9 +7,9 @@
 # does everything but run a model. Each has the licences of all that is in it, and sbom.cdx.json, which
 # lists it (CycloneDX). The same commit gives the same bytes with the same compilers.
 #
-#   dist/dist.sh [PLATFORM...]   these alone, in place of
-#     linux-amd64 linux-arm64 linux-amd64-static linux-arm64-static darwin-arm64-static windows-amd64-static
-#   There are also linux-amd64-cuda and darwin-arm64, which have not been built whole yet.
+#   dist/dist.sh [PLATFORM...]   these alone, in place of all:
+#     linux-amd64 linux-arm64 linux-amd64-cuda darwin-arm64
+#     linux-amd64-static linux-arm64-static darwin-arm64-static windows-amd64-static
 #
 #   VERSION      in place of the tag, else of v0.0.0 with the commit's day and name
 #   OUT          in place of dist/out
@@ -33,6 +33,8 @@ GO=${GO:-go}
 commit=$(git -C "$root" rev-parse --short=12 HEAD)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
+unset GOAMD64 GOARM64 GOEXPERIMENT CGO_CPPFLAGS CGO_CXXFLAGS CGO_LDFLAGS
+export GOFLAGS="-buildvcs=false -trimpath" # what the user's are would be told in the program
 VERSION=${VERSION:-$(git -C "$root" describe --tags --exact-match --match 'v*' 2>/dev/null || echo "v0.0.0-$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d).$commit")}
 
 say() { printf 'dist: %s\n' "$*" >&2; }
@@ -59,7 +61,7 @@ of() {
 build_program() {
 	flags="-s -w -buildid= -X main.version=$VERSION"
 	if [ -z "$backend" ]; then
-		(cd "$root" && CGO_ENABLED=0 GOOS=$os GOARCH=$arch $GO build -trimpath -ldflags "$flags" -o "$stage/bin/$program" ./cmd/qimport)
+		(cd "$root" && CGO_ENABLED=0 GOOS=$os GOARCH=$arch $GO build -ldflags "$flags" -o "$stage/bin/$program" ./cmd/qimport)
 		return
 	fi
 	mkdir -p "$work/pc"
@@ -67,7 +69,7 @@ build_program() {
 		"$stage/lib/pkgconfig/mlxc.pc" >"$work/pc/mlxc.pc"
 	[ "$os" != darwin ] || flags="$flags -extldflags '-Wl,-rpath,@executable_path/../lib -F$dist/darwin -L$dist/darwin -Wl,-headerpad_max_install_names'"
 	(cd "$root" && CGO_ENABLED=1 GOOS=$os GOARCH=$arch CC="$CC" CXX="$CXX" CGO_CFLAGS="-O2 -I$stage/lib/include" \
-		PKG_CONFIG_PATH="$work/pc" $GO build -trimpath -ldflags "$flags" -o "$stage/bin/$program" ./cmd/qimport)
+		PKG_CONFIG_PATH="$work/pc" $GO build -ldflags "$flags" -o "$stage/bin/$program" ./cmd/qimport)
 }
 
 # papers puts in what is read: pages, licences, man pages, completions, the list of what is inside.
@@ -134,7 +136,7 @@ one() {
 	rm -rf "$work"
 }
 
-[ $# -gt 0 ] || set -- linux-amd64-static linux-arm64-static darwin-arm64-static windows-amd64-static linux-amd64 linux-arm64
+[ $# -gt 0 ] || set -- linux-amd64-static linux-arm64-static darwin-arm64-static windows-amd64-static linux-amd64 linux-arm64 darwin-arm64 linux-amd64-cuda
 for platform; do of "$platform"; done
 need_for "$@"
 mkdir -p "$out/.work"
