@@ -2,7 +2,6 @@ package main
 
 import (
 	"debug/elf"
-	"debug/macho"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +19,8 @@ type object struct {
 	path  string   // in the folder
 	needs []string // names of libraries; on a Mac, paths
 	rpath []string
-	wants map[string]string // the newest version of each system interface: GLIBC to 2.34
-	loose []string          // on a Mac, symbols that are looked up in a library of the folder and are not there
+	wants map[string]string // the newest version of each system interface: GLIBC to 2.34, macOS to 14.0
+	loose []string          // on a Mac, what is wrong besides: symbols that no library of the folder has, a page that was not signed
 }
 
 // check holds a folder to what a machine needs to load it: every library is in the folder, at a place
@@ -219,28 +218,3 @@ func readELF(r io.ReaderAt) (o object, err error) {
 	}
 	return o, nil
 }
-
-func readMachO(r io.ReaderAt) (o object, err error) {
-	f, err := macho.NewFile(r)
-	if err != nil {
-		return o, err
-	}
-	if o.needs, err = f.ImportedLibraries(); err != nil {
-		return o, err
-	}
-	signed := false
-	for _, l := range f.Loads {
-		switch l := l.(type) {
-		case *macho.Rpath:
-			o.rpath = append(o.rpath, l.Path)
-		case macho.LoadBytes:
-			signed = signed || f.ByteOrder.Uint32(l) == loadCodeSignature
-		}
-	}
-	if !signed && f.Cpu == macho.CpuArm64 {
-		o.loose = append(o.loose, "it has no signature, not even an ad-hoc one: a Mac would not run it")
-	}
-	return o, nil
-}
-
-const loadCodeSignature = 0x1d // LC_CODE_SIGNATURE
