@@ -136,11 +136,11 @@ func (x *answering) prefill(ctx context.Context) error {
 	for i := range x.caches {
 		x.caches[i].Padding = padding
 	}
-	if err := x.model.fits(len(filled), 0, length); err != nil {
+	width := SliceTokens / len(x.rows)
+	if err := x.model.fits(len(filled), 0, length, width); err != nil {
 		return err
 	}
 	var all [][][]int
-	width := SliceTokens / len(x.rows)
 	for from := 0; from < length; from += width {
 		slice := make([][]int, len(filled))
 		for i := range filled {

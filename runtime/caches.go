@@ -29,24 +29,22 @@ func (m *Model) CacheBytes(sequences, length int) int64 {
 	return all
 }
 
-// scoreBytes is what a slice's attention takes while it is computed: a score of every head for each pair of
-// places, before and after the softmax. No other activation grows with what has been read.
-func (m *Model) scoreBytes(sequences, read, more int) int64 {
-	slice := min(more, m.sliceTokens())
-	return 2 * 4 * int64(sequences) * int64(m.Config.Heads) * int64(slice) * int64(read+more)
-}
-
 // activation is the dtype of activations and caches.
-func (m *Model) activation() quant.Dtype {
-	return layer.Compute{Mode: m.Placement.Mode, GPU: m.Info().Device == mlx.GPU}.Activation()
+func (m *Model) activation() quant.Dtype { return m.compute().Activation() }
+
+// compute is how the model computes, as far as memory goes.
+func (m *Model) compute() layer.Compute {
+	return layer.Compute{Mode: m.Placement.Mode, GPU: m.Info().Device == mlx.GPU}
 }
 
-// fits refuses tokens that are to follow those that so many sequences have read, each, where arrays would
-// take more than they may: what MLX holds of all models, and what is to come.
-func (m *Model) fits(sequences, read, more int) error {
+// fits refuses tokens that are to follow those that so many sequences have read, each, in slices of so many
+// of a sequence, where arrays would take more than they may: what MLX holds of all models, and what is to
+// come. Of activations, only the scores of attention grow with what has been read.
+func (m *Model) fits(sequences, read, more, slice int) error {
 	limit := m.Placement.LimitBytes
 	held := mlx.ReadMemory().Active
-	grown := m.CacheBytes(sequences, read+more) - m.CacheBytes(sequences, read) + m.scoreBytes(sequences, read, more)
+	grown := m.CacheBytes(sequences, read+more) - m.CacheBytes(sequences, read) +
+		layer.ScoreBytes(m.compute(), m.Config.Heads, m.Config.HeadDim, sequences, min(more, slice), read+more)
 	if limit == 0 || held+grown <= limit {
 		return nil
 	}

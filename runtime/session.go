@@ -112,7 +112,7 @@ func (x *Session) check(ids []int) error {
 	if err := x.model.check(len(x.tokens), ids); err != nil {
 		return err
 	}
-	return x.model.fits(1, len(x.tokens), len(ids))
+	return x.model.fits(1, len(x.tokens), len(ids), x.model.sliceTokens())
 }
 
 // check refuses tokens that cannot follow those already read.
