@@ -34,8 +34,8 @@ in_folder() (
 run_tests() {
 	export QIMPORT_TEST_DEVICE=gpu
 	failed=0
-	in_folder runtime/mlx mlx.test -test.skip 'Stub|BLAS|ErrorsComeBackFromDo' || failed=1
-	in_folder runtime/layer layer.test -test.short || failed=1
+	in_folder runtime/mlx mlx.test -test.skip 'Stub|BLAS|ErrorsComeBackFromDo|^TestCall$' || failed=1
+	in_folder runtime/layer layer.test -test.short -test.skip '^TestMixStep$' || failed=1
 	in_folder runtime runtime.test -test.run 'GPU|Greedy|Products' -test.v || failed=1
 	in_folder cmd/qimport qimport.test -test.run 'GPU' -test.v || failed=1
 	return $failed
