@@ -15,7 +15,7 @@ import (
 
 func versionCommand(s stdio) *cli.Command {
 	return command(s, "version", "", "say what this program is made of", `
-Its own version, Go's, MLX's and that of the BLAS behind it, and every Go module with its version.
+Its own version, Go's, MLX's, mlx-c's and that of the BLAS behind them, and every Go module with its version.
 
 Examples:
   qimport version
@@ -30,6 +30,7 @@ type made struct {
 	Go       string   `json:"go"`
 	Platform string   `json:"platform"`
 	MLX      string   `json:"mlx"`     // "" in a build without it
+	MLXC     string   `json:"mlx_c"`   // the C interface to it; "" in a build without
 	Backend  string   `json:"backend"` // that MLX runs on here
 	BLAS     string   `json:"blas"`
 	Modules  []module `json:"modules"`
@@ -48,7 +49,7 @@ func sayVersion(_ context.Context, c call) error {
 		if fault != nil {
 			rows = append(rows, []string{"mlx", fault.Error()})
 		} else {
-			rows = append(rows, []string{"mlx", m.MLX + " on " + m.Backend}, []string{"blas", m.BLAS})
+			rows = append(rows, []string{"mlx", m.MLX + " on " + m.Backend}, []string{"mlx-c", m.MLXC}, []string{"blas", m.BLAS})
 		}
 		for _, d := range m.Modules {
 			rows = append(rows, []string{d.Path, d.Version})
@@ -75,6 +76,6 @@ func whatItIsMadeOf() (made, error) {
 	}
 	defer thread.Close()
 	info := thread.Info()
-	m.MLX, m.Backend, m.BLAS = info.Version, info.Backend, info.BLAS
+	m.MLX, m.MLXC, m.Backend, m.BLAS = info.Version, mlx.BuiltOn(), info.Backend, info.BLAS
 	return m, nil
 }

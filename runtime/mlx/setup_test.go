@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"qimport/runtime/mlx"
 )
 
 // TestSourceOfMLXC: the archive of mlx-c's source is the one that versions names.
@@ -22,6 +24,9 @@ func TestSourceOfMLXC(t *testing.T) {
 		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
 			versions[key] = value
 		}
+	}
+	if got := mlx.BuiltOn(); got != versions["mlxc_version"] {
+		t.Errorf("the program says it is built on mlx-c %q, versions has %q", got, versions["mlxc_version"])
 	}
 	archive, err := os.ReadFile("mlx-c-" + versions["mlxc_version"] + ".tar.gz")
 	if err != nil {
