@@ -13,7 +13,7 @@ import (
 )
 
 func checkAttestationCommand(s stdio) *cli.Command {
-	return command(s, "check-attestation", "NAME", "say whether a key has signed that a model was verified well enough", `
+	return command(s, "check-attestation", "NAME | --file FILE…", "say whether a key has signed that a model was verified well enough", `
 Needs no network. One of the keys must have signed a test result on the very manifest that NAME points at,
 with all its blobs; the result must not be FAILED; and what --require demands must hold:
 
@@ -23,13 +23,16 @@ with all its blobs; the result must not be FAILED; and what --require demands mu
   warnings=no             no check has warned
   source=ORG/NAME         the signed provenance names that source; also revision=COMMIT
 
+With --file it asks of plain files: each must be one that a statement of --from names, with its SHA-256.
+
 Examples:
   qimport check-attestation small:nvfp4 --key release.pub
   qimport check-attestation small:nvfp4 --key release.pub --require level=quality,max-kl=0.1
   qimport check-attestation small:nvfp4 --key release.pub --from small.intoto.jsonl --read
+  qimport check-attestation --file app.tar.gz --from app.intoto.jsonl --key release.pub --require revision=COMMIT
 
 Exit status: 0 signed, and enough; 1 failed; 2 wrong usage; 3 not signed, or not enough.`,
-		1, 1, group(trustGroup, keyFlag(), requireFlag(),
+		0, 1, group(trustGroup, filesFlag(), keyFlag(), requireFlag(),
 			&cli.StringFlag{Name: "from", Usage: "`FILE` with the envelopes", DefaultText: "those beside the manifest"},
 			&cli.BoolFlag{Name: "read", Usage: "also read every blob of the model and compare it with its digest"},
 		), checkAttestation)
@@ -43,6 +46,13 @@ func checkAttestation(ctx context.Context, c call) error {
 	}
 	if len(o.Keys) == 0 {
 		return usagef("--key names no public key to check by")
+	}
+	files := c.StringSlice("file")
+	if err := c.nameOrFiles(files); err != nil {
+		return err
+	}
+	if len(files) > 0 {
+		return c.checkFiles(ctx, files, o)
 	}
 	store, names, err := c.storeAndNames()
 	if err != nil {
@@ -76,10 +86,38 @@ func (c call) demands() (keys []*attest.Key, p attest.Policy, err error) {
 	return keys, p, nil
 }
 
-// writeAttestation prints the answer: with quiet only what was not enough, and the last line.
-func writeAttestation(w io.Writer, v qimport.AttestationVerdict, width int, quiet bool) error {
+func (c call) checkFiles(ctx context.Context, files []string, o qimport.AttestationOptions) error {
+	if o.From == "" {
+		return usagef("--from names no file with the statements: beside plain files there are none")
+	}
+	v, err := qimport.CheckFiles(ctx, files, o)
+	if err != nil {
+		return err
+	}
+	err = c.print(v, func(w io.Writer) error {
+		if err := writeDemands(w, v.Checks, c.width(), c.quiet); err != nil {
+			return err
+		}
+		fprintln(w, "%s  %s", plural(len(v.Files), "file"), answerWord(v.Passed))
+		return nil
+	})
+	if err == nil && !v.Passed {
+		err = qimport.ErrRefused
+	}
+	return err
+}
+
+func answerWord(passed bool) string {
+	if passed {
+		return "signed, and enough"
+	}
+	return "not enough"
+}
+
+// writeDemands prints what was asked, and the answers: with quiet only what was not enough.
+func writeDemands(w io.Writer, all []attest.Demand, width int, quiet bool) error {
 	var rows [][]string
-	for _, d := range v.Checks {
+	for _, d := range all {
 		word := "ok"
 		if !d.Passed {
 			word = "NO"
@@ -88,16 +126,17 @@ func writeAttestation(w io.Writer, v qimport.AttestationVerdict, width int, quie
 			rows = append(rows, []string{word, d.Name, d.Detail})
 		}
 	}
-	if err := table.Write(w, width, rows); err != nil {
+	return table.Write(w, width, rows)
+}
+
+// writeAttestation prints the answer: with quiet only what was not enough, and the last line.
+func writeAttestation(w io.Writer, v qimport.AttestationVerdict, width int, quiet bool) error {
+	if err := writeDemands(w, v.Checks, width, quiet); err != nil {
 		return err
 	}
 	for _, note := range v.Notes {
 		fprintln(w, "note: %s", note)
 	}
-	answer := "signed, and enough"
-	if !v.Passed {
-		answer = "not enough"
-	}
-	fprintln(w, "%s  %s  %s", v.Name, v.Manifest.Short(), answer)
+	fprintln(w, "%s  %s  %s", v.Name, v.Manifest.Short(), answerWord(v.Passed))
 	return nil
 }

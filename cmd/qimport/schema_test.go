@@ -34,7 +34,7 @@ const schemaDir = "../../schema"
 var documents = map[string][]any{
 	"import": {qimport.ImportResult{}, plan.Report{}}, "plan": {plan.Report{}}, "verify": {report.Report{}}, "run": {runResult{}},
 	"list": {listing{}}, "show": {qimport.Shown{}}, "diff": {qimport.Differences{}}, "compare": {report.Comparison{}}, "cp": {copied{}}, "rm": {removal{}}, "gc": {collected{}},
-	"check": {checkedStore{}}, "attest": {qimport.Attested{}}, "check-attestation": {qimport.AttestationVerdict{}},
+	"check": {checkedStore{}}, "attest": {qimport.Attested{}, qimport.AttestedFiles{}}, "check-attestation": {qimport.AttestationVerdict{}, qimport.FilesVerdict{}},
 	"export": {qimport.ExportResult{}}, "push": {qimport.PushResult{}}, "pull": {qimport.PullResult{}}, "batch": {qimport.BatchLine{}, batchState{}},
 	"calibrate": {qimport.CalibrateResult{}}, "tune": {report.Tuning{}}, "doctor": {diagnosis{}}, "version": {made{}},
 	"recipes": {shippedList{}, shippedRecipe{}},

@@ -3,6 +3,7 @@
 //
 //   - Statements makes the two that qimport signs of a verdict: SLSA provenance v1 and in-toto
 //     test-result v0.1. Their subjects are the manifest and each of its blobs.
+//   - FilesStatement makes the one on plain files, as a release has them.
 //   - Key signs, or says whether it has signed; ed25519 and ECDSA, from PEM.
 //   - Envelopes are lines of JSON. What is in one counts only after Key.Signed said yes.
 //   - Policy says what must be in them.

@@ -104,6 +104,11 @@ func (p *Policy) addBound(word, value string) error {
 	return fmt.Errorf("%w: %.80q is none of level, max-kl, min-top1, max-ppl-increase, min-needle, check, warnings, source and revision", ErrPolicy, word)
 }
 
+// AsksForVerdict says whether more is demanded than where something comes from: of what was verified.
+func (p Policy) AsksForVerdict() bool {
+	return p.level != report.None || len(p.bounds) > 0 || len(p.checks) > 0 || p.noWarnings
+}
+
 // Demand is one thing that was asked of a model's statements, and the answer.
 type Demand struct {
 	Name   string `json:"name"`

@@ -73,14 +73,19 @@ func (t TestResult) value(check string) (float64, bool) {
 	return v, ok
 }
 
-// Origin is what a provenance statement says of where a model comes from.
+// Origin is what a provenance statement says of where a model, or what was built, comes from.
 type Origin struct {
 	Source   string `json:"source"`
 	Revision string `json:"revision"`
 }
 
-// Origin reads the predicate of a provenance statement. The error is ErrStatement.
-func (s Statement) Origin() (Origin, error) {
+// Origin reads the predicate of a model's provenance statement. The error is ErrStatement.
+func (s Statement) Origin() (Origin, error) { return s.origin(BuildType) }
+
+// FilesOrigin reads the predicate of a provenance statement on plain files. The error is ErrStatement.
+func (s Statement) FilesOrigin() (Origin, error) { return s.origin(FilesBuildType) }
+
+func (s Statement) origin(buildType string) (Origin, error) {
 	var p struct {
 		BuildDefinition struct {
 			BuildType          string `json:"buildType"`
@@ -93,8 +98,8 @@ func (s Statement) Origin() (Origin, error) {
 	if err := json.Unmarshal(s.Predicate, &p); err != nil {
 		return Origin{}, fmt.Errorf("%w: its provenance: %w", ErrStatement, err)
 	}
-	if p.BuildDefinition.BuildType != BuildType {
-		return Origin{}, fmt.Errorf("%w: it was built by %.80q, not %s", ErrStatement, p.BuildDefinition.BuildType, BuildType)
+	if p.BuildDefinition.BuildType != buildType {
+		return Origin{}, fmt.Errorf("%w: it was built by %.80q, not %s", ErrStatement, p.BuildDefinition.BuildType, buildType)
 	}
 	return p.BuildDefinition.ExternalParameters, nil
 }

@@ -101,13 +101,18 @@ func payload(m Model, predicateType string, p predicate) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return encodePayload(m.Name, m.subjects(), predicateType, said)
+}
+
+// encodePayload is the JSON of a statement with a predicate that is JSON already.
+func encodePayload(on string, subjects []*statement.ResourceDescriptor, predicateType string, said []byte) ([]byte, error) {
 	body := &structpb.Struct{}
 	if err := protojson.Unmarshal(said, body); err != nil {
 		return nil, err
 	}
-	s := &statement.Statement{Type: statement.StatementTypeUri, Subject: m.subjects(), PredicateType: predicateType, Predicate: body}
+	s := &statement.Statement{Type: statement.StatementTypeUri, Subject: subjects, PredicateType: predicateType, Predicate: body}
 	if err := s.Validate(); err != nil {
-		return nil, fmt.Errorf("the statement %s on %s: %w", predicateType, m.Name, err)
+		return nil, fmt.Errorf("the statement %s on %s: %w", predicateType, on, err)
 	}
 	return compact(s)
 }
