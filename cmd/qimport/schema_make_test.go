@@ -27,8 +27,11 @@ func schemaOf(name string, types []any, comments goComments) ([]byte, error) {
 		any = append(any, m.node(reflect.TypeOf(t)))
 	}
 	title := "what qimport " + name + " --json prints"
-	if name == "error" {
+	switch name {
+	case "error":
 		title = "what qimport --json writes to stderr where it fails"
+	case "costs":
+		title = "what qimport tune has measured, in the file OUT.costs.json beside its recipe"
 	}
 	root := node{"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, "$defs": m.defs}
 	if len(any) == 1 {

@@ -21,6 +21,7 @@ import (
 
 	"qimport"
 	"qimport/convert/plan"
+	"qimport/convert/tune"
 	"qimport/verify/report"
 )
 
@@ -30,7 +31,7 @@ var rewriteSchemas = flag.Bool("schemas", false, "rewrite schema/ to what the pr
 const schemaDir = "../../schema"
 
 // documents are the JSON documents that people and scripts get, by the command that prints them with --json
-// (batch: one a line), and error, which goes to stderr.
+// (batch: one a line); error, which goes to stderr; and costs, which tune keeps.
 var documents = map[string][]any{
 	"import": {qimport.ImportResult{}, plan.Report{}}, "plan": {plan.Report{}}, "verify": {report.Report{}}, "run": {runResult{}},
 	"list": {listing{}}, "show": {qimport.Shown{}}, "diff": {qimport.Differences{}}, "compare": {report.Comparison{}}, "cp": {copied{}}, "rm": {removal{}}, "gc": {collected{}},
@@ -38,7 +39,7 @@ var documents = map[string][]any{
 	"export": {qimport.ExportResult{}}, "push": {qimport.PushResult{}}, "pull": {qimport.PullResult{}}, "batch": {qimport.BatchLine{}, batchState{}},
 	"calibrate": {qimport.CalibrateResult{}}, "tune": {report.Tuning{}}, "doctor": {diagnosis{}}, "version": {made{}},
 	"recipes": {shippedList{}, shippedRecipe{}},
-	"error":   {failure{}},
+	"error":   {failure{}}, "costs": {tune.CostsFile{}},
 }
 
 // unprinted are commands that print no result of their own: --json is for their errors.
@@ -146,6 +147,17 @@ func heldMain() {
 		status = 99
 	}
 	os.Exit(status)
+}
+
+// TestCostsSchema: the file that tune keeps is what the schema says.
+func TestCostsSchema(t *testing.T) {
+	c := tune.NewCosts("sha256:00")
+	for range 2 {
+		if err := conforms(schemaDir, "costs", c.Append(nil)); err != nil {
+			t.Error(err)
+		}
+		c.Set("layers.0", "nvfp4", 0.5)
+	}
 }
 
 // TestReportSchema: files of reports are held to the schemas of what the commands print.

@@ -22,14 +22,15 @@ type Costs struct {
 
 type cost struct{ group, format string }
 
-// costsFile is how they are kept.
-type costsFile struct {
+// CostsFile is the form in which they are kept.
+type CostsFile struct {
 	Schema int        `json:"schema"`
-	Of     string     `json:"of"`
-	Costs  []costLine `json:"costs"` // by group and format
+	Of     string     `json:"of"`    // digest of all that they follow from
+	Costs  []CostLine `json:"costs"` // by group and format
 }
 
-type costLine struct {
+// CostLine is what one change costs.
+type CostLine struct {
 	Group  string  `json:"group"`
 	Format string  `json:"format"`
 	KL     float64 `json:"kl"` // nats
@@ -43,7 +44,7 @@ func NewCosts(of string) *Costs { return &Costs{of, map[cost]float64{}} }
 
 // ReadCosts reads what Append wrote.
 func ReadCosts(b []byte) (*Costs, error) {
-	var f costsFile
+	var f CostsFile
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
@@ -76,11 +77,11 @@ func (c *Costs) Set(group, format string, kl float64) { c.kl[cost{group, format}
 
 // Append writes the costs behind b, in the order of their names.
 func (c *Costs) Append(b []byte) []byte {
-	f := costsFile{Schema: 1, Of: c.of, Costs: []costLine{}}
+	f := CostsFile{Schema: 1, Of: c.of, Costs: []CostLine{}}
 	for k, kl := range c.kl {
-		f.Costs = append(f.Costs, costLine{k.group, k.format, kl})
+		f.Costs = append(f.Costs, CostLine{k.group, k.format, kl})
 	}
-	slices.SortFunc(f.Costs, func(a, b costLine) int {
+	slices.SortFunc(f.Costs, func(a, b CostLine) int {
 		return strings.Compare(a.Group+"\x00"+a.Format, b.Group+"\x00"+b.Format)
 	})
 	out, err := json.MarshalIndent(f, "", " ")
