@@ -98,16 +98,21 @@ func (s *parts) stageOf(number int) string {
 }
 
 // look finds out which parts are missing: those of which a blob is neither in a journal nor, as the index
-// says, in the store.
+// says, in the store. Who puts the parts together moves blobs from their stages to one, and from there into the
+// store: they are looked for in that order, so that none is missed on its way.
 func (s *parts) look() error {
+	apart := map[int]map[string]manifest.Layer{}
+	for number := 1; number <= s.result.Of; number++ {
+		apart[number] = s.store.Staged(s.stageOf(number))
+	}
+	together := s.store.Staged(s.fingerprint)
 	index, err := write.OpenIndex(s.store)
 	if err != nil {
 		return err
 	}
 	s.result.Missing = []int{}
-	together := s.store.Staged(s.fingerprint)
 	for number := 1; number <= s.result.Of; number++ {
-		staged := s.store.Staged(s.stageOf(number))
+		staged := apart[number]
 		done := func(blob string) bool {
 			_, here := staged[blob]
 			_, there := together[blob]
@@ -149,7 +154,12 @@ func (s *parts) take(ctx context.Context) error {
 	if err := s.look(); err != nil {
 		return err
 	}
-	for _, number := range s.result.Missing {
+	return s.finish(ctx, s.result.Missing)
+}
+
+// finish is take for parts that were missing a moment ago.
+func (s *parts) finish(ctx context.Context, missing []int) error {
+	for _, number := range missing {
 		if !s.store.Begun(s.stageOf(number)) {
 			continue
 		}
@@ -159,6 +169,19 @@ func (s *parts) take(ctx context.Context) error {
 		}
 		if err != nil {
 			return err
+		}
+		if err := s.look(); err != nil {
+			return errors.Join(err, stage.Keep())
+		}
+		if !slices.Contains(s.result.Missing, number) { // its process was just ending, or another put all together
+			end := stage.Keep
+			if len(s.store.Staged(s.stageOf(number))) == 0 {
+				end = stage.Discard
+			}
+			if err := end(); err != nil {
+				return err
+			}
+			continue
 		}
 		notef(s.o.Watch, "part %d of %d has stopped on its way: it is finished here", number, s.result.Of)
 		if err := s.write(ctx, number, stage); err != nil {

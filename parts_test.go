@@ -115,6 +115,41 @@ func TestPartsAtOnce(t *testing.T) {
 	noStaging(t, store)
 }
 
+// TestPartsMissedOnTheirWay: a part that was missing a moment ago, and that others have since written and put
+// together with the rest, is not written again.
+func TestPartsMissedOnTheirWay(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	o := part(2, 2)
+	src, err := openWhole(t.Context(), o.Source, "", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	p, err := makePlan(t.Context(), src, o.Plan, partsOf(o.Lay))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := writeParts(t.Context(), store, src, shared(p), o)
+	if err != nil || !slices.Equal(s.result.Missing, []int{1}) {
+		t.Fatalf("%v, %+v", err, s)
+	}
+	if r, err := Import(t.Context(), store, part(1, 2)); err != nil || !r.Published {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	stage, err := store.Stage(s.stageOf(1)) // begun again, by who took it for stopped
+	if err == nil {
+		err = stage.Keep()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	had := s.stats.BytesWritten
+	if err := s.finish(t.Context(), []int{1}); err != nil || len(s.result.Taken) > 0 || s.stats.BytesWritten != had {
+		t.Errorf("%v, taken %v, %d bytes written again", err, s.result.Taken, s.stats.BytesWritten-had)
+	}
+	noStaging(t, store)
+}
+
 // TestPartsKilled kills parts at moments of chance. What they have finished is not written again: a part that
 // has stopped is finished by the last one.
 func TestPartsKilled(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -89,7 +88,7 @@ func (b bench) importEach(checkpoint string) (all usage, err error) {
 }
 
 // partCounts are in how many parts an import is made.
-var partCounts = []int{2}
+var partCounts = []int{2, 4}
 
 // parts is the table of one import by several processes at once, which share a store, beside one by itself.
 func (b bench) parts() (string, error) {
@@ -98,30 +97,38 @@ func (b bench) parts() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	t := &table{head: []string{"import as nvfp4", "parts", "seconds", "where one import takes 1", "of what is stored, written"}}
-	for _, parts := range partCounts {
-		var alone, shared []usage
-		written := ""
+	t := &table{head: []string{"import as nvfp4", "processes", "seconds", "where one takes 1", "written", "of that twice"}}
+	alone := 0.0
+	for _, parts := range append([]int{1}, partCounts...) {
+		var runs []partsUsage
 		for range b.n {
-			u, err := b.inParts(checkpoint, 1)
+			u, err := b.inParts(checkpoint, parts)
 			if err != nil {
 				return "", err
 			}
-			alone = append(alone, u)
-			if u, err = b.inParts(checkpoint, parts); err != nil {
-				return "", err
-			}
-			shared, written = append(shared, u), string(u.out)
+			runs = append(runs, u)
 		}
-		t.add(m.title(), "1", fmt.Sprintf("%.2f", median(alone)), "1", string(alone[0].out))
-		t.add("", fmt.Sprint(parts), fmt.Sprintf("%.2f", median(shared)), times(median(shared), median(alone)), written)
+		took := middle(runs, func(u partsUsage) float64 { return u.seconds })
+		if parts == 1 {
+			alone = took
+		}
+		twice := int64(0)
+		for _, u := range runs {
+			twice = max(twice, u.written-u.stored)
+		}
+		t.add(m.title(), fmt.Sprint(parts), fmt.Sprintf("%.2f", took), times(took, alone), size(runs[0].written), fmt.Sprintf("%d bytes", twice))
 	}
 	return t.String(), nil
 }
 
-// inParts is one import by so many processes at once; they share out the cores. What is out says is what all
-// wrote of what is stored.
-func (b bench) inParts(checkpoint string, parts int) (usage, error) {
+// partsUsage is what one import by several processes took: what they wrote together, and what is then stored.
+type partsUsage struct {
+	seconds         float64
+	written, stored int64
+}
+
+// inParts is one import by so many processes at once; they share out the cores.
+func (b bench) inParts(checkpoint string, parts int) (u partsUsage, err error) {
 	dir := filepath.Join(b.dir, outputs, "parts")
 	store := filepath.Join(dir, "store")
 	defer os.RemoveAll(dir)
@@ -137,40 +144,42 @@ func (b bench) inParts(checkpoint string, parts int) (usage, error) {
 		cmd, out := exec.Command(b.qimport, args...), &strings.Builder{}
 		cmd.Stdout, cmd.Stderr = out, os.Stderr
 		if err := cmd.Start(); err != nil {
-			return usage{}, err
+			return u, err
 		}
 		running, outs = append(running, cmd), append(outs, out)
 	}
 	for _, cmd := range running {
 		if err := cmd.Wait(); err != nil {
-			return usage{}, fmt.Errorf("%q: %w", cmd.Args, err)
+			return u, fmt.Errorf("%q: %w", cmd.Args, err)
 		}
 	}
-	u := usage{seconds: time.Since(began).Seconds()}
-	var written int64
+	u.seconds = time.Since(began).Seconds()
 	for _, out := range outs {
-		var r struct {
-			BytesWritten int64 `json:"bytes_written"`
-		}
-		if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
+		n, err := written([]byte(out.String()))
+		if err != nil {
 			return u, err
 		}
-		written += r.BytesWritten
+		u.written += n
 	}
-	stored, err := folderSize(filepath.Join(store, "blobs"))
-	u.out = []byte(share(float64(written), float64(stored)))
+	stored, err := folderOf(filepath.Join(store, "blobs"))
+	u.stored = stored.bytes
 	return u, err
 }
 
-// folderSize is the bytes of all files in a folder.
-func folderSize(dir string) (n int64, err error) {
+// folder is how many files there are in one, and their bytes.
+type folder struct {
+	files int
+	bytes int64
+}
+
+func folderOf(dir string) (f folder, err error) {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil {
-			return n, err
+			return f, err
 		}
-		n += info.Size()
+		f.files, f.bytes = f.files+1, f.bytes+info.Size()
 	}
-	return n, err
+	return f, err
 }

@@ -9,11 +9,12 @@
 //	go run ./bench tuned [-peers LIST] [-only MODEL]            mixtures, and mlx-lm's own, on the fixtures
 //	go run ./bench variants [-within 4G]                        several variants of one source, by batch and one by one
 //	go run ./bench parts                                        one import in two parts at once, beside one in one
+//	go run ./bench fleet                                        the tables of docs/fleets.md: push and pull, parts, signing
 //	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR         write a checkpoint
 //	go run ./bench limit STORE DIR                              hash and write a store's blobs, as a process of its own
 //
-// Peers are run where they are: mlx-lm in the path, the ollama that BENCH_OLLAMA names, and
-// llama.cpp, which llama.sh brings. It must not be imported, and measures the built binary only,
+// Peers are run where they are: mlx-lm in the path, the ollama that BENCH_OLLAMA names, oras, which is built
+// where there is none, and llama.cpp, which llama.sh brings. It must not be imported, and measures the built binary only,
 // never its packages.
 package main
 
@@ -75,6 +76,7 @@ var tables = []struct {
 	{name: "calibrate", make: bench.calibrations, alone: true},
 	{name: "variants", make: bench.variants, alone: true},
 	{name: "parts", make: bench.parts, alone: true},
+	{name: "fleet", make: bench.fleet, alone: true},
 }
 
 func tablesCommand(args []string) error {
@@ -129,7 +131,7 @@ func (b bench) print(one, document string) error {
 		}
 	}
 	if !made {
-		return fmt.Errorf("no table %q: there are import, verify, run, quality, tuned, calibrate, variants and parts", one)
+		return fmt.Errorf("no table %q: there are import, verify, run, quality, tuned, calibrate, variants, parts and fleet", one)
 	}
 	return nil
 }

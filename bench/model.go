@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func (m model) name() string {
 
 // title is what a reader calls it.
 func (m model) title() string {
-	title := map[string]string{"0.8b": "0.8B", "4b": "4B", "35b-a3b": "35B-A3B"}[m.shape]
+	title := cmp.Or(map[string]string{"0.8b": "0.8B", "4b": "4B", "35b-a3b": "35B-A3B"}[m.shape], m.shape)
 	if m.layers > 0 {
 		title += fmt.Sprintf(", %d layers", m.layers)
 	}
