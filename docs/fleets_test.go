@@ -137,7 +137,17 @@ func TestKubernetesJob(t *testing.T) {
 	}
 }
 
-// TestTrySlurmParses: the script that wants a Slurm is shell; that it works, it says itself.
-func TestTrySlurmParses(t *testing.T) {
+// TestTrySlurm: the script that wants a Slurm is shell, and where QIMPORT_SLURM says that there is one, a node that
+// is killed at work loses nothing.
+func TestTrySlurm(t *testing.T) {
 	runIn(t.Context(), t, ".", nil, "bash", "-n", "fleets/try-slurm.sh")
+	if os.Getenv("QIMPORT_SLURM") == "" {
+		t.Skip("QIMPORT_SLURM=1, as root, tries a real Slurm, which takes minutes")
+	}
+	out := runIn(t.Context(), t, ".", nil, "fleets/try-slurm.sh", binary(t))
+	for _, want := range []string{"killed node2 after ", "requeue job ", "18 imports are there; part 2 went on after ", " 0 found damaged"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
 }

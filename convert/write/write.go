@@ -72,7 +72,7 @@ func Blobs(ctx context.Context, plan plan.Plan, src Weights, stage *manifest.Sta
 	if err != nil {
 		return manifest.Manifest{}, w.stats, err
 	}
-	files, config, err := w.files(plan)
+	files, config, err := w.files(ctx, plan)
 	if err != nil {
 		return manifest.Manifest{}, w.stats, err
 	}
@@ -141,7 +141,7 @@ func (w *writer) blobs(ctx context.Context, plan plan.Plan, keys []blobKey) ([]m
 }
 
 // files writes the files that are carried along, and the config blob.
-func (w *writer) files(plan plan.Plan) (layers []manifest.Layer, config manifest.Layer, err error) {
+func (w *writer) files(ctx context.Context, plan plan.Plan) (layers []manifest.Layer, config manifest.Layer, err error) {
 	var licences []manifest.Layer // Ollama has them last
 	for _, name := range plan.Files {
 		content, err := w.src.File(name)
@@ -151,7 +151,7 @@ func (w *writer) files(plan plan.Plan) (layers []manifest.Layer, config manifest
 		if err != nil {
 			return nil, config, err
 		}
-		l, err := w.file(MediaType(name), name, content)
+		l, err := w.file(ctx, MediaType(name), name, content)
 		if err != nil {
 			return nil, config, err
 		}
@@ -162,7 +162,7 @@ func (w *writer) files(plan plan.Plan) (layers []manifest.Layer, config manifest
 		layers = append(layers, l)
 	}
 	layers = append(layers, licences...)
-	config, err = w.file(manifest.MediaTypeConfig, "", plan.Config.Encode())
+	config, err = w.file(ctx, manifest.MediaTypeConfig, "", plan.Config.Encode())
 	return layers, config, err
 }
 
@@ -175,9 +175,14 @@ func MediaType(name string) string {
 }
 
 // file writes one blob from bytes at hand, unless it is there already.
-func (w *writer) file(mediaType, name string, content []byte) (manifest.Layer, error) {
+func (w *writer) file(ctx context.Context, mediaType, name string, content []byte) (manifest.Layer, error) {
 	key := fmt.Sprintf("file %s %s", name, manifest.DigestOf(content))
 	if l, ok := w.stage.Done(key); ok {
+		w.count(l, true)
+		return l, nil
+	}
+	l := manifest.Layer{MediaType: mediaType, Digest: manifest.DigestOf(content), Size: int64(len(content)), Name: name}
+	if w.index != nil && w.stage.Reuse(ctx, key, l) {
 		w.count(l, true)
 		return l, nil
 	}
