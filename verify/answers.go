@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dustin/go-humanize/english"
+
 	"qimport/runtime"
 	"qimport/runtime/chat"
 	"qimport/verify/report"
@@ -120,7 +122,7 @@ func (r *run) checkRepetition(context.Context) report.Check {
 			return c
 		}
 	}
-	return pass("%d answers, none in a loop", len(r.spoken))
+	return pass("%s, none in a loop", english.Plural(len(r.spoken), "answer", ""))
 }
 
 // judgeLoop fails on exact loops, and on text of which hardly anything is new.
@@ -148,7 +150,7 @@ func (r *run) checkControl(context.Context) report.Check {
 			return fail("the answer to %q holds %s", clip(a.Prompt), first(found, " "))
 		}
 	}
-	return pass("%d answers, no control tokens in them", len(r.spoken))
+	return pass("%s, no control tokens in %s", english.Plural(len(r.spoken), "answer", ""), english.PluralWord(len(r.spoken), "it", "them"))
 }
 
 // topics are what a long generation is about, turn by turn and from the start again: what one can

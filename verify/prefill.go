@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/dustin/go-humanize/english"
+
 	"qimport/runtime"
 	"qimport/verify/report"
 	"qimport/verify/score"
@@ -67,7 +69,7 @@ func (r *run) checkPrefill(ctx context.Context, n int, e effort) report.Check {
 			return notRun("prefill of %d tokens: %s", n, sentences(err))
 		}
 	}
-	return c.judge(fmt.Sprintf("one prefill and %d single steps%s", len(c.apart), e.note))
+	return c.judge(fmt.Sprintf("one prefill and %s%s", english.Plural(len(c.apart), "single step", ""), e.note))
 }
 
 // step runs single steps, segment by segment, and beside them the prefill that each begins from.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/dustin/go-humanize/english"
+
 	"qimport/verify/report"
 )
 
@@ -33,7 +35,7 @@ func (r *run) checkProducts(ctx context.Context) report.Check {
 	}
 	c := pass("no product with packed rows: every weight was decoded")
 	if used > 0 {
-		c = atMost(worst, 1, fmt.Sprintf("largest error of %d kinds of products with packed rows, over what rounding allows", used))
+		c = atMost(worst, 1, fmt.Sprintf("largest error of %s with packed rows, over what rounding allows", english.Plural(used, "kind of product", "kinds of products")))
 	}
 	switch {
 	case len(wrong) > 0:

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/dustin/go-humanize/english"
+
 	"qimport/arch"
 	"qimport/convert/source"
 	"qimport/runtime"
@@ -286,6 +288,9 @@ func (r *run) checkFeatures(context.Context) report.Check {
 			worst = i
 		}
 	}
+	if v.apart[worst] == 0 {
+		return atMost(0, r.featuresLimit(), fmt.Sprintf("the features of %d pictures are the source's, after every part of the tower; relative difference", len(v.sketches)))
+	}
 	return atMost(v.apart[worst], r.featuresLimit(), fmt.Sprintf("largest relative difference of the features of %d pictures from the source's, after the tower's %s",
 		len(v.sketches), v.after(worst)))
 }
@@ -304,8 +309,8 @@ func (r *run) checkPictures(context.Context) report.Check {
 	if d.NonFinite > 0 {
 		return fail("%d of %d positions are not finite", d.NonFinite, d.Positions)
 	}
-	return atMost(d.MeanKL, r.picturesLimit(), fmt.Sprintf("mean KL divergence from the reference after pictures, over %d questions and their answers, ± %.1g nats; max %.3g",
-		len(r.sight.positions), d.StdErr, d.MaxKL))
+	return atMost(d.MeanKL, r.picturesLimit(), fmt.Sprintf("mean KL divergence from the reference after pictures, over %s, ± %.1g nats; max %.3g",
+		english.Plural(len(r.sight.positions), "question and its answer", "questions and their answers"), d.StdErr, d.MaxKL))
 }
 
 // picturesLimit is that of texts, and of the tower's formats where these are coarser.

@@ -272,8 +272,8 @@ func gained(d runtime.Drafts) string {
 	case faster == 0:
 		return fmt.Sprintf("%d of %d drafts accepted, too few steps to time them", d.Accepted, d.Drafted)
 	}
-	text := fmt.Sprintf("%d of %d drafts accepted in %d steps: %.1f tokens/s, %.1f/s in %d single steps", d.Accepted, d.Drafted, d.Steps,
-		float64(d.With.Tokens)/d.With.Seconds, float64(d.Plain.Tokens)/d.Plain.Seconds, d.Plain.Tokens)
+	text := fmt.Sprintf("%d of %d drafts accepted in %s: %.1f tokens/s, %.1f/s in %s", d.Accepted, d.Drafted, plural(d.Steps, "step"),
+		float64(d.With.Tokens)/d.With.Seconds, float64(d.Plain.Tokens)/d.Plain.Seconds, plural(d.Plain.Tokens, "single step"))
 	if faster <= 1 {
 		return text + fmt.Sprintf(", so nothing was gained (%.2f times as fast)", faster)
 	}
@@ -289,7 +289,7 @@ func speedup(d *runtime.Drafts) float64 {
 
 func rate(t runtime.Timing) string {
 	if t.Seconds <= 0 {
-		return fmt.Sprintf("%d tokens", t.Tokens)
+		return plural(t.Tokens, "token")
 	}
-	return fmt.Sprintf("%d tokens at %.1f/s", t.Tokens, float64(t.Tokens)/t.Seconds)
+	return fmt.Sprintf("%s at %.1f/s", plural(t.Tokens, "token"), float64(t.Tokens)/t.Seconds)
 }

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"strings"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // Effort is how much of the model the smoke checks ran. It was decided before, from the model's sizes.
@@ -30,7 +32,7 @@ func (r *Report) Spent() {
 
 // What says what was run: "581 tokens read at once, 64 single steps, 4 questions".
 func (e *Effort) What() string {
-	what := fmt.Sprintf("%d tokens read at once, %d single steps, %d questions", e.Prefilled, e.SingleSteps, e.Questions)
+	what := fmt.Sprintf("%s read at once, %s, %s", english.Plural(e.Prefilled, "token", ""), english.Plural(e.SingleSteps, "single step", ""), english.Plural(e.Questions, "question", ""))
 	if e.Needle > 0 {
 		what += fmt.Sprintf(", a text of %d tokens", e.Needle)
 	}
