@@ -26,6 +26,7 @@ class Qimport < Formula
 $(block "if OS.mac? && Hardware::CPU.arm?" darwin-arm64 | sed 's/ do$//')
 $(block "if OS.linux? && Hardware::CPU.intel?" linux-amd64 | sed 's/ do$//')
 $(block "if OS.linux? && Hardware::CPU.arm?" linux-arm64 | sed 's/ do$//')
+$([ ! -f "$out/qimport-$version-darwin-arm64.tar.gz" ] || printf '\n  on_macos do\n    depends_on macos: :sonoma\n  end')
 
   def install
     libexec.install "bin", "lib"
