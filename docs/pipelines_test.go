@@ -24,11 +24,14 @@ type action struct {
 	Inputs  map[string]struct{ Default string }
 	Outputs map[string]struct{ Value string }
 	Runs    struct {
-		Steps []struct {
-			Name, ID, If, Uses, Run, Shell string
-			Env, With                      map[string]string
-		}
+		Steps []step
 	}
+}
+
+// step is one of an action, or of a workflow's job.
+type step struct {
+	Name, ID, If, Uses, Run, Shell string
+	Env, With                      map[string]string
 }
 
 // runner stands for the machine that a workflow runs on.
