@@ -10,6 +10,7 @@
 //	go run ./bench variants [-within 4G]                        several variants of one source, by batch and one by one
 //	go run ./bench parts                                        one import in two parts at once, beside one in one
 //	go run ./bench fleet                                        the tables of docs/fleets.md: push and pull, parts, signing
+//	go run ./bench recipes [-write]                             what the shipped recipes say of themselves
 //	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR         write a checkpoint
 //	go run ./bench limit STORE DIR                              hash and write a store's blobs, as a process of its own
 //
@@ -42,6 +43,8 @@ func run(args []string) error {
 			return synthCommand(args[1:])
 		case "limit":
 			return limitCommand(args[1:])
+		case "recipes":
+			return recipesCommand(args[1:])
 		}
 	}
 	return tablesCommand(args)
@@ -101,6 +104,10 @@ func tablesCommand(args []string) error {
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q: flags come after the table's name, and nothing after them", flags.Arg(0))
+	}
+	var err error
+	if b.dir, err = filepath.Abs(b.dir); err != nil { // peers are run in another folder
+		return err
 	}
 	return b.print(one, *write)
 }

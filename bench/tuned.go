@@ -29,6 +29,10 @@ type tunedBench struct {
 	t          *table
 }
 
+// tunedTokens is how much text costs are measured on, and as much is held back: with the default, a quarter of it,
+// formats of four bits were taken in the wrong order of their costs.
+const tunedTokens = "4096"
+
 // tuning is a mixture that tune has chosen.
 type tuning struct{ target, bits, kl float64 }
 
@@ -61,8 +65,7 @@ func (w *tunedBench) rows(checkpoint string) (err error) {
 	if w.dir, err = w.source(checkpoint); err != nil {
 		return err
 	}
-	w.calibrated = filepath.Join(w.out, "calibration")
-	if _, err := timed(nil, w.qimport, "calibrate", w.dir, "--full", "--out", w.calibrated, "--quiet"); err != nil {
+	if err := w.calibrate(); err != nil {
 		return err
 	}
 	for _, how := range [][]string{{"-q", "nvfp4", "--policy", "uniform"}, {"-q", "int4", "--policy", "uniform"}, {"-q", "mxfp8", "--policy", "uniform"}, {"--recipe", "small"}, {"--recipe", "balanced"}, {"--recipe", "near-lossless"}} {
@@ -81,6 +84,13 @@ func (w *tunedBench) rows(checkpoint string) (err error) {
 	return nil
 }
 
+// calibrate reads the built-in text, for error feedback.
+func (w *tunedBench) calibrate() error {
+	w.calibrated = filepath.Join(w.out, "calibration")
+	_, err := timed(nil, w.qimport, "calibrate", w.dir, "--full", "--out", w.calibrated, "--quiet")
+	return err
+}
+
 // source is the checkpoint in mlx-lm's form, as its own convert has it, so that peers start from the same numbers;
 // without peers it is the checkpoint itself.
 func (w *tunedBench) source(checkpoint string) (string, error) {
@@ -91,8 +101,7 @@ func (w *tunedBench) source(checkpoint string) (string, error) {
 	return w.converted("bfloat16")
 }
 
-// converted is the checkpoint in mlx-lm's form, in a dtype. Its gptq adds up second moments in that of the weights,
-// and in bfloat16 their sums have no Cholesky factor: it makes NaN of them. In float32 it does not.
+// converted is the checkpoint in mlx-lm's form, in a dtype.
 func (w *tunedBench) converted(dtype string) (string, error) {
 	dir := w.made(dtype)
 	if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
@@ -109,16 +118,7 @@ func (w *tunedBench) made(by string) string {
 
 // own is the row of a way to import.
 func (w *tunedBench) own(how []string) error {
-	plain, err := w.imported(how)
-	if err != nil {
-		return err
-	}
-	how = append(slices.Clone(how), w.feedback()...)
-	fed, err := w.imported(how)
-	if err != nil {
-		return err
-	}
-	bits, err := w.bits(append([]string{w.dir}, how...)) // a search adds four bytes to each tensor in nvfp4
+	bits, plain, fed, err := w.measured(how)
 	if err != nil {
 		return err
 	}
@@ -127,6 +127,19 @@ func (w *tunedBench) own(how []string) error {
 		name = "recipe " + how[1]
 	}
 	return w.add(name, bits, plain, fed)
+}
+
+// measured is what an import takes and diverges from the source, by the plain rule and with error feedback.
+func (w *tunedBench) measured(how []string) (bits, plain, fed float64, err error) {
+	if plain, err = w.imported(how); err != nil {
+		return 0, 0, 0, err
+	}
+	how = append(slices.Clone(how), w.feedback()...)
+	if fed, err = w.imported(how); err != nil {
+		return 0, 0, 0, err
+	}
+	bits, err = w.bits(append([]string{w.dir}, how...)) // a search adds four bytes to each tensor in nvfp4
+	return bits, plain, fed, err
 }
 
 // add adds a row, with the mixture tuned to its size; fed is 0 where there is none.
@@ -156,7 +169,7 @@ func (w *tunedBench) tuneTo(bits float64) (tuning, error) {
 		}
 	}
 	recipe := filepath.Join(w.out, "recipe.yaml")
-	how := append([]string{"tune", w.dir, "--by", "kind", "--target-bpw", strconv.FormatFloat(bits, 'g', -1, 64), "--out", recipe, "--quiet"}, w.feedback()...)
+	how := append([]string{"tune", w.dir, "--by", "kind", "--text-tokens", tunedTokens, "--target-bpw", strconv.FormatFloat(bits, 'g', -1, 64), "--out", recipe, "--quiet"}, w.feedback()...)
 	if _, err := timed(nil, w.qimport, how...); err != nil {
 		return tuning{}, err
 	}
@@ -229,10 +242,13 @@ func (w *tunedBench) runPeer(name, dir string) error {
 	if err != nil {
 		return err
 	}
-	from := w.dir
-	if name == "gptq" {
+	from, wide := w.dir, w.needsFloat32(name)
+	if wide {
 		if from, err = w.converted("float32"); err != nil {
 			return err
+		}
+		if name == "dynamic_quant" {
+			args = []string{"--target-bpw", "5.5"} // 5 when its scales and biases are rounded
 		}
 	}
 	args = append([]string{"-m", "mlx_lm", name, "--model", from, "--mlx-path", dir}, args...)
@@ -242,6 +258,7 @@ func (w *tunedBench) runPeer(name, dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.peerLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, peerPython(), args...)
+	cmd.Dir = w.out // dynamic_quant leaves a file where it is run
 	cmd.Env = append(os.Environ(), "HOME="+home, "HF_HUB_OFFLINE=1")
 	said, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
@@ -251,8 +268,28 @@ func (w *tunedBench) runPeer(name, dir string) error {
 		lines := strings.Split(strings.TrimSpace(string(said)), "\n")
 		return errors.New(lines[len(lines)-1])
 	}
-	return nil
+	if wide {
+		_, err = timed(nil, peerPython(), "-c", roundToBfloat16, filepath.Join(dir, "model.safetensors"))
+	}
+	return err
 }
+
+// needsFloat32 says whether a peer makes nothing of weights in bfloat16. gptq adds up second moments in the dtype of
+// the weights, and in bfloat16 their sums have no Cholesky factor: it makes NaN of them. MLX multiplies by experts
+// on a CPU in float32 only.
+func (w *tunedBench) needsFloat32(name string) bool {
+	return name == "gptq" || strings.Contains(w.model, "moe")
+}
+
+// roundToBfloat16 has what was made from float32 in as many bits as from bfloat16, but for the decay, which both
+// keep in float32.
+const roundToBfloat16 = `
+import sys, mlx.core as mx
+arrays, metadata = mx.load(sys.argv[1], return_metadata=True)
+arrays = {k: v.astype(mx.bfloat16) if v.dtype == mx.float32 and not k.endswith("A_log") else v for k, v in arrays.items()}
+mx.eval(arrays)
+mx.save_safetensors(sys.argv[1], arrays, metadata)
+`
 
 // peerTexts writes the text where the peers look for it: a file below a home, and a folder as data sets are.
 func (w *tunedBench) peerTexts() (home, data string, err error) {
