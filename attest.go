@@ -12,8 +12,9 @@ import (
 
 // AttestOptions say who signs what is known of a model.
 type AttestOptions struct {
-	Key *attest.Key
-	Out string // file that gets what was signed, too; "" for none
+	Key    *attest.Key
+	Cosign *attest.Cosign // signs without a key; nil where Key does
+	Out    string         // file that gets what was signed, too; "" for none
 }
 
 // Attested is what was signed, as scripts read it.
@@ -48,15 +49,37 @@ func Attest(ctx context.Context, store *manifest.Store, name manifest.Name, o At
 	if err != nil {
 		return Attested{}, err
 	}
-	result, lines, err := sign(ctx, store, e, o.Key)
+	by := keySigner(o.Key)
+	if o.Cosign != nil {
+		by = signer{id: "sigstore", sign: o.Cosign.Sign, replace: func(_ context.Context, old, added []attest.Envelope) ([]attest.Envelope, error) {
+			return append(old, added...), nil // who signed those before is in their certificates
+		}}
+	}
+	result, lines, err := sign(ctx, store, e, by)
 	if err != nil || o.Out == "" {
 		return result, err
 	}
 	return result, replace.WriteFile(o.Out, lines, replace.Shared)
 }
 
+// signer is who signs statements, and what becomes of those that were there.
+type signer struct {
+	id      string
+	sign    func(ctx context.Context, payload []byte) (attest.Envelope, error)
+	replace func(ctx context.Context, old, added []attest.Envelope) ([]attest.Envelope, error)
+}
+
+func keySigner(key *attest.Key) signer {
+	if key == nil {
+		return signer{}
+	}
+	return signer{key.ID, key.Sign, func(ctx context.Context, old, added []attest.Envelope) ([]attest.Envelope, error) {
+		return attest.Replace(ctx, old, added, key)
+	}}
+}
+
 // sign signs what is known of an entry, and keeps it. The lines are what was signed now.
-func sign(ctx context.Context, store *manifest.Store, e manifest.Entry, key *attest.Key) (result Attested, lines []byte, err error) {
+func sign(ctx context.Context, store *manifest.Store, e manifest.Entry, by signer) (result Attested, lines []byte, err error) {
 	model, err := attestable(store, e)
 	if err != nil {
 		return result, nil, err
@@ -66,7 +89,7 @@ func sign(ctx context.Context, store *manifest.Store, e manifest.Entry, key *att
 		return result, nil, err
 	}
 	result = Attested{
-		Schema: 1, Name: e.Name, Manifest: e.Digest, Key: key.ID, Level: model.Report.Level, Passed: model.Report.Passed,
+		Schema: 1, Name: e.Name, Manifest: e.Digest, Key: by.id, Level: model.Report.Level, Passed: model.Report.Passed,
 		Statements: []Signed{}, File: store.AttestationsPath(e.Digest),
 	}
 	var added []attest.Envelope
@@ -75,7 +98,7 @@ func sign(ctx context.Context, store *manifest.Store, e manifest.Entry, key *att
 		if err != nil {
 			return result, nil, err
 		}
-		signed, err := key.Sign(ctx, payload)
+		signed, err := by.sign(ctx, payload)
 		if err != nil {
 			return result, nil, err
 		}
@@ -90,7 +113,7 @@ func sign(ctx context.Context, store *manifest.Store, e manifest.Entry, key *att
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w; remove that file, and attest again", result.File, err)
 		}
-		if kept, err = attest.Replace(ctx, kept, added, key); err != nil {
+		if kept, err = by.replace(ctx, kept, added); err != nil {
 			return nil, err
 		}
 		return attest.EncodeEnvelopes(kept)
@@ -117,7 +140,7 @@ func signImported(ctx context.Context, store *manifest.Store, m manifest.Manifes
 	if key == nil {
 		return nil
 	}
-	signed, _, err := sign(ctx, store, manifest.Entry{Name: result.Name, Manifest: m, Digest: result.Manifest}, key)
+	signed, _, err := sign(ctx, store, manifest.Entry{Name: result.Name, Manifest: m, Digest: result.Manifest}, keySigner(key))
 	if err != nil {
 		return fmt.Errorf("%s is published, but not signed: %w", result.Name, err)
 	}

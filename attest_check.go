@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -16,7 +17,8 @@ import (
 
 // AttestationOptions say what signed statements are held to.
 type AttestationOptions struct {
-	Keys   []*attest.Key // of which one must have signed
+	Keys   []*attest.Key   // of which one must have signed, unless Keyless has
+	Signer attest.Identity // who has signed by a certificate of sigstore; cosign is asked. Zero: nobody is
 	Policy attest.Policy
 	From   string // file with the statements; "" for those of the store
 	Read   bool   // also read every blob and compare it with its digest
@@ -101,6 +103,16 @@ func (v *AttestationVerdict) ask(ctx context.Context, store *manifest.Store, e m
 
 func (v *AttestationVerdict) demandAll(ctx context.Context, store *manifest.Store, e manifest.Entry, envelopes []attest.Envelope, o AttestationOptions) error {
 	signed, unread := signedBy(ctx, envelopes, o.Keys)
+	if !o.Signer.IsZero() {
+		certified, refused, err := certifiedBy(ctx, envelopes, e.Digest, o.Signer)
+		if err != nil {
+			return err
+		}
+		signed = append(signed, certified...)
+		if unread == nil {
+			unread = refused
+		}
+	}
 	judged, from := lastOf(signed, attest.PredicateTestResult, e.Digest), lastOf(signed, attest.PredicateProvenance, e.Digest)
 	if judged == nil {
 		v.demand("signature", false, unsigned(envelopes, signed, unread))
@@ -197,6 +209,32 @@ func signedBy(ctx context.Context, envelopes []attest.Envelope, keys []*attest.K
 	return all, unread
 }
 
+// certifiedBy are the statements on a manifest that cosign says someone has signed, by a certificate of
+// sigstore. refused says why not, of the last that it did not take.
+func certifiedBy(ctx context.Context, envelopes []attest.Envelope, d manifest.Digest, who attest.Identity) (all []trusted, refused, err error) {
+	var cosign *attest.Cosign
+	for _, e := range envelopes {
+		s, err := e.Statement()
+		if !e.IsBundle() || err != nil || !slices.Contains([]string{attest.PredicateTestResult, attest.PredicateProvenance}, s.PredicateType) || !s.Names(d) {
+			continue
+		}
+		if cosign == nil {
+			if cosign, err = attest.FindCosign(io.Discard); err != nil {
+				return nil, nil, err
+			}
+		}
+		switch err := cosign.Check(ctx, e, s.PredicateType, d, who); {
+		case err == nil:
+			all = append(all, trusted{s, who.String()})
+		case errors.Is(err, attest.ErrCosign), ctx.Err() != nil:
+			return nil, nil, err
+		default:
+			refused = fmt.Errorf("cosign does not take it as signed by %s: %w", who, err)
+		}
+	}
+	return all, refused, nil
+}
+
 // lastOf is the last statement of a predicate on that manifest: they are added at the end.
 func lastOf(all []trusted, predicate string, d manifest.Digest) *trusted {
 	for i := len(all) - 1; i >= 0; i-- {
@@ -213,7 +251,7 @@ func unsigned(envelopes []attest.Envelope, signed []trusted, unread error) strin
 	case len(envelopes) == 0:
 		return "the model has no signed statements; qimport attest makes them"
 	case unread != nil:
-		return fmt.Sprintf("what the key has signed is not read: %v", unread)
+		return fmt.Sprintf("what is signed is not taken: %v", unread)
 	case len(signed) > 0:
 		return "what the key has signed is no test result of this manifest"
 	}

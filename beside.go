@@ -140,11 +140,11 @@ func statementOn(content []byte, d manifest.Digest, m manifest.Manifest) (e atte
 
 // judge asks whether one of the keys has signed enough; nil where there are none.
 func (f foundBeside) judge(ctx context.Context, store *manifest.Store, e manifest.Entry, o PullOptions) (*AttestationVerdict, error) {
-	if len(o.Keys) == 0 {
+	if len(o.Keys) == 0 && o.Signer.IsZero() {
 		return nil, nil
 	}
 	v := newAttestationVerdict(e)
-	if err := v.ask(ctx, store, e, f.statements, AttestationOptions{Keys: o.Keys, Policy: o.Policy, Watch: o.Watch, ahead: true}); err != nil {
+	if err := v.ask(ctx, store, e, f.statements, AttestationOptions{Keys: o.Keys, Signer: o.Signer, Policy: o.Policy, Watch: o.Watch, ahead: true}); err != nil {
 		return &v, err
 	}
 	if !v.Passed {

@@ -16,8 +16,9 @@ type PullOptions struct {
 	Jobs      int   // blobs at a time; 0 for registry.DefaultJobs
 	Watch     Watcher
 
-	Keys   []*attest.Key // of which one must have signed that the model was verified; none: nobody is asked
-	Policy attest.Policy // what must be signed
+	Keys   []*attest.Key   // of which one must have signed that the model was verified; none: nobody is asked
+	Signer attest.Identity // or who, by a certificate of sigstore; zero: nobody
+	Policy attest.Policy   // what must be signed
 }
 
 // PullResult is what a pull did, as scripts read it.

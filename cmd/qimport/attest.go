@@ -19,7 +19,8 @@ Signs two in-toto statements on the manifest and each of its blobs, in DSSE enve
 of one that says no). They lie beside the manifest; what the same key signed before is replaced.
 
 KEY is a PEM file with an ed25519 or ECDSA key (PKCS #8, SEC 1), or one of cosign generate-key-pair; its
-password is COSIGN_PASSWORD, or is asked for on a terminal.
+password is COSIGN_PASSWORD, or is asked for on a terminal. With --keyless an installed cosign signs, as
+whoever it is that sigstore's servers are told by the pipeline or in a browser.
 
 With --file it signs plain files, as those of a release, in place of a model: SLSA provenance that names each
 by its SHA-256, with the repository and commit that they were built from, into --out.
@@ -27,9 +28,11 @@ by its SHA-256, with the repository and commit that they were built from, into -
 Examples:
   qimport attest small:nvfp4 --key release.key
   qimport attest small:nvfp4 --key cosign.key --out small.intoto.jsonl
+  qimport attest small:nvfp4 --keyless
   qimport attest --file app.tar.gz --file app.deb --source https://example.org/app --revision COMMIT --key release.key --out app.intoto.jsonl`,
 		0, 1, slices.Concat(
-			group(trustGroup, &cli.StringFlag{Name: "key", Usage: "`FILE` of the private key"}),
+			group(trustGroup, &cli.StringFlag{Name: "key", Usage: "`FILE` of the private key"},
+				&cli.BoolFlag{Name: "keyless", Usage: "sign by cosign, without a key: it asks sigstore's servers"}),
 			group(sourceGroup, filesFlag(),
 				&cli.StringFlag{Name: "source", Usage: "`REPOSITORY` that the files were built from"},
 				&cli.StringFlag{Name: "revision", Usage: "`COMMIT` that the files were built from"}),
@@ -38,28 +41,39 @@ Examples:
 }
 
 func runAttest(ctx context.Context, c call) error {
-	if c.String("key") == "" {
-		return usagef("--key names no key to sign with")
+	switch key := c.String("key") != ""; {
+	case key && c.Bool("keyless"):
+		return usagef("--key and --keyless: one of them signs")
+	case !key && !c.Bool("keyless"):
+		return usagef("--key names no key to sign with, and --keyless is not asked for")
 	}
 	files := c.StringSlice("file")
 	if err := c.nameOrFiles(files); err != nil {
 		return err
 	}
-	if len(files) == 0 && (c.IsSet("source") || c.IsSet("revision")) {
+	switch {
+	case len(files) == 0 && (c.IsSet("source") || c.IsSet("revision")):
 		return usagef("--source and --revision are of files (--file): where a model comes from is known")
+	case len(files) > 0 && c.Bool("keyless"):
+		return usagef("--keyless is for models: cosign attest-blob signs plain files by itself")
 	}
-	key, err := attest.ReadPrivate(c.String("key"), c.password(ctx))
-	if err != nil {
+	o := qimport.AttestOptions{Out: c.String("out")}
+	var err error
+	if c.Bool("keyless") {
+		if o.Cosign, err = attest.FindCosign(c.err); err != nil {
+			return err
+		}
+	} else if o.Key, err = attest.ReadPrivate(c.String("key"), c.password(ctx)); err != nil {
 		return fmt.Errorf("--key %w", err)
 	}
 	if len(files) > 0 {
-		return c.attestFiles(ctx, key, files)
+		return c.attestFiles(ctx, o.Key, files)
 	}
 	store, names, err := c.storeAndNames()
 	if err != nil {
 		return err
 	}
-	r, err := qimport.Attest(ctx, store, names[0], qimport.AttestOptions{Key: key, Out: c.String("out")})
+	r, err := qimport.Attest(ctx, store, names[0], o)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -14,7 +15,8 @@ import (
 
 func checkAttestationCommand(s stdio) *cli.Command {
 	return command(s, "check-attestation", "NAME | --file FILE…", "say whether a key has signed that a model was verified well enough", `
-Needs no network. One of the keys must have signed a test result on the very manifest that NAME points at,
+Needs no network. One of the keys, or whoever --identity names, must have signed a test result on the very
+manifest that NAME points at,
 with all its blobs; the result must not be FAILED; and what --require demands must hold:
 
   level=quality           the verification went that far: blobs, smoke or quality
@@ -28,30 +30,34 @@ With --file it asks of plain files: each must be one that a statement of --from 
 Examples:
   qimport check-attestation small:nvfp4 --key release.pub
   qimport check-attestation small:nvfp4 --key release.pub --require level=quality,max-kl=0.1
+  qimport check-attestation small:nvfp4 --identity me@example.org --issuer https://accounts.example.org
   qimport check-attestation small:nvfp4 --key release.pub --from small.intoto.jsonl --read
   qimport check-attestation --file app.tar.gz --from app.intoto.jsonl --key release.pub --require revision=COMMIT
 
 Exit status: 0 signed, and enough; 1 failed; 2 wrong usage; 3 not signed, or not enough.`,
-		0, 1, group(trustGroup, filesFlag(), keyFlag(), requireFlag(),
+		0, 1, slices.Concat(group(trustGroup, filesFlag(), keyFlag()), signerFlags(), group(trustGroup, requireFlag(),
 			&cli.StringFlag{Name: "from", Usage: "`FILE` with the envelopes", DefaultText: "those beside the manifest"},
 			&cli.BoolFlag{Name: "read", Usage: "also read every blob of the model and compare it with its digest"},
-		), checkAttestation)
+		)), checkAttestation)
 }
 
 func checkAttestation(ctx context.Context, c call) error {
 	o := qimport.AttestationOptions{From: c.String("from"), Read: c.Bool("read"), Watch: c.stdio}
 	var err error
-	if o.Keys, o.Policy, err = c.demands(); err != nil {
+	if o.Keys, o.Signer, o.Policy, err = c.demands(); err != nil {
 		return err
 	}
-	if len(o.Keys) == 0 {
-		return usagef("--key names no public key to check by")
+	if len(o.Keys) == 0 && o.Signer.IsZero() {
+		return usagef("--key names no public key to check by, nor --identity who is to have signed")
 	}
 	files := c.StringSlice("file")
 	if err := c.nameOrFiles(files); err != nil {
 		return err
 	}
 	if len(files) > 0 {
+		if !o.Signer.IsZero() {
+			return usagef("--identity is for models: cosign verify-blob-attestation checks plain files by itself")
+		}
 		return c.checkFiles(ctx, files, o)
 	}
 	store, names, err := c.storeAndNames()
@@ -71,19 +77,23 @@ func checkAttestation(ctx context.Context, c call) error {
 	return nil
 }
 
-// demands are what --key and --require say.
-func (c call) demands() (keys []*attest.Key, p attest.Policy, err error) {
+// demands are what --key, --identity and --require say.
+func (c call) demands() (keys []*attest.Key, who attest.Identity, p attest.Policy, err error) {
+	who = attest.Identity{Name: c.String("identity"), Issuer: c.String("issuer"), TrustedRoot: c.String("trusted-root")}
+	if !who.IsZero() && (who.Name == "" || who.Issuer == "") {
+		return nil, who, p, usagef("--identity and --issuer go together: who has signed, and who vouches for that")
+	}
 	if p, err = attest.ParsePolicy(c.String("require")); err != nil {
-		return nil, p, fmt.Errorf("--require: %w", err)
+		return nil, who, p, fmt.Errorf("--require: %w", err)
 	}
 	for _, file := range c.StringSlice("key") {
 		key, err := attest.ReadPublic(file)
 		if err != nil {
-			return nil, p, fmt.Errorf("--key %w", err)
+			return nil, who, p, fmt.Errorf("--key %w", err)
 		}
 		keys = append(keys, key)
 	}
-	return keys, p, nil
+	return keys, who, p, nil
 }
 
 func (c call) checkFiles(ctx context.Context, files []string, o qimport.AttestationOptions) error {

@@ -43,6 +43,14 @@ func keyFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "key", Usage: "`FILE` of a public key (PEM)\nRepeatable: one of them must have signed."}
 }
 
+// signerFlags name who is to have signed without a key.
+func signerFlags() []cli.Flag {
+	return rare(trustGroup,
+		&cli.StringFlag{Name: "identity", Usage: "`NAME` of who may have signed by a certificate of sigstore, in place of a key\nAn address, or the URI of a workflow. An installed cosign is asked."},
+		&cli.StringFlag{Name: "issuer", Usage: "`URL` of the provider that vouches for --identity"},
+		&cli.StringFlag{Name: "trusted-root", Usage: "`FILE` of sigstore's own keys, so that no network is needed", DefaultText: "cosign fetches them"})
+}
+
 func requireFlag() cli.Flag {
 	return &cli.StringFlag{Name: "require", Usage: "`POLICY` that signed statements are held to\nWords with commas between them; qimport check-attestation --help lists them."}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -25,7 +26,7 @@ Examples:
   qimport pull small:nvfp4 registry.example.org/team/small:nvfp4
   qimport pull small localhost:5000/small && qimport verify small
   qimport pull small localhost:5000/small --key release.pub --require level=quality,max-kl=0.1`,
-		2, 2, append(registryFlags(), group(trustGroup, keyFlag(), requireFlag())...), pull)
+		2, 2, slices.Concat(registryFlags(), group(trustGroup, keyFlag()), signerFlags(), group(trustGroup, requireFlag())), pull)
 }
 
 func pull(ctx context.Context, c call) error {
@@ -34,11 +35,11 @@ func pull(ctx context.Context, c call) error {
 		return err
 	}
 	o := qimport.PullOptions{PlainHTTP: c.plainHTTP(), Jobs: c.Int("jobs"), Watch: c.stdio}
-	if o.Keys, o.Policy, err = c.demands(); err != nil {
+	if o.Keys, o.Signer, o.Policy, err = c.demands(); err != nil {
 		return err
 	}
-	if c.IsSet("require") && len(o.Keys) == 0 {
-		return usagef("--require needs a public key to check by: --key FILE")
+	if c.IsSet("require") && len(o.Keys) == 0 && o.Signer.IsZero() {
+		return usagef("--require needs a public key to check by: --key FILE, or --identity and --issuer")
 	}
 	r, err := qimport.Pull(ctx, store, name, from, o)
 	if errors.Is(err, qimport.ErrRefused) {

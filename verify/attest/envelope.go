@@ -27,10 +27,11 @@ const (
 // Envelope is a signed payload. Nothing in it may be relied upon before a key has Signed it.
 type Envelope struct {
 	dsse.Envelope
-	payload []byte // decoded
+	payload []byte  // decoded
+	around  *bundle // nil where it came by itself
 }
 
-// ParseEnvelopes reads lines of JSON, one envelope a line. The error is ErrEnvelope, and names the line.
+// ParseEnvelopes reads lines of JSON, one envelope or sigstore bundle a line. The error is ErrEnvelope, and names the line.
 func ParseEnvelopes(b []byte) ([]Envelope, error) {
 	if len(b) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, more than the %d that are read", ErrEnvelope, len(b), MaxBytes)
@@ -45,7 +46,10 @@ func ParseEnvelopes(b []byte) ([]Envelope, error) {
 		if len(all) == maxEnvelopes {
 			return nil, fmt.Errorf("%w: more than %d envelopes", ErrEnvelope, maxEnvelopes)
 		}
-		e, err := parseEnvelope(line)
+		e, isBundle, err := parseBundle(line)
+		if !isBundle {
+			e, err = parseEnvelope(line)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: line %d: %w", ErrEnvelope, number, err)
 		}
@@ -80,7 +84,7 @@ func parseEnvelope(line []byte) (e Envelope, err error) {
 func EncodeEnvelopes(all []Envelope) ([]byte, error) {
 	var b bytes.Buffer
 	for _, e := range all {
-		if err := json.NewEncoder(&b).Encode(e.Envelope); err != nil {
+		if err := json.NewEncoder(&b).Encode(e.encoded()); err != nil {
 			return nil, err
 		}
 	}
@@ -92,6 +96,9 @@ func (e Envelope) Statement() (Statement, error) { return ParseStatement(e.paylo
 
 // KeyIDs are the names by which its signatures say that they go.
 func (e Envelope) KeyIDs() []string {
+	if e.IsBundle() {
+		return []string{sigstoreKeyID}
+	}
 	ids := []string{}
 	for _, s := range e.Signatures {
 		ids = append(ids, s.KeyID)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/elliptic"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +90,10 @@ func TestCosignTakesIt(t *testing.T) {
 			}
 		}
 	}
+	keyless, err := FindCosign(io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if out, err := run("generate-key-pair", "--output-key-prefix", filepath.Join(dir, "cosign")); err != nil {
 		t.Fatal(err, out)
 	}
@@ -118,5 +124,27 @@ func TestCosignTakesIt(t *testing.T) {
 	}
 	if s, err := all[0].Statement(); err != nil || !s.Names(judged(2).Digest) {
 		t.Errorf("%+v, %v", s, err)
+	}
+	// In a bundle, as keyless signing makes them: what is around it is kept as cosign reads it, and a signature
+	// by a key is no one's certificate.
+	around := filepath.Join(dir, "bundle")
+	if out, err := run("attest-blob", "--key", filepath.Join(dir, "cosign.key"), "--statement", file("statement", payloads[1]), "--bundle", around,
+		"--tlog-upload=false", "--new-bundle-format", "--use-signing-config=false", "--yes"); err != nil {
+		t.Fatal(err, out)
+	}
+	if b, err = os.ReadFile(around); err != nil {
+		t.Fatal(err)
+	}
+	all, err = ParseEnvelopes(b)
+	if err != nil || len(all) != 1 || !all[0].IsBundle() || !bytes.Equal(all[0].payload, payloads[1]) || !public.Signed(t.Context(), all[0]) {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	err = keyless.Check(t.Context(), all[0], PredicateTestResult, judged(2).Digest, Identity{Name: "me@example.org", Issuer: "https://id.example.org"})
+	if err == nil || errors.Is(err, ErrCosign) {
+		t.Errorf("a bundle without a certificate: %v", err)
+	}
+	t.Setenv("SIGSTORE_ID_TOKEN", "none") // no login is begun
+	if _, err := keyless.Sign(t.Context(), payloads[1]); !errors.Is(err, ErrCosign) || !strings.Contains(err.Error(), "it did not sign: ") {
+		t.Errorf("with no identity: %v", err)
 	}
 }
