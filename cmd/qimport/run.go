@@ -104,13 +104,14 @@ func runModel(ctx context.Context, c call) error {
 		}
 	}
 	meant := model.Said.Sampling
+	asked := request.Sampling
 	request = overlaid(drawnBy(request, meant, c.IsSet), overlay, c.IsSet)
 	if model.Template == nil && !c.Bool("raw") {
 		return fmt.Errorf("%s: %w; --raw gives it the prompt as it is", found.Name, chat.ErrNoTemplate)
 	}
 	c.note("%s: %s", found.Name, model.Placement)
-	if meant.IsSaid() && request.Sampling.Temperature > 0 {
-		c.note("%s", sampled(request.Sampling))
+	if how := sampled(request.Sampling); request.Sampling != asked && how != "" {
+		c.note("%s", how)
 	}
 	if c.NArg() == 1 && isTerminal(c.in) && !c.json {
 		return c.converse(ctx, found.Name, model, request, pictures)
@@ -165,10 +166,23 @@ func drawnBy(o runtime.GenerateOptions, s files.Sampling, set func(flag string) 
 	return o
 }
 
-// sampled says how answers are drawn, where the model's files have a say in it.
+// sampled says how tokens are chosen, where the model's files have a say in it; "" if they are the likeliest. A
+// penalty on what was said makes others likelier at any temperature.
 func sampled(s runtime.Sampling) string {
-	return fmt.Sprintf("answers are drawn: temperature %g, top-k %d, top-p %g, min-p %g, repetition penalty %g; --temperature 0 takes the likeliest",
-		s.Temperature, s.TopK, s.TopP, s.MinP, s.RepetitionPenalty)
+	penalty, likeliest := "", "--temperature 0"
+	if s.RepetitionPenalty != 0 && s.RepetitionPenalty != 1 {
+		penalty, likeliest = fmt.Sprintf("repetition penalty %g", s.RepetitionPenalty), likeliest+" --repetition-penalty 1"
+	}
+	switch {
+	case s.Temperature == 0 && penalty == "":
+		return ""
+	case s.Temperature == 0:
+		return fmt.Sprintf("the likeliest tokens are taken, under a %s; --repetition-penalty 1 is without", penalty)
+	case penalty != "":
+		penalty = ", " + penalty
+	}
+	return fmt.Sprintf("answers are drawn: temperature %g, top-k %d, top-p %g, min-p %g%s; %s takes the likeliest",
+		s.Temperature, s.TopK, s.TopP, s.MinP, penalty, likeliest)
 }
 
 // overlaid is a request with what a Modelfile laid over the model, where no flag says otherwise.
