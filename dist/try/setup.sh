@@ -22,3 +22,5 @@ timed "Go modules are fetched" ${GO:-go} mod download
 timed "make build: Go and C are compiled" make build
 timed "make demo: two models are imported, verified and asked" make demo
 date +%s.%N | awk -v a="$start" '{printf "%6.1f s  all\n", $1 - a}'
+times >"$scratch/times" # of this shell, then of all that it ran
+sed -n '2s/^\([^ ]*\) \([^ ]*\)$/  CPU time of all: \1 in programs, \2 in the system/p' "$scratch/times"

@@ -39,24 +39,24 @@ source_of_mlxc() {
 	mv "$work/mlx-c-$mlxc_version" "$work/mlx-c"
 }
 
-# format_header prints the flags that give mlx-c the <format> it forgets to
+# format_header sets format to the flags that give mlx-c the <format> it forgets to
 # include. g++ 12 has no such header: a stand-in for the one use, "{}" with a
 # number, is put on the include path.
 format_header() {
 	echo '#include <format>' >"$work/format.cpp"
 	if $CXX -std=c++20 -c "$work/format.cpp" -o "$work/format.o" 2>/dev/null; then
-		echo "-include format"
+		format="-include format"
 		return
 	fi
 	mkdir -p "$work/compat"
 	cp "$here/native/format_compat.h" "$work/compat/format"
-	echo "-I$work/compat -include format"
+	format="-I$work/compat -include format"
 }
 
 # compile UNIT compiles $work/UNIT.cpp. MLX's headers cost most of it, so that mlx-c's files are few units.
 # (Deallocation without a size is all that is then asked of a Mac's C++ library beyond what MLX itself asks.)
 compile() {
-	$CXX -std=c++20 -O2 -fPIC -fno-sized-deallocation -ffile-prefix-map="$work=." $(format_header) -I"$work/wheels/mlx/include" \
+	$CXX -std=c++20 -O2 -fPIC -fno-sized-deallocation -ffile-prefix-map="$work=." $format -I"$work/wheels/mlx/include" \
 		-I"$work/wheels/mlx/include/metal_cpp" -I"$work/mlx-c" \
 		-c "$work/$1.cpp" -o "$work/$1.o" 2>"$work/$1.log"
 }
@@ -75,7 +75,7 @@ units() {
 
 build_mlxc() {
 	units
-	format_header >/dev/null
+	format_header # once, before units are compiled beside each other
 	compile ops &
 	ops=$!
 	failed=
