@@ -130,6 +130,7 @@ one() {
 	papers
 	"$pack" check "$stage" >"$work/check" || { cat "$work/check" >&2; die "$platform would not load (see above)"; }
 	[ -z "$backend" ] || sed 's/^/dist: /' "$work/check" >&2
+	! named=$(grep -rlaF "$work" "$stage") || die "a folder of this machine is named in $named"
 	"$pack" archive "$stage" "$archive"
 	packages
 	say "$(basename "$archive"): $(du -k "$archive" | cut -f1) kB, unpacked $(du -sk "$stage" | cut -f1) kB"

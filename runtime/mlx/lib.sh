@@ -86,7 +86,7 @@ build_mlxc() {
 	case $backend in
 	metal)
 		$CXX -dynamiclib -o "$work/lib/libmlxc.dylib" "$work/ops.o" "$work/rest.o" "$work/call.o" \
-			-nostdlib++ "$here/../../dist/darwin/libc++.1.tbd" -L"$work/wheels/mlx/lib" -lmlx -Wl,-install_name,@rpath/libmlxc.dylib -Wl,-rpath,@loader_path/mlx/lib
+			-nostdlib++ "$here/../../dist/darwin/libc++.1.tbd" -L"$work/wheels/mlx/lib" -lmlx -Wl,-S -Wl,-x -Wl,-install_name,@rpath/libmlxc.dylib -Wl,-rpath,@loader_path/mlx/lib
 		;;
 	*)
 		$CC -O2 -fPIC -ffile-prefix-map="$here=." -c "$here/native/blas_front.c" -o "$work/blas_front.o"
