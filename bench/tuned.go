@@ -205,7 +205,7 @@ func (w *tunedBench) peer(name string) error {
 	dir := w.made(name)
 	if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
 		if err := w.runPeer(name, dir); err != nil {
-			w.t.add(w.model, "`mlx_lm."+name+"`", "did not run: "+err.Error(), "", "", "", "")
+			w.t.add(w.model, "`mlx_lm."+name+"`", "made nothing: "+err.Error(), "", "", "", "")
 			return os.RemoveAll(dir)
 		}
 	}
@@ -262,7 +262,7 @@ func (w *tunedBench) runPeer(name, dir string) error {
 	cmd.Env = append(os.Environ(), "HOME="+home, "HF_HUB_OFFLINE=1")
 	said, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
-		return fmt.Errorf("it had not ended after %s", w.peerLimit.Round(time.Second))
+		return fmt.Errorf("not ended within %s", w.peerLimit.Round(time.Second))
 	}
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(string(said)), "\n")
