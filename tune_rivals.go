@@ -71,14 +71,10 @@ func (t *tuning) shipped(name string) (tune.Mixture, bool, error) {
 	return m, ok, nil
 }
 
-// best is the candidate that the target asks for, as measured: the one of least cost within the size, or the
-// smallest within the cost.
+// best is the candidate that the target asks for, as measured.
 func (t *tuning) best(chosen candidate, rivals []candidate) (candidate, error) {
 	for _, r := range rivals {
-		if t.MaxKL > 0 && (r.kl > t.MaxKL || r.Bytes >= chosen.Bytes) || t.MaxKL == 0 && r.kl >= chosen.kl {
-			continue
-		}
-		if t.TargetBPW > 0 && r.Bytes > t.limit() {
+		if !t.beats(r, chosen) {
 			continue
 		}
 		var err error
@@ -90,6 +86,15 @@ func (t *tuning) best(chosen candidate, rivals []candidate) (candidate, error) {
 		}
 	}
 	return chosen, nil
+}
+
+// beats says whether a rival is within the target and nearer to what it asks for: the least cost within the size,
+// or the smallest within the cost. How large all blobs of a rival are, only its plan tells.
+func (t *tuning) beats(r, chosen candidate) bool {
+	if t.MaxKL > 0 {
+		return r.kl <= t.MaxKL && r.Bytes < chosen.Bytes
+	}
+	return r.kl < chosen.kl && (t.TargetBPW == 0 || r.Bytes <= t.limit())
 }
 
 // beside says what the rivals cost, for the recipe.
