@@ -8,8 +8,7 @@ import (
 	goruntime "runtime"
 	"slices"
 
-	"github.com/google/renameio/v2"
-
+	"qimport/internal/replace"
 	"qimport/internal/untrusted"
 	"qimport/manifest"
 	"qimport/verify/attest"
@@ -63,7 +62,7 @@ func AttestFiles(ctx context.Context, o AttestFilesOptions) (AttestedFiles, erro
 	return AttestedFiles{
 		Schema: 1, Key: o.Key.ID, Files: files, File: o.Out,
 		Statement: Signed{attest.PredicateProvenance, manifest.DigestOf(payload), len(payload)},
-	}, renameio.WriteFile(o.Out, lines, 0o644)
+	}, replace.WriteFile(o.Out, lines, replace.Shared)
 }
 
 // digests are those of files, which must have different names: a statement names them without their folders.
