@@ -14,6 +14,7 @@ import (
 
 	"qimport"
 	"qimport/internal/table"
+	"qimport/manifest"
 )
 
 func showCommand(s stdio) *cli.Command {
@@ -42,6 +43,9 @@ func show(_ context.Context, c call) error {
 func writeShown(w io.Writer, s qimport.Shown, all bool, width int) error {
 	fprintln(w, "%s  %s", s.Name, s.Manifest)
 	fprintln(w, "%s, %s, %d tensors; able to: %s", s.Family, size(s.Bytes), len(s.Tensors), cmp.Or(strings.Join(s.Config.Capabilities, ", "), "unsaid"))
+	if served := servedBy(s.Config); served != "" {
+		fprintln(w, "Ollama: %s", served)
+	}
 	var tensors, totals [][]string
 	if all {
 		for _, t := range s.Tensors {
@@ -70,6 +74,17 @@ func writeShown(w io.Writer, s qimport.Shown, all bool, width int) error {
 		fprintln(w, "the verdict below does not answer for it: %s", s.Stale)
 	}
 	return s.Verification.WriteWithin(w, width)
+}
+
+// servedBy names what of an Ollama the model is served with.
+func servedBy(c manifest.Config) string {
+	var parts []string
+	for _, part := range []struct{ is, name string }{{"renderer", c.Renderer}, {"parser", c.Parser}, {"from version", c.Requires}} {
+		if part.name != "" {
+			parts = append(parts, part.is+" "+part.name)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // formatTotal is what the tensors of one format amount to.
