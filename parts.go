@@ -217,7 +217,7 @@ func (s *parts) adopt(ctx context.Context, stage *manifest.Stage) error {
 		return err
 	}
 	for _, part := range open {
-		if err := part.Discard(); err != nil {
+		if err := stage.Succeed(part); err != nil {
 			return err
 		}
 	}

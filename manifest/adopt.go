@@ -3,11 +3,12 @@ package manifest
 import (
 	"context"
 	"maps"
+	"slices"
 )
 
 // Adopt finishes every key that another Stage of the store has finished, with its blobs, which both have
 // until one of them ends; where there are no links, they move. What is on the disk is in the journal after
-// the next Flush: the other must not be discarded before.
+// the next Flush: only then may the other end, by Succeed.
 func (st *Stage) Adopt(ctx context.Context, from *Stage) error {
 	from.mu.Lock()
 	layers := maps.Clone(from.layers)
@@ -45,6 +46,21 @@ func (st *Stage) adopt(from *Stage, l Layer) error {
 		}
 	}
 	return nil
+}
+
+// Succeed ends another Stage, whose blobs were adopted and are flushed here. The names that it has for them go
+// one by one, and the evidence follows: without it, all would be read again before they are placed.
+func (st *Stage) Succeed(from *Stage) error {
+	from.mu.Lock()
+	both := slices.Collect(maps.Keys(from.inDir))
+	from.mu.Unlock()
+	f := st.store.files
+	for _, d := range both {
+		if here := st.stagedPath(d); st.staged(d) {
+			_ = f.keeping(st.proofs, d, here, here, func() error { return f.remove(from.stagedPath(d)) }) // else Discard does it
+		}
+	}
+	return from.Discard()
 }
 
 // Begun says whether an import of that fingerprint has begun, and not ended.
