@@ -26,7 +26,7 @@ func TestScoreBytes(t *testing.T) {
 		{Compute{Mode: Quantized, GPU: true}, 256, 1, 4 * score},
 		{Compute{Mode: BF16, GPU: true}, 128, 1, 0},
 		{Compute{Mode: Quantized, GPU: true}, 64, 1, 0},
-		{Compute{Mode: BF16, GPU: true}, 128, 2, 2 * 3 * score / 32},
+		{Compute{Mode: BF16, GPU: true}, 128, 2, 2 * 4 * score},
 		{Compute{Mode: BF16, GPU: true}, 32, 1, 4 * score}, // which Metal's kernel does not take
 	} {
 		if got := ScoreBytes(tt.compute, 32, tt.headDim, tt.sequences, 2048, 36000); got != tt.want {
@@ -35,8 +35,8 @@ func TestScoreBytes(t *testing.T) {
 	}
 }
 
-// TestScoresHeld holds what is said to what MLX takes on the device of the tests: never more, and not much less
-// where anything is said.
+// TestScoresHeld holds what is said to what MLX takes on the device of the tests: never more, and not much less,
+// but for a mask, with which Metal's fused kernel takes less than CUDA.
 func TestScoresHeld(t *testing.T) {
 	const heads, kv, queries, keys = 16, 4, 64, 2048
 	thread := startMLX(t)
@@ -77,7 +77,7 @@ func TestScoresHeld(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Logf("%d bytes, said were %d", took, said)
-				if took > said+other || took < said/2 {
+				if took > said+other || !tt.padded && took < said/2 {
 					t.Errorf("attention takes %d bytes, said were %d", took, said)
 				}
 			})
