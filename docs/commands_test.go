@@ -65,17 +65,9 @@ func newPageFolder(t *testing.T) *pageFolder {
 		t.Skip("running models wants MLX")
 	}
 	program := binary(t)
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	models, err := filepath.Abs(filepath.Join(root, "testdata"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := modelsFolder(t)
 	for _, err := range []error{
-		os.Symlink(models, filepath.Join(dir, "testdata")),
-		os.Symlink(filepath.Join(models, "qwen3.5-bf16"), filepath.Join(dir, "Qwen3.5-0.8B")), // as the pages call a model
+		os.Symlink(filepath.Join("testdata", "qwen3.5-bf16"), filepath.Join(dir, "Qwen3.5-0.8B")), // as the pages call a model
 		os.Mkdir(filepath.Join(dir, "hub"), 0o755),
 	} {
 		if err != nil {

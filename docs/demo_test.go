@@ -68,22 +68,31 @@ func demo(t *testing.T, program func(path string)) []exchange {
 // demoFolder is a folder with the script and the models, where nothing is written but into it.
 func demoFolder(t *testing.T) string {
 	t.Helper()
+	dir := modelsFolder(t)
+	for _, err := range []error{
+		os.WriteFile(filepath.Join(dir, "demo.sh"), []byte(read(t, "demo.sh")), 0o755),
+		os.Mkdir(filepath.Join(dir, "bin"), 0o755),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// modelsFolder is a folder with the models, in which commands can run as at the top of the repository.
+func modelsFolder(t *testing.T) string {
+	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	models, err := filepath.Abs(filepath.Join(root, "testdata"))
+	if err == nil {
+		err = os.Symlink(models, filepath.Join(dir, "testdata"))
+	}
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, err := range []error{
-		os.WriteFile(filepath.Join(dir, "demo.sh"), []byte(read(t, "demo.sh")), 0o755),
-		os.Mkdir(filepath.Join(dir, "bin"), 0o755),
-		os.Symlink(models, filepath.Join(dir, "testdata")),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 	return dir
 }
