@@ -66,18 +66,19 @@ func newAttestationVerdict(e manifest.Entry) AttestationVerdict {
 
 // envelopesOf are those of a file, or of the store; none where there are none.
 func envelopesOf(store *manifest.Store, d manifest.Digest, from string) ([]attest.Envelope, error) {
-	place := from
-	var b []byte
-	var err error
 	if from != "" {
-		b, err = untrusted.ReadFile(from, attest.MaxBytes)
-	} else {
-		place = store.AttestationsPath(d)
-		b, err = store.Attestations(d)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
+		b, err := untrusted.ReadFile(from, attest.MaxBytes)
+		return parsedAt(from, b, err)
 	}
+	b, err := store.Attestations(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return parsedAt(store.AttestationsPath(d), b, err)
+}
+
+// parsedAt are the envelopes in what was read at a place, unless that failed.
+func parsedAt(place string, b []byte, err error) ([]attest.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}

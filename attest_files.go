@@ -102,12 +102,9 @@ func CheckFiles(ctx context.Context, paths []string, o AttestationOptions) (File
 		return v, optionsf("files were not verified as models are: of --require only source and revision are asked of them")
 	}
 	b, err := untrusted.ReadFile(o.From, attest.MaxBytes)
+	envelopes, err := parsedAt(o.From, b, err)
 	if err != nil {
 		return v, err
-	}
-	envelopes, err := attest.ParseEnvelopes(b)
-	if err != nil {
-		return v, fmt.Errorf("%s: %w", o.From, err)
 	}
 	if v.Files, err = digests(ctx, paths); err != nil {
 		return v, err

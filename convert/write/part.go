@@ -51,7 +51,5 @@ func Part(ctx context.Context, share plan.Plan, src Weights, stage *manifest.Sta
 	if err := stage.Flush(ctx); err != nil {
 		return w.stats, err
 	}
-	w.stats.BytesRead, w.stats.Gains = w.meter.Read(), w.engine.Gains(share)
-	w.stats.Findings = w.engine.Findings(share)
-	return w.stats, src.Unchanged()
+	return w.done(share), src.Unchanged()
 }

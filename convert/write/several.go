@@ -144,9 +144,7 @@ func (s *several) end() {
 			err = flushed
 		}
 		w.cancel(nil)
-		w.stats.BytesRead, w.stats.Gains = w.meter.Read(), w.engine.Gains(s.variants[i].Plan)
-		w.stats.Findings = w.engine.Findings(s.variants[i].Plan)
-		s.outcomes[i] = Outcome{w.stats, err}
+		s.outcomes[i] = Outcome{w.done(s.variants[i].Plan), err}
 	}
 }
 

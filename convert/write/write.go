@@ -88,9 +88,13 @@ func Blobs(ctx context.Context, plan plan.Plan, src Weights, stage *manifest.Sta
 			opts.Index.Add(key, layers[i])
 		}
 	}
-	w.stats.BytesRead, w.stats.Gains = w.meter.Read(), w.engine.Gains(plan)
-	w.stats.Findings = w.engine.Findings(plan)
-	return manifest.New(config, append(layers, files...)), w.stats, nil
+	return manifest.New(config, append(layers, files...)), w.done(plan), nil
+}
+
+// done is what writing a plan did, with what is known of it only at the end.
+func (w *writer) done(p plan.Plan) Stats {
+	w.stats.BytesRead, w.stats.Gains, w.stats.Findings = w.meter.Read(), w.engine.Gains(p), w.engine.Findings(p)
+	return w.stats
 }
 
 // writer carries out one plan.
@@ -176,12 +180,12 @@ func MediaType(name string) string {
 
 // file writes one blob from bytes at hand, unless it is there already.
 func (w *writer) file(ctx context.Context, mediaType, name string, content []byte) (manifest.Layer, error) {
-	key := fmt.Sprintf("file %s %s", name, manifest.DigestOf(content))
+	l := manifest.Layer{MediaType: mediaType, Digest: manifest.DigestOf(content), Size: int64(len(content)), Name: name}
+	key := fmt.Sprintf("file %s %s", name, l.Digest)
 	if l, ok := w.stage.Done(key); ok {
 		w.count(l, true)
 		return l, nil
 	}
-	l := manifest.Layer{MediaType: mediaType, Digest: manifest.DigestOf(content), Size: int64(len(content)), Name: name}
 	if w.index != nil && w.stage.Reuse(ctx, key, l) {
 		w.count(l, true)
 		return l, nil
