@@ -7,12 +7,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"qimport/internal/killtest"
 	"qimport/quant"
 )
 
@@ -69,15 +68,10 @@ func TestBatchOnePassKilled(t *testing.T) {
 	root, chance := t.TempDir(), rand.New(rand.NewPCG(11, 3))
 	store := openStore(t, root)
 	killed, reused := 0, 0
-	for range 12 {
-		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), childStore+"="+root, childBatch+"="+entries[0].Source)
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(chance.IntN(250)) * time.Millisecond)
-		child.Process.Kill()
-		if child.Wait() != nil {
+	source := childBatch + "=" + entries[0].Source
+	span := killtest.Span(t, child(t.TempDir(), source))
+	for _, moment := range killtest.Moments(span, 12, chance) {
+		if killtest.Kill(t, child(root, source), moment) {
 			killed++
 		}
 		if got := statesOf(t, store, entries); strings.Contains(got, "running") || strings.Contains(got, "failed") {

@@ -7,8 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
+	"qimport/internal/killtest"
 	"qimport/manifest"
 	"qimport/quant"
 )
@@ -44,6 +44,13 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
+// child is a process that imports into the store at root, what the variables of env say.
+func child(root string, env ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0])
+	c.Env = append(append(os.Environ(), childStore+"="+root), env...)
+	return c
+}
+
 func childOptions() ImportOptions {
 	format, err := quant.ParseFormat(cmp.Or(os.Getenv(childType), "nvfp4"))
 	if err != nil {
@@ -71,15 +78,9 @@ func TestKilledAnywhere(t *testing.T) {
 		kills = 5
 	}
 	killed := 0
-	for i := range kills {
-		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), childStore+"="+root)
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(chance.IntN(400)) * time.Millisecond)
-		child.Process.Kill()
-		if child.Wait() != nil {
+	span := killtest.Span(t, child(t.TempDir()))
+	for i, moment := range killtest.Moments(span, kills, chance) {
+		if killtest.Kill(t, child(root), moment) {
 			killed++
 		}
 		e, err := store.Lookup(old.Name)

@@ -4,15 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"slices"
 	"testing"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"qimport/convert/write"
+	"qimport/internal/killtest"
 	"qimport/manifest"
 	"qimport/quant"
 	"qimport/verify/report"
@@ -161,15 +159,9 @@ func TestPartsKilled(t *testing.T) {
 		kills = 3
 	}
 	killed := 0
-	for i := range kills {
-		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), childStore+"="+root, childPart+"="+fmt.Sprintf("%d/3", i%2+1)) // the third never runs
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(chance.IntN(250)) * time.Millisecond)
-		child.Process.Kill()
-		if child.Wait() != nil {
+	span := killtest.Span(t, child(t.TempDir(), childPart+"=1/3"))
+	for i, moment := range killtest.Moments(span, kills, chance) {
+		if killtest.Kill(t, child(root, fmt.Sprintf("%s=%d/3", childPart, i%2+1)), moment) { // the third never runs
 			killed++
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,8 +69,7 @@ func TestSourceCutWhileRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		typ := []string{"mxfp8", "nvfp4", "bf16"}[i%3]
-		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), childStore+"="+root, childSource+"="+dir, childType+"="+typ)
+		child := child(root, childSource+"="+dir, childType+"="+typ)
 		var said bytes.Buffer
 		child.Stderr = &said
 		if err := child.Start(); err != nil {

@@ -9,9 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"qimport/convert/source"
+	"qimport/internal/killtest"
 )
 
 const (
@@ -37,6 +37,13 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
+// exportChild is a process that exports to dir.
+func exportChild(dir string) *exec.Cmd {
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), killDir+"="+dir)
+	return child
+}
+
 // TestKilledAnywhere kills exports at moments of chance: the directory is whole or is not there, and the
 // next export to the same folder takes away what they left.
 func TestKilledAnywhere(t *testing.T) {
@@ -46,16 +53,10 @@ func TestKilledAnywhere(t *testing.T) {
 	if testing.Short() {
 		kills = 5
 	}
-	for i := range kills {
+	span := killtest.Span(t, exportChild(filepath.Join(t.TempDir(), "out")))
+	for i, moment := range killtest.Moments(span, kills, chance) {
 		dir := filepath.Join(parent, "out")
-		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), killDir+"="+dir)
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(chance.IntN(200)) * time.Millisecond)
-		child.Process.Kill()
-		if child.Wait() != nil {
+		if killtest.Kill(t, exportChild(dir), moment) {
 			killed++
 		}
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
