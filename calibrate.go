@@ -158,8 +158,11 @@ func momentsOf(ctx context.Context, m *runtime.Model, texts []verify.Text, o Cal
 		c.Tokens += int64(len(ids))
 	}
 	if o.Full {
-		file, memory := m.FullMoments()
-		notef(o.Watch, "second moments take %.1f GB of memory while the text is read, and %.1f GB of the file", float64(memory)/1e9, float64(file)/1e9)
+		size := m.FullMoments()
+		notef(o.Watch, "second moments take %.1f GB of memory while the text is read, and %.1f GB of the file", float64(size.Memory)/1e9, float64(size.File)/1e9)
+		if n := len(size.Left); n > 0 {
+			notef(o.Watch, "no room in %d GiB for the second moments of what goes into %d of the maps, %s and others with as many or more: import --method gptq searches scales there without error feedback", runtime.MaxFull>>30, n, size.Left[0])
+		}
 	}
 	progress := begin(o.Watch, "calibrate")
 	defer progress.End()
@@ -170,7 +173,7 @@ func momentsOf(ctx context.Context, m *runtime.Model, texts []verify.Text, o Cal
 // takeMoments keeps what was seen under the names that all forms of a model have in common.
 func takeMoments(c *calibration.Calibration, src Source, moments []runtime.Moments) error {
 	inv := src.Inventory()
-	full := map[*float64][]float32{} // one for all maps that read the same input
+	full := map[*[]float64][]float32{} // one for all maps that read the same input
 	for _, t := range moments {
 		if !slices.ContainsFunc(t.Rows, func(n int64) bool { return n > 0 }) {
 			continue // a table that is looked up in, never multiplied by

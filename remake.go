@@ -162,7 +162,7 @@ func (r *remaker) ways(l manifest.Layer) []plan.Blob {
 func wayOf(b plan.Blob) string {
 	var way strings.Builder
 	for _, t := range b.Tensors {
-		fmt.Fprintln(&way, t.Name, t.Target, t.Scale, t.Transform, t.Search, t.Weights != nil, t.Moments != nil, t.Global)
+		fmt.Fprintln(&way, t.Name, t.Target, t.Scale, t.Transform, t.Search, t.Weights != nil, t.Moments.Known(), t.Global)
 	}
 	return way.String()
 }

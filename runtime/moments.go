@@ -35,9 +35,9 @@ func (m *Model) Moments(ctx context.Context, sequences [][]int, full bool, read 
 		return nil, err
 	}
 	mapped := m.decoder.Mapped()
-	chosen := fullOf(mapped, full)
+	chosen := fullOf(sizesOf(mapped))
 	for i, p := range mapped {
-		p.Watch(chosen[i])
+		p.Watch(full && chosen[i])
 	}
 	err := m.observeAll(ctx, pieces, alike(pieces), read)
 	var all []Moments
@@ -50,37 +50,51 @@ func (m *Model) Moments(ctx context.Context, sequences [][]int, full bool, read 
 	return all, nil
 }
 
-// FullMoments is what second moments take in a file, and in memory while they are taken.
-func (m *Model) FullMoments() (file, memory int64) {
+// FullSize is what the second moments of a model's inputs take.
+type FullSize struct {
+	File, Memory int64    // bytes, in a file and while they are taken
+	Left         []string // the matrices for whose input MaxFull has no room
+}
+
+// FullMoments is what second moments take, and which are not kept.
+func (m *Model) FullMoments() FullSize {
 	mapped := m.decoder.Mapped()
+	var size FullSize
 	largest := int64(0)
-	for i, chosen := range fullOf(mapped, true) {
-		if chosen {
-			file += mapped[i].FullBytes()
-			largest = max(largest, mapped[i].FullBytes())
+	for i, chosen := range fullOf(sizesOf(mapped)) {
+		if !chosen {
+			size.Left = append(size.Left, mapped[i].Name)
+			continue
 		}
+		size.File += mapped[i].FullBytes()
+		largest = max(largest, mapped[i].FullBytes())
 	}
-	return file, 3*file + 2*largest // sums in float64 and what becomes of them; the products of one piece of text
+	size.Memory = 3*size.File + 2*largest // sums in float64 and what becomes of them; the products of one piece of text
+	return size
 }
 
 // MaxFull bounds what second moments take in a file, in bytes: they grow with the square of a layer's width.
 const MaxFull = 4 << 30
 
-// fullOf chooses whose products of any two columns are added up: those that take the least first, as many as
-// MaxFull has room for, which is the same choice on every machine.
-func fullOf(mapped []*layer.Mapped, full bool) []bool {
-	chosen := make([]bool, len(mapped))
-	if !full {
-		return chosen
+func sizesOf(mapped []*layer.Mapped) []int64 {
+	sizes := make([]int64, len(mapped))
+	for i, p := range mapped {
+		sizes[i] = p.FullBytes()
 	}
-	order := make([]int, len(mapped))
+	return sizes
+}
+
+// fullOf chooses, by what they take, whose products of any two columns are added up: those that take the least
+// first, as many as MaxFull has room for, which is the same choice on every machine.
+func fullOf(sizes []int64) []bool {
+	order, chosen := make([]int, len(sizes)), make([]bool, len(sizes))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(mapped[a].FullBytes(), mapped[b].FullBytes()) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(sizes[a], sizes[b]) })
 	room := int64(MaxFull)
 	for _, i := range order {
-		if room -= mapped[i].FullBytes(); room < 0 {
+		if room -= sizes[i]; room < 0 {
 			break
 		}
 		chosen[i] = true

@@ -29,7 +29,10 @@ type Tensor struct {
 	In   int       // columns
 	Rows []int64   // of input that were seen, by expert
 	Mean []float32 // of the squares of each column, [experts, In]; 0 of an expert that was never chosen
-	Full []float32 // mean of the products of any two columns over all rows, [In, In]; nil where it was not measured
+	// Full is the mean of the products of any two columns; nil where it was not measured. It is [In, In] over all
+	// rows, or [experts, In, In] where each expert's input is in a basis of its own: over its own rows, and 0 of one
+	// that was never chosen.
+	Full []float32
 }
 
 // New makes the moments of a tensor from sums of squares, by expert.
@@ -43,21 +46,32 @@ func New(name string, in int, rows []int64, sums [][]float64) Tensor {
 	return t
 }
 
-// WithFull adds sums of the products of any two columns over a number of rows; nil adds nothing. Sums below the
-// diagonal are taken to be those above it, from which rounding may have moved them.
-func (t Tensor) WithFull(sums []float64, rows int64) Tensor {
-	if sums == nil {
+// WithFull adds sums of the products of any two columns over a number of rows: one matrix for all, or one for each
+// expert, nil for one without rows. No sums add nothing. Sums below the diagonal are taken to be those above it,
+// from which rounding may have moved them.
+func (t Tensor) WithFull(sums [][]float64, rows []int64) Tensor {
+	if len(sums) == 0 {
 		return t
 	}
-	t.Full = make([]float32, t.In*t.In)
-	for i := range t.In {
-		for j := i; j < t.In; j++ {
-			x := float32(sums[i*t.In+j] / float64(max(rows, 1)))
-			t.Full[i*t.In+j], t.Full[j*t.In+i] = x, x
+	n := t.In
+	t.Full = make([]float32, len(sums)*n*n)
+	for e, own := range sums {
+		if own == nil {
+			continue
+		}
+		full, of := t.Full[e*n*n:][:n*n], float64(max(rows[e], 1))
+		for i := range n {
+			for j := i; j < n; j++ {
+				x := float32(own[i*n+j] / of)
+				full[i*n+j], full[j*n+i] = x, x
+			}
 		}
 	}
 	return t
 }
+
+// apart says whether each expert has second moments of its own.
+func (t Tensor) apart() bool { return len(t.Full) > t.In*t.In }
 
 // Sort puts tensors in the order of a file.
 func (c *Calibration) Sort() {
@@ -110,7 +124,7 @@ func (c *Calibration) check() error {
 			return fmt.Errorf("tensor %s is there twice", t.Name)
 		}
 		err := t.check()
-		if _, shared := owners[t.Name]; err == nil && (!shared || len(t.Full) != t.In*t.In) {
+		if _, shared := owners[t.Name]; err == nil && (!shared || t.checkFullSize() != nil) {
 			err = t.checkFull()
 		}
 		if err != nil {
@@ -137,23 +151,40 @@ func (t Tensor) check() error {
 	return nil
 }
 
-// checkFull holds second moments to what any have: they are symmetric, and none is larger than the squares of
-// its two columns allow, but for what was rounded.
+// checkFull holds second moments to what any have.
 func (t Tensor) checkFull() error {
 	if t.Full == nil {
 		return nil
 	}
-	if len(t.Full) != t.In*t.In {
-		return fmt.Errorf("%d second moments are not those of %d columns", len(t.Full), t.In)
+	if err := t.checkFullSize(); err != nil {
+		return err
 	}
-	roots := make([]float64, t.In) // of the mean squares
+	for size := t.In * t.In; len(t.Full) > 0; t.Full = t.Full[size:] {
+		if err := checkSymmetric(t.Full[:size], t.In); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t Tensor) checkFullSize() error {
+	if n := t.In * t.In; len(t.Full) == n || len(t.Full) == len(t.Rows)*n {
+		return nil
+	}
+	return fmt.Errorf("%d second moments are not those of %d columns, nor of %d experts", len(t.Full), t.In, len(t.Rows))
+}
+
+// checkSymmetric holds one matrix of n columns to being symmetric, and no element to being larger than the squares
+// of its two columns allow, but for what was rounded.
+func checkSymmetric(full []float32, n int) error {
+	roots := make([]float64, n) // of the mean squares
 	for i := range roots {
-		roots[i] = math.Sqrt(math.Max(float64(t.Full[i*t.In+i]), 0)) * (1 + fullRounding)
+		roots[i] = math.Sqrt(math.Max(float64(full[i*n+i]), 0)) * (1 + fullRounding)
 	}
 	for i, own := range roots {
 		for j, other := range roots[:i+1] {
-			x := t.Full[i*t.In+j]
-			if bad(x) || x != t.Full[j*t.In+i] || math.Abs(float64(x)) > own*other {
+			x := full[i*n+j]
+			if bad(x) || x != full[j*n+i] || math.Abs(float64(x)) > own*other {
 				return fmt.Errorf("the second moment of columns %d and %d is %g, which no inputs have", j, i, x)
 			}
 		}
@@ -241,30 +272,42 @@ func fullKey(parts []Tensor) string {
 	return key.String()
 }
 
-// joinFull adds the second moments of one tensor over parts: nil where a part has none.
+// joinFull adds the second moments of one tensor over parts: nil where a part has none, or has them of all experts
+// together where another has each expert's.
 func joinFull(parts []Tensor) []float32 {
-	sums, rows := make([]float64, len(parts[0].Full)), 0.0
+	first := parts[0]
+	if slices.ContainsFunc(parts, func(p Tensor) bool { return len(p.Full) == 0 || len(p.Full) != len(first.Full) }) {
+		return nil
+	}
+	out, size := make([]float32, len(first.Full)), first.In*first.In
+	for e := range len(out) / size {
+		joinMatrix(out[e*size:][:size], parts, func(p Tensor) (full []float32, rows float64) {
+			own := p.Rows
+			if p.apart() {
+				own = own[e : e+1]
+			}
+			for _, n := range own {
+				rows += float64(n)
+			}
+			return p.Full[e*size:][:size], rows
+		})
+	}
+	return out
+}
+
+// joinMatrix is the mean of one matrix of each part by how many rows it is of.
+func joinMatrix(out []float32, parts []Tensor, of func(Tensor) ([]float32, float64)) {
+	sums, rows := make([]float64, len(out)), 0.0
 	for _, p := range parts {
-		if p.Full == nil {
-			return nil
-		}
-		own := 0.0
-		for _, n := range p.Rows {
-			own += float64(n)
-		}
+		full, own := of(p)
 		rows += own
-		for i, x := range p.Full {
+		for i, x := range full {
 			sums[i] += float64(x) * own
 		}
 	}
-	if len(sums) == 0 {
-		return nil
-	}
-	out := make([]float32, len(sums))
 	for i, s := range sums {
 		out[i] = float32(s / math.Max(rows, 1))
 	}
-	return out
 }
 
 // FullCount counts the tensors whose second moments were measured.

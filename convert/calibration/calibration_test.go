@@ -58,7 +58,7 @@ func TestRoundTrip(t *testing.T) {
 // withFull is two with second moments of the first.
 func withFull() *Calibration {
 	c := two()
-	c.Tensors[0] = c.Tensors[0].WithFull([]float64{10, -5, -5.1, 20}, 5)
+	c.Tensors[0] = c.Tensors[0].WithFull([][]float64{{10, -5, -5.1, 20}}, []int64{5})
 	return c
 }
 
@@ -71,16 +71,21 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []float32{2, -1, -1, 4}
-	if h := got.Moments("layers.0.a.weight"); !slices.Equal(h, want) || got.FullCount() != 1 {
+	h := got.Moments("layers.0.a.weight", nil)
+	if !slices.Equal(h.Full, want) || !slices.Equal(h.Rows, []int64{5}) || h.Apart() || got.FullCount() != 1 {
 		t.Errorf("%v, of %d tensors", h, got.FullCount())
 	}
-	if h := got.Moments("layers.0.experts.up_proj"); h != nil {
+	measured := float32(5 / (5 + 2*priorShare))
+	if h := h.Of(0, 2); !slices.Equal(h, []float32{2, -measured, -measured, 4}) {
+		t.Errorf("of 5 rows: %v", h)
+	}
+	if h := got.Moments("layers.0.experts.up_proj", nil); h.Known() {
 		t.Errorf("it has moments that were not kept: %v", h)
 	}
 	other := withFull()
-	other.Text, other.Tensors[0] = "sha256:bb", New("layers.0.a.weight", 2, []int64{15}, [][]float64{{90, 0}}).WithFull([]float64{90, 0, 0, 0}, 15)
+	other.Text, other.Tensors[0] = "sha256:bb", New("layers.0.a.weight", 2, []int64{15}, [][]float64{{90, 0}}).WithFull([][]float64{{90, 0, 0, 0}}, []int64{15})
 	both, err := Join(c, other)
-	if err != nil || !slices.Equal(both.Moments("layers.0.a.weight"), []float32{5, -0.25, -0.25, 1}) {
+	if err != nil || !slices.Equal(both.Moments("layers.0.a.weight", nil).Full, []float32{5, -0.25, -0.25, 1}) {
 		t.Errorf("joined: %v, %v", both, err)
 	}
 	if part, err := Join(c, two()); err != nil || part.FullCount() != 0 {
@@ -114,7 +119,7 @@ func TestSharedMoments(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []*Calibration{got, both} {
-		if a, b := c.Moments("layers.0.a.weight"), c.Moments("layers.0.b.weight"); len(a) == 0 || &a[0] != &b[0] {
+		if a, b := c.Moments("layers.0.a.weight", nil).Full, c.Moments("layers.0.b.weight", nil).Full; len(a) == 0 || &a[0] != &b[0] {
 			t.Errorf("%v and %v are not the same matrix", a, b)
 		}
 	}
@@ -133,6 +138,53 @@ func TestSharedMoments(t *testing.T) {
 	c.Tensors[len(c.Tensors)-1].In, c.Tensors[len(c.Tensors)-1].Mean = 1, []float32{2}
 	if err := c.check(); err == nil || !strings.Contains(err.Error(), "second moments are not those of 1 columns") {
 		t.Errorf("of other columns: %v", err)
+	}
+}
+
+// withApart is two with second moments of each expert of the second.
+func withApart() *Calibration {
+	c := two()
+	c.Tensors[1] = c.Tensors[1].WithFull([][]float64{{4, 2, 2, 8}, nil}, []int64{4, 0})
+	return c
+}
+
+// TestApart: second moments of each expert are written and read, joined expert by expert, and drawn to the diagonal
+// of an expert's weights by as much as they are of few rows; beside those of all experts together they are dropped.
+func TestApart(t *testing.T) {
+	c := withApart()
+	got, err := Read(written(t, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "layers.0.experts.up_proj"
+	stack, _ := got.Find(name)
+	if want := []float32{1, 0.5, 0.5, 2, 0, 0, 0, 0}; !slices.Equal(stack.Full, want) || got.FullCount() != 1 {
+		t.Fatalf("%v, of %d tensors", stack.Full, got.FullCount())
+	}
+	m := got.Moments(name, []float32{3, 5, 7, 9})
+	own, prior := float32(4./(4+2*priorShare)), float32(2*priorShare/(4.+2*priorShare))
+	want := []float32{own + 3*prior, 0.5 * own, 0.5 * own, 2*own + 5*prior}
+	for i, x := range m.Of(0, 2) {
+		if math.Abs(float64(x-want[i])) > 1e-6 {
+			t.Errorf("of 4 rows: %v, want %v", m.Of(0, 2), want)
+		}
+	}
+	if h := m.Of(1, 2); !slices.Equal(h, []float32{7, 0, 0, 9}) || m.Matrix() != 4 || !m.Apart() {
+		t.Errorf("of no rows: %v", h)
+	}
+	other := withApart()
+	other.Text, other.Tensors[1] = "sha256:bb", New(name, 2, []int64{12, 3}, [][]float64{{0, 0}, {3, 3}}).WithFull([][]float64{{0, 0, 0, 0}, {3, -3, -3, 3}}, []int64{12, 3})
+	both, err := Join(got, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if joined, _ := both.Find(name); !slices.Equal(joined.Full, []float32{0.25, 0.125, 0.125, 0.5, 1, -1, -1, 1}) {
+		t.Errorf("joined: %v", joined.Full)
+	}
+	together := two()
+	together.Tensors[1] = together.Tensors[1].WithFull([][]float64{{4, 2, 2, 8}}, []int64{4})
+	if both, err := Join(c, together); err != nil || both.FullCount() != 0 {
+		t.Errorf("joined with those of all experts together: %v, %v", both, err)
 	}
 }
 
@@ -228,6 +280,10 @@ func TestRefuse(t *testing.T) {
 		"moment of columns 0 and 1 is 2.9":    func(c *Calibration) { c.Tensors[0].Full[1], c.Tensors[0].Full[2] = 2.9, 2.9 },
 		"moment of columns 1 and 1 is -4":     func(c *Calibration) { c.Tensors[0].Full = []float32{2, 0, 0, -4} },
 		"3 second moments are not those of 2": func(c *Calibration) { c.Tensors[0].Full = c.Tensors[0].Full[:3] },
+		"12 second moments are not those of":  func(c *Calibration) { c.Tensors[1].Full = make([]float32, 12) },
+		"moment of columns 0 and 1 is 9": func(c *Calibration) {
+			c.Tensors[1].Full = []float32{1, 0, 0, 1, 2, 9, 9, 2} // of the second expert
+		},
 	} {
 		c := withFull()
 		damage(c)
@@ -243,15 +299,18 @@ func TestRefuse(t *testing.T) {
 		}
 	}
 	for want, file := range map[string][]byte{
-		"cut short":                   raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.F32)[:40],
-		"no calibration of version":   raw(t, map[string]string{"format": "pt"}, "norm", quant.F32),
-		"no number":                   raw(t, map[string]string{"calibration": "1"}, "norm", quant.F32),
-		"which no calibration has":    raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "model.norm.weight", quant.F32),
-		"\"norm\", BF16":              raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.BF16),
-		"rows and no means":           raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.rows", quant.I64),
-		"second moments and no means": rawShape(t, []int{2, 2}, "a.second_moments"),
-		"F32 [2 3]":                   rawShape(t, []int{2, 3}, "a.second_moments"),
-		"are not 2 columns of 0":      raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.mean_square", quant.F32),
+		"cut short":                    raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.F32)[:40],
+		"no calibration of version":    raw(t, map[string]string{"format": "pt"}, "norm", quant.F32),
+		"no number":                    raw(t, map[string]string{"calibration": "1"}, "norm", quant.F32),
+		"which no calibration has":     raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "model.norm.weight", quant.F32),
+		"\"norm\", BF16":               raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "norm", quant.BF16),
+		"rows and no means":            raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.rows", quant.I64),
+		"second moments and no means":  rawShape(t, []int{2, 2}, "a.second_moments"),
+		"F32 [2 3]":                    rawShape(t, []int{2, 3}, "a.second_moments"),
+		"F32 [2 3 2]":                  rawShape(t, []int{2, 3, 2}, "a.second_moments"),
+		"[4 2 2], which are not those": rawMoments(t, []int{4, 2, 2}),
+		"[3 3], which are not those":   rawMoments(t, []int{3, 3}),
+		"are not 2 columns of 0":       raw(t, map[string]string{"calibration": "1", "tokens": "5"}, "a.mean_square", quant.F32),
 	} {
 		if _, err := Parse(file); !errors.Is(err, ErrCalibration) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)
@@ -285,6 +344,19 @@ func rawShape(t testing.TB, shape []int, name string) []byte {
 	return append(h.Append(nil), make([]byte, h.DataBytes())...)
 }
 
+// rawMoments is a file of a stack of two experts of two columns with second moments of a shape.
+func rawMoments(t testing.TB, shape []int) []byte {
+	t.Helper()
+	h, err := safetensors.New(map[string]string{"calibration": "1", "tokens": "5"}, []safetensors.Tensor{
+		{Name: "a.mean_square", Dtype: quant.F32, Shape: []int{2, 2}}, {Name: "a.rows", Dtype: quant.I64, Shape: []int{2}},
+		{Name: "a.second_moments", Dtype: quant.F32, Shape: shape}, {Name: normName, Dtype: quant.F32, Shape: []int{2}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(h.Append(nil), make([]byte, h.DataBytes())...)
+}
+
 // FuzzParse: nothing panics, every rejection is ErrCalibration, and what is accepted gives weights and is
 // written back to a file that reads the same.
 func FuzzParse(f *testing.F) {
@@ -300,6 +372,8 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b)
+	f.Add(rawMoments(f, []int{2, 2, 2}))
+	f.Add(rawMoments(f, []int{2, 1, 1}))
 	f.Add(raw(f, map[string]string{"calibration": "1", "tokens": "5"}, "a.rows", quant.I64))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := Parse(b)
@@ -313,6 +387,13 @@ func FuzzParse(f *testing.F) {
 			w, err := c.Weights(tensor.Name, len(tensor.Rows), tensor.In)
 			if err != nil || slices.ContainsFunc(w, func(x float32) bool { return bad(x) || x < 0 }) {
 				t.Fatalf("weights %v, %v", w, err)
+			}
+			if m := c.Moments(tensor.Name, w); m.Known() {
+				for e := range tensor.Rows {
+					if h := m.Of(e, tensor.In); len(h) != tensor.In*tensor.In {
+						t.Fatalf("expert %d has %d second moments of %d columns", e, len(h), tensor.In)
+					}
+				}
 			}
 		}
 		path := filepath.Join(t.TempDir(), "c")

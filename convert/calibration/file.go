@@ -24,7 +24,8 @@ import (
 //
 //	NAME.mean_square  F32 [in] or [experts, in]  the mean of the squares of each column of the input
 //	NAME.rows         I64 [1] or [experts]       how many rows of input that is: how often an expert was chosen
-//	NAME.second_moments  F32 [in, in]            the mean of the products of any two columns, where it was kept
+//	NAME.second_moments  F32 [in, in]            the mean of the products of any two columns, where it was kept;
+//	                     or [experts, in, in]    of each expert, where each reads what it has made itself
 //	norm              F32 [hidden]               gains of the model's last norm
 //
 // Its metadata hold "calibration" (the version, 1), "model", "text" and "tokens". Maps that read the same input
@@ -88,7 +89,7 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 	if c.Tokens, err = strconv.ParseInt(h.Metadata["tokens"], 10, 64); err != nil {
 		return nil, fmt.Errorf("its tokens are %.20q, no number", h.Metadata["tokens"])
 	}
-	rows, full := map[string][]int64{}, map[string][]float32{}
+	rows, full := map[string][]int64{}, map[string]safetensors.Tensor{}
 	for _, t := range h.Tensors {
 		part := data[t.Begin:t.End]
 		switch name, isRows := strings.CutSuffix(t.Name, rowsSuffix); {
@@ -96,8 +97,8 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 			c.Norm = floats(part)
 		case isRows && t.Dtype == quant.I64 && len(t.Shape) == 1:
 			rows[name] = integers(part)
-		case strings.HasSuffix(t.Name, fullSuffix) && t.Dtype == quant.F32 && len(t.Shape) == 2 && t.Shape[0] == t.Shape[1]:
-			full[strings.TrimSuffix(t.Name, fullSuffix)] = floats(part)
+		case strings.HasSuffix(t.Name, fullSuffix) && t.Dtype == quant.F32 && areSquares(t.Shape):
+			full[strings.TrimSuffix(t.Name, fullSuffix)] = t
 		case strings.HasSuffix(t.Name, meanSuffix) && t.Dtype == quant.F32 && (len(t.Shape) == 1 || len(t.Shape) == 2):
 			c.Tensors = append(c.Tensors, Tensor{Name: strings.TrimSuffix(t.Name, meanSuffix), In: quant.Columns(t.Shape), Mean: floats(part)})
 		default:
@@ -106,8 +107,16 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 	}
 	for i := range c.Tensors {
 		t := &c.Tensors[i]
-		t.Rows, t.Full = rows[t.Name], full[t.Name]
+		t.Rows = rows[t.Name]
 		delete(rows, t.Name)
+		square, ok := full[t.Name]
+		if !ok {
+			continue
+		}
+		if shape := square.Shape; shape[len(shape)-1] != t.In || len(shape) == 3 && shape[0] != len(t.Rows) {
+			return nil, fmt.Errorf("%.200q has second moments %v, which are not those of %d experts of %d columns", t.Name, shape, len(t.Rows), t.In)
+		}
+		t.Full = floats(data[square.Begin:square.End])
 		delete(full, t.Name)
 	}
 	for name := range rows {
@@ -155,6 +164,11 @@ func (c *Calibration) owners() map[string]string {
 		}
 	}
 	return owners
+}
+
+// areSquares says whether a shape is [n, n] or [.., n, n].
+func areSquares(shape []int) bool {
+	return (len(shape) == 2 || len(shape) == 3) && shape[len(shape)-1] == shape[len(shape)-2]
 }
 
 func floats(b []byte) []float32 {
@@ -207,7 +221,11 @@ func (c *Calibration) header() (safetensors.Header, error) {
 		all = append(all, safetensors.Tensor{Name: t.Name + meanSuffix, Dtype: quant.F32, Shape: shape},
 			safetensors.Tensor{Name: t.Name + rowsSuffix, Dtype: quant.I64, Shape: []int{len(t.Rows)}})
 		if _, shared := owners[t.Name]; t.Full != nil && !shared {
-			all = append(all, safetensors.Tensor{Name: t.Name + fullSuffix, Dtype: quant.F32, Shape: []int{t.In, t.In}})
+			square := []int{t.In, t.In}
+			if t.apart() {
+				square = []int{len(t.Rows), t.In, t.In}
+			}
+			all = append(all, safetensors.Tensor{Name: t.Name + fullSuffix, Dtype: quant.F32, Shape: square})
 		}
 	}
 	metadata := map[string]string{

@@ -42,13 +42,6 @@ func (c *Calibration) Weights(name string, experts, columns int) ([]float32, err
 	return out, nil
 }
 
-// Moments are the second moments of the inputs of a tensor, [columns, columns]; nil where they were not kept. A
-// stack of experts has one for all of them: they share their input, and each sees too few rows for its own.
-func (c *Calibration) Moments(name string) []float32 {
-	t, _ := c.Find(name)
-	return t.Full
-}
-
 // overall is the mean over the rows of all experts, by column.
 func (t Tensor) overall() []float64 {
 	sums, rows := make([]float64, t.In), 0.0

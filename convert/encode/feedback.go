@@ -2,7 +2,11 @@ package encode
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 
+	"qimport/convert/plan"
 	"qimport/convert/source"
 	"qimport/quant"
 )
@@ -15,7 +19,7 @@ const measuredRows = 16
 // rule to know the gain in the error of the output.
 func (tw *tensorWriter) feedBack(out, plain quant.Packed, v quant.Values, first int) error {
 	f, scale, columns := tw.plan.Target, tw.plan.Scale, quant.Columns(tw.plan.Shape)
-	by, err := tw.feedback()
+	by, err := tw.feedback.of(tw.plan, first/quant.Elements(tw.plan.Shape[len(tw.plan.Shape)-2:]))
 	if err != nil {
 		return fmt.Errorf("%w: tensor %s: %w", source.ErrSource, tw.plan.Name, err)
 	}
@@ -39,7 +43,36 @@ func (tw *tensorWriter) feedBack(out, plain quant.Packed, v quant.Values, first 
 	return nil
 }
 
-// newFeedback is what error feedback needs of the tensor's inputs, made by whoever needs it first.
-func (tw *tensorWriter) newFeedback() (quant.Feedback, error) {
-	return quant.NewFeedback(tw.plan.Moments, quant.Columns(tw.plan.Shape))
+// feedbacks are what error feedback needs of the inputs of a tensor, made by whoever needs it first: one for all its
+// rows, or one for each expert, of which those are kept that chunks on their way may need.
+type feedbacks struct {
+	mu   sync.Mutex
+	made map[int]func() (quant.Feedback, error) // by expert; 0 where all have the same
+}
+
+// feedbacksKept is how many experts' are kept of a tensor: as many as it has chunks on their way.
+const feedbacksKept = chunksAhead + 2
+
+// of is that of one expert's rows.
+func (f *feedbacks) of(t plan.Tensor, expert int) (quant.Feedback, error) {
+	if !t.Moments.Apart() {
+		expert = 0
+	}
+	f.mu.Lock()
+	once, ok := f.made[expert]
+	if !ok {
+		if f.made == nil {
+			f.made = map[int]func() (quant.Feedback, error){}
+		}
+		if len(f.made) == feedbacksKept {
+			delete(f.made, slices.Min(slices.Collect(maps.Keys(f.made)))) // chunks come in their order
+		}
+		once = sync.OnceValues(func() (quant.Feedback, error) {
+			columns := quant.Columns(t.Shape)
+			return quant.NewFeedback(t.Moments.Of(expert, columns), columns)
+		})
+		f.made[expert] = once
+	}
+	f.mu.Unlock()
+	return once()
 }

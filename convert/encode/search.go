@@ -45,7 +45,7 @@ func (tw *tensorWriter) search(out quant.Packed, v quant.Values, first int) erro
 		columns, to := tw.weights(first+at, n-at)
 		to += at
 		part := quant.Values{Data: v.Data[at*size : to*size], Dtype: v.Dtype}
-		if tw.plan.Moments != nil {
+		if tw.plan.Moments.Known() {
 			if err := tw.feedBack(out.Piece(f, scale, at, to), plain.Piece(f, scale, at, to), part, first+at); err != nil {
 				return err
 			}

@@ -40,18 +40,20 @@ func PeakMemory(p plan.Plan, jobs int) int64 {
 }
 
 // calibrated is what a plan's calibration takes, of which second moments that tensors share are one, and what
-// error feedback makes of them, eight bytes each, for as many tensors as are made at once.
+// error feedback makes of them, eight bytes each, for as many tensors as are made at once, and of stacks whose
+// experts have their own for as many of these as are kept.
 func calibrated(p plan.Plan, atOnce int) (bytes int64) {
 	seen, factors := map[*float32]bool{}, []int64{}
 	for _, b := range p.Blobs {
 		for _, t := range b.Tensors {
 			bytes += 4 * int64(len(t.Weights))
-			if n := int64(len(t.Moments)); n > 0 {
-				factors = append(factors, 8*n)
-				if !seen[&t.Moments[0]] {
-					seen[&t.Moments[0]] = true
-					bytes += 4 * n
-				}
+			if !t.Moments.Known() {
+				continue
+			}
+			factors = append(factors, 8*int64(t.Moments.Matrix())*int64(min(max(len(t.Moments.Rows), 1), feedbacksKept)))
+			if full := t.Moments.Full; !seen[&full[0]] {
+				seen[&full[0]] = true
+				bytes += 4 * int64(len(full))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package encode
 import (
 	"testing"
 
+	"qimport/convert/calibration"
 	"qimport/convert/plan"
 )
 
@@ -10,11 +11,12 @@ import (
 // for as many as are made at once.
 func TestPeakMemory(t *testing.T) {
 	moments := make([]float32, 1<<20)
+	var rows []int64
 	p := plan.Plan{Blobs: []plan.Blob{{}}}
 	with := func(n int) int64 {
 		p.Blobs[0].Tensors = make([]plan.Tensor, n)
 		for i := range p.Blobs[0].Tensors {
-			p.Blobs[0].Tensors[i].Moments = moments
+			p.Blobs[0].Tensors[i].Moments = calibration.Moments{Full: moments, Rows: rows}
 		}
 		return PeakMemory(p, 1)
 	}
@@ -22,5 +24,9 @@ func TestPeakMemory(t *testing.T) {
 	none, one, two, three := with(0), with(1), with(2), with(3)
 	if one-none != 12<<20+perTensor || two-one != 8<<20+perTensor || three-two != perTensor {
 		t.Errorf("%d, then %d, %d and %d more", none, one-none, two-one, three-two)
+	}
+	rows = make([]int64, 16) // experts of their own, of which four are kept
+	if apart := with(1); apart-none != 6<<20+perTensor {
+		t.Errorf("of experts: %d more", apart-none)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -17,21 +16,19 @@ import (
 // Scales and biases come with each chunk of them and are written ahead, to their places.
 type tensorWriter struct {
 	*Engine
-	plan   plan.Tensor
-	label  string // of the blob, for progress
-	out    Sink
-	pieces []quant.Tensor // of the source
-	places Places
-	global float32 // the nvfp4 scale of the whole tensor; 0 for none
-	seen   seen
-	// feedback is made once, of the second moments of the tensor's inputs.
-	feedback func() (quant.Feedback, error)
+	plan     plan.Tensor
+	label    string // of the blob, for progress
+	out      Sink
+	pieces   []quant.Tensor // of the source
+	places   Places
+	global   float32 // the nvfp4 scale of the whole tensor; 0 for none
+	seen     seen
+	feedback feedbacks
 }
 
 // Tensor writes one tensor. blob names what it is part of, for the meter.
 func (e *Engine) Tensor(ctx context.Context, blob string, t plan.Tensor, places Places, out Sink) error {
 	tw := &tensorWriter{Engine: e, plan: t, label: blob, out: out, places: places}
-	tw.feedback = sync.OnceValues(tw.newFeedback)
 	for i := range t.From.Pieces {
 		piece, err := e.src.LoadPiece(t.From, i)
 		if err != nil {

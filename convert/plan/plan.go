@@ -52,10 +52,10 @@ type Tensor struct {
 	Scale     quant.Dtype // of affine scales and biases, as written
 	Rule      string      // the rule that decided, for people
 	Transform Transform
-	Search    bool      // scales are searched for the least squared error
-	Global    bool      // a .global_scale is written
-	Weights   []float32 // what an error in each column weighs in the search, [experts, columns]; nil for all the same
-	Moments   []float32 // second moments of the inputs, [columns, columns], for error feedback; nil for none
+	Search    bool                // scales are searched for the least squared error
+	Global    bool                // a .global_scale is written
+	Weights   []float32           // what an error in each column weighs in the search, [experts, columns]; nil for all the same
+	Moments   calibration.Moments // of the inputs, for error feedback; the zero value for none
 	Bytes     int64
 	From      source.Tensor // of the source
 }

@@ -69,7 +69,7 @@ func (r row) target(p Plan) string {
 		how = append(how, r.tensor.Transform.String())
 	}
 	switch {
-	case r.tensor.Moments != nil:
+	case r.tensor.Moments.Known():
 		how = append(how, "error feedback")
 	case r.tensor.Weights != nil:
 		how = append(how, "calibrated scale search")

@@ -121,7 +121,7 @@ func (p Plan) Report(peak, free int64) Report {
 		for _, tp := range b.Tensors {
 			r.Tensors = append(r.Tensors, TensorReport{
 				Name: tp.Name, Shape: list(tp.Shape), Source: tp.Source.String(), Target: tp.Target.String(),
-				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Weighted: tp.Weights != nil, Feedback: tp.Moments != nil, Global: tp.Global, Blob: b.Name, Adapters: p.Fused(tp),
+				Rule: tp.Rule, Bytes: tp.Bytes, Transform: tp.Transform.String(), Search: tp.Search, Weighted: tp.Weights != nil, Feedback: tp.Moments.Known(), Global: tp.Global, Blob: b.Name, Adapters: p.Fused(tp),
 			})
 		}
 	}

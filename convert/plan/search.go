@@ -32,7 +32,7 @@ func (tp *Tensor) weigh(c *calibration.Calibration, feedback bool) (err error) {
 	matrix := len(tp.Shape) - 2
 	tp.Weights, err = c.Weights(tp.From.Body, quant.Elements(tp.Shape[:matrix]), tp.Shape[matrix+1])
 	if feedback && err == nil {
-		tp.Moments = c.Moments(tp.From.Body)
+		tp.Moments = c.Moments(tp.From.Body, tp.Weights)
 	}
 	return err
 }
@@ -55,14 +55,14 @@ func (o Options) checkFeedback() error {
 func warnNoFeedback(tensors []Tensor) []string {
 	var without []string
 	for _, t := range tensors {
-		if t.Weights != nil && t.Moments == nil {
+		if t.Weights != nil && !t.Moments.Known() {
 			without = append(without, t.Name)
 		}
 	}
 	if len(without) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("the calibration has no second moments of %s: scales are searched there without error feedback", someOf(without))}
+	return []string{fmt.Sprintf("the calibration has no second moments of %s: scales are searched there without error feedback (calibrate --full says for which it has no room)", someOf(without))}
 }
 
 // someOf names a few and counts the rest.

@@ -120,8 +120,8 @@ func blobKeys(plan plan.Plan) ([]blobKey, error) {
 			if t.Weights != nil {
 				add(sum, "weights", sha256.Sum256(quant.Float32s(t.Weights).Data))
 			}
-			if t.Moments != nil {
-				add(sum, "moments", sha256.Sum256(quant.Float32s(t.Moments).Data)) // error feedback by them
+			if t.Moments.Known() {
+				add(sum, "moments", sha256.Sum256(quant.Float32s(t.Moments.Full).Data), t.Moments.Rows) // error feedback by them
 			}
 			add(sum, t.From.ScaleDtype, t.From.Global, t.From.Shape)
 			for _, p := range t.From.Pieces {

@@ -287,7 +287,7 @@ func TestErrorFeedback(t *testing.T) {
 			sums[i*in+j] = 100 * math.Exp(-math.Abs(float64(i-j))/8)
 		}
 	}
-	c.Tensors[0] = c.Tensors[0].WithFull(sums, 100)
+	c.Tensors[0], c.Tokens = c.Tensors[0].WithFull([][]float64{sums}, []int64{100}), 100
 	p, err := plan.New(inv, rules, o)
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func TestErrorFeedback(t *testing.T) {
 	if errA != nil || errB != nil || slices.Equal(a, b) {
 		t.Errorf("a searched blob would be reused: %v %v", errA, errB)
 	}
-	by, err := quant.NewFeedback(c.Tensors[0].Full, in)
+	by, err := quant.NewFeedback(c.Moments(experts, nil).Of(0, in), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,6 +310,67 @@ func TestErrorFeedback(t *testing.T) {
 		w := write(t, p, src, t.TempDir(), Options{Jobs: jobs})
 		got, _ := w.arrays(t, experts)
 		checkArrays(t, map[string][]byte{"": got[experts]}, map[string][]byte{"": want.Weight})
+	}
+}
+
+// TestFeedbackApart: where each expert has second moments of its own, each is encoded by its own, however the stack
+// is cut, more experts than are kept at once; an expert's rows are told to a blob's key, since they weigh its moments.
+func TestFeedbackApart(t *testing.T) {
+	const count, out, in = 7, 300, 256
+	stack := floats(1, quant.BF16, count, out, in)
+	src := memory{tensors: map[string][]quant.Tensor{experts: {stack}}, files: map[string][]byte{"config.json": []byte("{}")}}
+	inv := src.inventory(t)
+	for i := range inv.Tensors {
+		inv.Tensors[i].Body = inv.Tensors[i].Name
+	}
+	c := calibrationOf(experts, count, in)
+	sums, rows := make([][]float64, count), make([]int64, count)
+	for e := range sums {
+		if rows[e] = c.Tensors[0].Rows[e]; e == 3 {
+			continue // it has no products, and nothing is fed back
+		}
+		sums[e] = make([]float64, in*in)
+		for i := range in {
+			for j := range in {
+				sums[e][i*in+j] = 100 * math.Exp(-math.Abs(float64(i-j))/float64(2+4*e))
+			}
+		}
+	}
+	c.Tensors[0] = c.Tensors[0].WithFull(sums, rows)
+	o, rules := plan.Options{ScaleSearch: true, Calibration: c, Feedback: true}, recipe.Recipe{Type: quant.FormatInt4}
+	p, err := plan.New(inv, rules, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights, err := c.Weights(experts, count, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []byte
+	for e := range count {
+		by, err := quant.NewFeedback(c.Moments(experts, weights).Of(e, in), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size, scales, biases := quant.FormatInt4.PartSizes(out*in, quant.BF16)
+		packed := quant.Packed{Weight: make([]byte, size), Scales: make([]byte, scales), Biases: make([]byte, biases)}
+		one := quant.Values{Data: stack.Data[e*2*out*in : (e+1)*2*out*in], Dtype: quant.BF16}
+		if err := quant.EncodeFeedback(quant.FormatInt4, packed, one, quant.BF16, by); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, packed.Weight...)
+	}
+	for _, jobs := range []int{1, 3} {
+		got, _ := write(t, p, src, t.TempDir(), Options{Jobs: jobs}).arrays(t, experts)
+		checkArrays(t, map[string][]byte{"": got[experts]}, map[string][]byte{"": want})
+	}
+	before, err := blobKeys(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Blobs[0].Tensors[0].Moments.Rows = slices.Repeat([]int64{7}, count)
+	if after, err := blobKeys(p); err != nil || slices.Equal(before, after) {
+		t.Errorf("with other rows a blob would be reused: %v", err)
 	}
 }
 

@@ -15,6 +15,7 @@ type Mapped struct {
 	Name    string
 	matrix  Matrix
 	product *quant.Product // nil until opened
+	apart   bool           // a stack of which each expert reads what it has made itself: choose takes a row for each choice
 	watched *watch         // nil while nobody watches
 }
 

@@ -34,6 +34,9 @@ func NewMoE(c Compute, topK int, normalise bool, w MoEWeights) *MoE {
 	if w.Shared != nil {
 		m.sharedOn = NewLinear(c, *w.SharedGate)
 	}
+	if m.down.mapped != nil {
+		m.down.mapped.apart = true
+	}
 	return m
 }
 

@@ -13,21 +13,22 @@ type Moments struct {
 	In     int
 	Rows   []int64     // of input, by expert
 	Sums   [][]float64 // of the squares of each column [In], by expert
-	// Full are the sums of the products of any two columns [In, In] over FullRows rows; nil unless they were
-	// asked for. Of a stack, it is of what all experts were offered.
-	Full     []float64
-	FullRows int64
+	// Full are the sums of the products of any two columns [In, In]; nil unless they were asked for. Of a stack
+	// whose experts share their input they are one, of what all experts were offered; where each expert reads
+	// what it has made itself, there is one for each, nil of an expert without rows.
+	Full     [][]float64
+	FullRows []int64 // over how many rows each of them is
 }
 
 // watch adds up what goes into a mapped product, while it is set. The arrays belong to Go.
 type watch struct {
 	rows []int64
 	sums [][]float64
-	// full is for the products of any two columns, if asked for: begun with the first rows of an input that is
-	// shared. What each expert has made itself, another basis for each, has no moments in common.
+	// full is for the products of any two columns, if asked for: one, or one for each expert, since what each has
+	// made itself is in a basis of its own. Each is begun with its first rows.
 	asked    bool
-	full     []float64
-	fullRows int64
+	full     [][]float64
+	fullRows []int64
 }
 
 // Watch begins to add up what goes into the product, from nothing; with full, products of any two columns as well.
@@ -36,7 +37,18 @@ func (m *Mapped) Watch(full bool) {
 	for e := range w.sums {
 		w.sums[e] = make([]float64, m.matrix.In)
 	}
+	if n := m.fullCount(); full {
+		w.full, w.fullRows = make([][]float64, n), make([]int64, n)
+	}
 	m.watched = w
+}
+
+// fullCount is how many matrices of second moments there are of the input.
+func (m *Mapped) fullCount() int {
+	if m.apart {
+		return len(m.matrix.Experts)
+	}
+	return 1
 }
 
 // Unwatch ends that, and returns what was added up, for each tensor that has rows in the matrix. Tensors that
@@ -53,14 +65,27 @@ func (m *Mapped) Unwatch() []Moments {
 			i := slices.IndexFunc(all, func(t Moments) bool { return t.Tensor == r.Stored.Name })
 			if i < 0 {
 				i = len(all)
-				all = append(all, Moments{Tensor: r.Stored.Name, In: m.matrix.In, Full: w.full, FullRows: w.fullRows})
+				all = append(all, Moments{Tensor: r.Stored.Name, In: m.matrix.In})
 			}
 			if t := &all[i]; len(t.Sums) == 0 || &t.Sums[len(t.Sums)-1][0] != &w.sums[e][0] {
 				t.Rows, t.Sums = append(t.Rows, w.rows[e]), append(t.Sums, w.sums[e])
+				t.Full, t.FullRows = w.fullOf(e, t.Full, t.FullRows)
 			}
 		}
 	}
 	return all
+}
+
+// fullOf adds what there is for one more expert to the second moments of a tensor: its own, or those of all,
+// once.
+func (w *watch) fullOf(expert int, full [][]float64, rows []int64) ([][]float64, []int64) {
+	switch {
+	case !slices.ContainsFunc(w.full, func(sums []float64) bool { return sums != nil }): // not asked for, or never multiplied by
+		return nil, nil
+	case len(w.full) == 1:
+		return w.full, w.fullRows
+	}
+	return append(full, w.full[expert]), append(rows, w.fullRows[expert])
 }
 
 // Observe adds rows x [.., in] to what is watched, without a product.
@@ -78,7 +103,7 @@ func (m *Mapped) observe(s *mlx.Scope, x, ids *mlx.Array) {
 		for i := range n {
 			m.watched.add(0, values[i*in:][:in])
 		}
-		m.watched.products(s, values, n, in)
+		m.watched.products(s, 0, values, in)
 		return
 	}
 	chosen := s.Int32s(ids)
@@ -86,28 +111,54 @@ func (m *Mapped) observe(s *mlx.Scope, x, ids *mlx.Array) {
 	for i, e := range chosen {
 		m.watched.add(int(e), values[i/each*in:][:in])
 	}
-	if each > 1 { // the experts share the rows
-		m.watched.products(s, values, n, in)
+	if !m.apart {
+		m.watched.products(s, 0, values, in)
+		return
+	}
+	m.watched.productsApart(s, values, chosen, in)
+}
+
+// products adds the products of any two columns of rows, to those of one expert or of all, if they were asked for.
+func (w *watch) products(s *mlx.Scope, expert int, values []float32, in int) {
+	if !w.asked || len(values) == 0 {
+		return
+	}
+	if w.full[expert] == nil {
+		w.full[expert] = make([]float64, in*in)
+	}
+	n, sums := len(values)/in, w.full[expert]
+	w.fullRows[expert] += int64(n)
+	rows := s.FromFloat32(values, n, in) // in float32, whatever the model computes in
+	for i, v := range s.Float32s(s.MatMul(s.Transpose(rows, 1, 0), rows)) {
+		sums[i] += float64(v)
 	}
 }
 
-// products adds the products of any two columns of n rows, if they were asked for.
-func (w *watch) products(s *mlx.Scope, values []float32, n, in int) {
-	if !w.asked || n == 0 {
+// productsApart is products of rows of which each goes to one expert: a product for each expert that was chosen.
+func (w *watch) productsApart(s *mlx.Scope, values []float32, chosen []int32, in int) {
+	if !w.asked {
 		return
 	}
-	if w.full == nil {
-		w.full = make([]float64, in*in)
-	}
-	w.fullRows += int64(n)
-	rows := s.FromFloat32(values, n, in) // in float32, whatever the model computes in
-	for i, v := range s.Float32s(s.MatMul(s.Transpose(rows, 1, 0), rows)) {
-		w.full[i] += float64(v)
+	var own []float32
+	for e, picks := range groupByExpert(chosen, len(w.full)) {
+		own = own[:0]
+		for _, i := range picks {
+			own = append(own, values[i*in:][:in]...)
+		}
+		err := s.Nested(func(s *mlx.Scope) error { // what is not needed any more goes before the next
+			w.products(s, e, own, in)
+			return nil
+		})
+		if err != nil {
+			mlx.Raise(err)
+		}
 	}
 }
 
 // FullBytes is what the second moments of the matrix's input take in a file.
-func (m *Mapped) FullBytes() int64 { return 4 * int64(m.matrix.In) * int64(m.matrix.In) }
+func (m *Mapped) FullBytes() int64 {
+	return 4 * int64(m.matrix.In) * int64(m.matrix.In) * int64(m.fullCount())
+}
 
 // add adds one row. Sums run in the order of the rows, in float64.
 func (w *watch) add(expert int, row []float32) {

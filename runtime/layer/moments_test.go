@@ -8,8 +8,8 @@ import (
 	"qimport/runtime/mlx"
 )
 
-// TestMoments adds up what goes into a map of two tensors and into a stack of experts, once as a row for
-// all its experts and once as a row for each, and holds it to sums made by hand.
+// TestMoments adds up what goes into a map of two tensors, into a stack whose experts share their input, and into one
+// whose experts each have their own, and holds it to sums made by hand.
 func TestMoments(t *testing.T) {
 	thread, err := mlx.Start(mlx.CPU) // where weights are mapped
 	if err != nil {
@@ -22,7 +22,9 @@ func TestMoments(t *testing.T) {
 		b.Name = "other"
 		plain := NewLinear(c, NewMatrix(a), NewMatrix(b))
 		stack := newExperts(c, NewMatrix(random(t, quant.FormatNVFP4, 3, 16, 64)))
-		for _, m := range []*Mapped{plain.mapped, stack.mapped} {
+		own := newExperts(c, NewMatrix(random(t, quant.FormatNVFP4, 3, 16, 64)))
+		own.mapped.apart = true
+		for _, m := range []*Mapped{plain.mapped, stack.mapped, own.mapped} {
 			if err := m.Open(); err != nil {
 				return err
 			}
@@ -40,8 +42,8 @@ func TestMoments(t *testing.T) {
 			return err
 		}
 		plain.mapped.Observe(s, rows)
-		each := s.Concatenate(0, rows, rows) // a row for every choice
-		if err := s.Eval(stack.choose(s, each, chosen)); err != nil {
+		each := s.Concatenate(0, rows, rows) // a row for every choice, where experts share nothing
+		if err := s.Eval(own.choose(s, each, chosen)); err != nil {
 			return err
 		}
 		got := plain.mapped.Unwatch()
@@ -52,20 +54,35 @@ func TestMoments(t *testing.T) {
 		if !slices.Equal(got[1].Rows, []int64{8}) || !slices.Equal(got[1].Sums[0], twice) {
 			t.Errorf("of a map: %v %v, want %v", got[1].Rows, got[1].Sums[0], twice)
 		}
-		if h := got[1].Full; len(h) != 64*64 || got[1].FullRows != 8 || h[0] != twice[0] || h[65] != twice[1] || h[1] != h[64] {
-			t.Errorf("second moments over %d rows: %v", got[1].FullRows, h[:min(len(h), 2)])
+		if h := got[1].Full; len(h) != 1 || len(h[0]) != 64*64 || got[1].FullRows[0] != 8 || h[0][0] != twice[0] || h[0][65] != twice[1] || h[0][1] != h[0][64] {
+			t.Errorf("second moments over %d rows: %v", got[1].FullRows, h)
 		}
 		experts := stack.mapped.Unwatch()
-		if len(experts) != 1 || !slices.Equal(experts[0].Rows, []int64{8, 0, 8}) {
+		if len(experts) != 1 || !slices.Equal(experts[0].Rows, []int64{4, 0, 4}) {
 			t.Fatalf("of a stack: %+v", experts)
 		}
 		// Second moments are those of the four rows that all experts shared, not of each one's own.
-		if h := experts[0].Full; experts[0].FullRows != 4 || len(h) != 64*64 || 2*h[0] != twice[0] {
+		if h := experts[0].Full; len(h) != 1 || experts[0].FullRows[0] != 4 || len(h[0]) != 64*64 || 2*h[0][0] != twice[0] {
 			t.Errorf("second moments of a stack over %d rows", experts[0].FullRows)
 		}
-		// Row i of the four is seen by 0 and 2 once; of the eight, rows 0, 3, 4 and 7 by expert 0.
-		if want := columnSquares(x, []int{0, 1, 2, 3, 0, 3, 0, 3}); !slices.Equal(experts[0].Sums[0], want) {
+		if want := columnSquares(x, []int{0, 1, 2, 3}); !slices.Equal(experts[0].Sums[0], want) {
 			t.Errorf("of expert 0: %v, want %v", experts[0].Sums[0], want)
+		}
+		// Of eight rows, 0, 3, 4 and 7 are those of expert 0, and the others of expert 2.
+		apart := own.mapped.Unwatch()
+		if len(apart) != 1 || !slices.Equal(apart[0].Rows, []int64{4, 0, 4}) || !slices.Equal(apart[0].FullRows, []int64{4, 0, 4}) {
+			t.Fatalf("of experts that share nothing: %+v", apart)
+		}
+		for e, rows := range [][]int{{0, 3, 0, 3}, nil, {1, 2, 1, 2}} {
+			if want := columnSquares(x, rows); !slices.Equal(apart[0].Sums[e], want) {
+				t.Errorf("of expert %d: %v, want %v", e, apart[0].Sums[e], want)
+			}
+			if want := columnProducts(x, rows); !slices.Equal(apart[0].Full[e], want) {
+				t.Errorf("expert %d has other products", e)
+			}
+		}
+		if stack.mapped.FullBytes() != 4*64*64 || own.mapped.FullBytes() != 3*4*64*64 {
+			t.Errorf("second moments take %d and %d bytes", stack.mapped.FullBytes(), own.mapped.FullBytes())
 		}
 		if stack.mapped.Unwatch() != nil {
 			t.Error("it is still watched")
@@ -75,6 +92,20 @@ func TestMoments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// columnProducts adds up the products of any two columns of rows of 64; nil of no rows.
+func columnProducts(x []float32, rows []int) []float64 {
+	if len(rows) == 0 {
+		return nil
+	}
+	sums := make([]float64, 64*64)
+	for _, r := range rows {
+		for i := range sums {
+			sums[i] += float64(x[r*64+i/64]) * float64(x[r*64+i%64])
+		}
+	}
+	return sums
 }
 
 // columnSquares adds up the squares of the columns of rows of 64.

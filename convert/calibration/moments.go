@@ -1,0 +1,72 @@
+package calibration
+
+// priorShare is how many rows the diagonal counts for beside measured second moments, as a share of their columns.
+// Of few rows, most products of two columns are chance. Measured on the three trained fixtures of plain floats, by
+// what feedback from a calibration loses on the text of a verification, of the plain rule's loss: over 180 and
+// 600 tokens it takes 0.39 to 0.33 and 0.29 to 0.26 (nvfp4, dense), 0.69 to 0.41 and 0.41 to 0.29 (down projections of
+// experts, 45 and 150 rows of 192 columns each); a quarter and a half do as well within 0.02, and the moments of all
+// experts together in place of the diagonal worse. Over the 12,774 tokens of the built-in text it changes nothing.
+const priorShare = 1. / 3
+
+// Moments are the second moments of what a tensor is multiplied by. The zero value is none.
+type Moments struct {
+	// Full is [columns, columns], of all experts of a stack, which share their input; or [experts, columns, columns],
+	// where each reads what it has made itself, each over its own rows.
+	Full []float32
+	// Rows is over how many rows that is: of all, or of each expert.
+	Rows []int64
+	// Prior is the diagonal that stands for what an expert's few rows do not tell, [experts, columns]; nil where
+	// Full is one matrix, whose own diagonal does.
+	Prior []float32
+}
+
+// Moments are those of a tensor's inputs; none where they were not kept. weights are the tensor's Weights.
+func (c *Calibration) Moments(name string, weights []float32) Moments {
+	t, _ := c.Find(name)
+	switch {
+	case t.Full == nil:
+		return Moments{}
+	case t.apart():
+		return Moments{Full: t.Full, Rows: t.Rows, Prior: weights}
+	}
+	rows := int64(0)
+	for _, n := range t.Rows {
+		rows += n
+	}
+	if len(t.Rows) > 1 { // a row was offered to all experts, and chosen by several
+		rows = min(rows, c.Tokens)
+	}
+	return Moments{Full: t.Full, Rows: []int64{rows}}
+}
+
+// Known says whether there are any.
+func (m Moments) Known() bool { return len(m.Full) > 0 }
+
+// Apart says whether each expert has its own.
+func (m Moments) Apart() bool { return m.Prior != nil }
+
+// Matrix is how many elements one matrix has.
+func (m Moments) Matrix() int { return len(m.Full) / max(len(m.Rows), 1) }
+
+// Of is the matrix of one expert [columns, columns], drawn to a diagonal by as much as priorShare says: that of an
+// expert without rows is nothing else, and feeds nothing back.
+func (m Moments) Of(expert, columns int) []float32 {
+	if !m.Apart() {
+		expert = 0
+	}
+	rows, prior := float64(m.Rows[expert]), priorShare*float64(columns)
+	measured := rows / (rows + prior)
+	out := make([]float32, m.Matrix())
+	full := m.Full[expert*len(out):][:len(out)]
+	for i, x := range full {
+		out[i] = float32(float64(x) * measured)
+	}
+	for i := range columns {
+		at, diagonal := i*columns+i, float64(full[i*columns+i])
+		if m.Apart() {
+			diagonal = diagonal*measured + float64(m.Prior[expert*columns+i])*(1-measured)
+		}
+		out[at] = float32(diagonal)
+	}
+	return out
+}
