@@ -78,10 +78,12 @@ func candidates(app *cli.App, words []string) []candidate {
 // argumentCandidates are those for what stands behind a command.
 func argumentCandidates(command *cli.Command, typed []string, begun string) (all []candidate) {
 	if flag := valueWanted(command, typed[len(typed)-1]); flag != "" {
-		for _, v := range flagValues[flag] {
-			all = append(all, candidate{v, ""})
+		return valueCandidates(flag, "", begun)
+	}
+	if word, value, ok := strings.Cut(begun, "="); ok {
+		if flag := valueWanted(command, word); flag != "" {
+			return valueCandidates(flag, word+"=", value)
 		}
-		return all
 	}
 	if strings.HasPrefix(begun, "-") {
 		for _, f := range command.Flags {
@@ -102,6 +104,18 @@ func argumentCandidates(command *cli.Command, typed []string, begun string) (all
 		for _, name := range storedNames(typed) {
 			all = append(all, candidate{name, "a model of the store"})
 		}
+	}
+	return all
+}
+
+// valueCandidates are those for a flag's value, which stands behind before in its word, and is begun.
+func valueCandidates(flag, before, begun string) (all []candidate) {
+	values := flagValues[flag]
+	if at := strings.LastIndex(begun, "="); at >= 0 && flag == "override" { // PATTERN=TYPE
+		before, values = before+begun[:at+1], flagValues["quantize"]
+	}
+	for _, v := range values {
+		all = append(all, candidate{before + v, ""})
 	}
 	return all
 }
