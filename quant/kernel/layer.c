@@ -56,7 +56,7 @@ struct step {
 #include "layer_body.h"
 #undef TARGET
 #undef FN
-#define CHOOSE(isa, name) (isa == AVX512 ? name##_avx512 : isa == AVX2 ? name##_avx2 : name##_base)
+#define CHOOSE(isa, name) (isa >= AVX512 ? name##_avx512 : isa == AVX2 ? name##_avx2 : name##_base)
 #else
 #define CHOOSE(isa, name) name##_base
 #endif

@@ -57,7 +57,7 @@ typedef uint32_t __attribute__((aligned(1), may_alias)) any32;
 #define FN(name) name##_avx512
 #include "native_body.h"
 #define CALL(isa, name, ...) \
-	(isa == AVX512 ? name##_avx512(__VA_ARGS__) : isa == AVX2 ? name##_avx2(__VA_ARGS__) : name##_base(__VA_ARGS__))
+	(isa >= AVX512 ? name##_avx512(__VA_ARGS__) : isa == AVX2 ? name##_avx2(__VA_ARGS__) : name##_base(__VA_ARGS__))
 #else
 #define CALL(isa, name, ...) name##_base(__VA_ARGS__)
 #endif

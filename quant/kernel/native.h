@@ -9,8 +9,8 @@ typedef uint8_t u8;
 enum { BF16, F16, F32 };
 
 // The instruction sets, in the order of native_cgo.go. BASE is what the compiler may always assume:
-// SSE2 on x86-64, NEON on arm64.
-enum { BASE, AVX2, AVX512 };
+// SSE2 on x86-64, NEON on arm64. AVX512VNNI has kernels of its own for products only.
+enum { BASE, AVX2, AVX512, AVX512VNNI };
 
 void qk_widen(int isa, float *dst, const u8 *src, int from, size_t n);
 void qk_narrow(int isa, u8 *dst, int to, const float *src, size_t n);

@@ -14,6 +14,9 @@ func native() []*Set {
 	}
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ {
 		sets = append(sets, newNative("avx512", C.AVX512))
+		if cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512VBMI {
+			sets = append(sets, newNative("avx512vnni", C.AVX512VNNI))
+		}
 	}
 	return sets
 }

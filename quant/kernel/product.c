@@ -9,6 +9,8 @@
 
 static const struct kernels *kernels_of(const struct qk_product *p) {
 #ifdef __x86_64__
+	if (p->isa == AVX512VNNI)
+		return &qk_avx512vnni;
 	if (p->isa == AVX512)
 		return &qk_avx512;
 	if (p->isa == AVX2)

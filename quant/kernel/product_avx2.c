@@ -111,6 +111,7 @@ INLINE void v_scales(vf *a, vf *b, const float *s, int64_t block, int group) {
 
 // Few columns as whole numbers: see product_digits.h.
 #define HAS_DIGITS
+#define DIGIT_ROWS 1 // that share a block of x: more want more registers
 #include "product_digits.h"
 
 // byte_of is byte d of each of 32 words, in their order, less 128.
@@ -139,14 +140,15 @@ INLINE vf v_size(vf a, vf b) {
 	return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), size));
 }
 
-static void v_pack_digits(struct digits *to, const float *x, float per_unit) {
+// v_pack_digits packs whole numbers.
+static void v_pack_digits(struct digits *to, const float *x) {
 	for (int odd = 0; odd < 2; odd++) {
 		__m256i w[4];
 		for (int k = 0; k < 4; k++) {
 			__m256 a = _mm256_loadu_ps(x + 16 * k), b = _mm256_loadu_ps(x + 16 * k + 8);
 			a = odd ? _mm256_shuffle_ps(a, b, 0xDD) : _mm256_shuffle_ps(a, b, 0x88);
 			a = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xD8));
-			w[k] = _mm256_add_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(a, _mm256_set1_ps(per_unit))), _mm256_set1_epi32(0x808080));
+			w[k] = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(0x808080));
 		}
 		for (int d = 0; d < 3; d++)
 			_mm256_storeu_si256((__m256i *)to->digit[d][odd], byte_of(w, d));
@@ -168,6 +170,9 @@ INLINE digit_codes v_digit_codes(const u8 *p, int e2m1) {
 	__m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)e2m1_codes));
 	return (digit_codes){_mm256_shuffle_epi8(table, c.even), _mm256_shuffle_epi8(table, c.odd)};
 }
+
+// v_row_sums are the sums over vectors of DIGIT_ROWS rows.
+INLINE void v_row_sums(float *sums, const vf *rows) { *sums = v_sum(*rows); }
 
 // v_dot_digits are, for each eight elements of a block, their products.
 INLINE vf v_dot_digits(const struct digits *x, digit_codes c, int e2m1) {

@@ -55,6 +55,34 @@ func repeat(b []byte, n int) []byte {
 	return all
 }
 
+// BenchmarkVersions times one to four columns against rows of four bits that lie in a core's cache, on one thread,
+// by every version but the definition.
+func BenchmarkVersions(b *testing.B) {
+	SetThreads(1)
+	defer SetThreads(runtime.GOMAXPROCS(0))
+	const in, out = 1024, 512
+	for _, f := range forms() {
+		if f.name != "nvfp4" && f.name != "mxfp4" && f.name != "affine4-g64" {
+			continue
+		}
+		rng := rand.New(rand.NewPCG(1, 1))
+		r := f.make(rng, out, in)
+		for _, n := range []int{1, 2, 4} {
+			x, y := normal(rng, n*in), make([]float32, n*out)
+			for _, s := range Versions()[1:] {
+				m := newMatrix(s, in, [][]Rows{{r}})
+				b.Run(fmt.Sprintf("%s/%d/%s", f.name, n, s.Name), func(b *testing.B) {
+					b.SetBytes(int64(len(r.Data) + len(r.Scales) + len(r.Biases)))
+					for b.Loop() {
+						m.Multiply(y, x)
+					}
+				})
+				m.Close()
+			}
+		}
+	}
+}
+
 // BenchmarkMemory reads memory on all cores, by the fastest kernel that only reads.
 func BenchmarkMemory(b *testing.B) {
 	data, threads := make([]byte, benchBytes), runtime.GOMAXPROCS(0)

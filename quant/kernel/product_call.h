@@ -54,7 +54,7 @@ struct kernels {
 	void (*multiply)(const struct call *c, const struct segment *s, int64_t from, int64_t to);
 };
 
-extern const struct kernels qk_base, qk_avx2, qk_avx512;
+extern const struct kernels qk_base, qk_avx2, qk_avx512, qk_avx512vnni;
 
 // qk_find is the run that row o of expert e lies in; *o becomes its number there.
 const struct qk_rows *qk_find(const struct qk_product *p, int64_t e, int64_t *o);

@@ -1,18 +1,20 @@
 // Few columns as whole numbers, for an instruction set that multiplies bytes faster than floats.
 //
-// The x of a block of 64 elements are whole multiples of one power of two, its unit, under 2^23 in size:
-// x is rounded by at most half a unit, about as much as adding the largest x of the block rounds a sum in
-// float32. Each multiple is three signed bytes. Codes of four bits are whole numbers too, so a block's
-// sums are exact, and become floats where the scale of a group is multiplied.
+// The x of 64 elements are whole multiples of one power of two, their unit, under 2^23 in size: x is rounded
+// by at most half a unit, about as much as adding the largest x of the 64 rounds a sum in float32. Each
+// multiple is three signed bytes. Codes of four bits are whole numbers too, so sums over a few elements are
+// exact, and become floats where the scale of a group is multiplied.
+//
+// Instruction sets differ in how much they take together: a block of eight elements for each place of a vector.
 #include <math.h>
 #include <stdint.h>
 
-enum { DIGIT_BLOCK = 64 };
+enum { UNIT_BLOCK = 64, DIGIT_BLOCK = 8 * VF };
 
 struct digits {
-	int8_t digit[3][2][32]; // the lowest first; of elements 0, 2, 4… and of 1, 3, 5…
-	int32_t zero[8];        // for each eight elements, what their sum is too large where codes are e2m1's
-	float unit[8];          // all the same
+	int8_t digit[3][2][DIGIT_BLOCK / 2]; // the lowest first; of elements 0, 2, 4… and of 1, 3, 5…
+	int32_t zero[VF];                    // for each eight elements, what their sum is too large where codes are e2m1's
+	float unit[VF];                      // of each eight elements
 };
 
 // e2m1_codes are e2m1's values, doubled, from E2M1_ZERO on: bytes are multiplied that have no sign.
@@ -20,11 +22,12 @@ enum { E2M1_ZERO = 12 };
 static const u8 e2m1_codes[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
 
 _Static_assert(sizeof(struct digits) == DIGIT_BLOCK * sizeof(float), "digits take the place of floats");
+_Static_assert(DIGIT_BLOCK % UNIT_BLOCK == 0 && PAD % DIGIT_BLOCK == 0, "blocks are whole");
 
 // What three signed bytes hold at most.
 #define MOST_UNITS 0x7F7F7F
 
-// unit_of is the power of two in whole multiples of which a block is taken that is at most `most` in size,
+// unit_of is the power of two in whole multiples of which elements are taken that are at most `most` in size,
 // or 0 where there is none, or where its product with a scale could leave what floats hold.
 static float unit_of(float most) {
 	int e;

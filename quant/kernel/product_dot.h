@@ -30,47 +30,6 @@ INLINE float nibbles_dot(const u8 *data, int64_t size, const float *scales, cons
 	return v_sum(v_add(sum, sum2));
 }
 
-#ifdef HAS_DIGITS
-// digits_dot multiplies blocks of nibbles by x as whole numbers.
-INLINE float digits_dot(const u8 *data, int64_t size, const float *scales, const struct digits *x, int group, int e2m1) {
-	u8 last[DIGIT_BLOCK / 2] = {0};
-	vf sum = v_zero(), sum2 = v_zero();
-	int64_t whole = size / (DIGIT_BLOCK / 2), k = 0;
-	for (; k + 2 <= whole; k += 2, data += DIGIT_BLOCK, x += 2) {
-		ahead(data);
-		sum = v_fma(v_mul(v_dot_digits(x, v_digit_codes(data, e2m1), e2m1), v_load(x->unit)), v_digit_scales(scales, k, group), sum);
-		sum2 = v_fma(v_mul(v_dot_digits(x + 1, v_digit_codes(data + DIGIT_BLOCK / 2, e2m1), e2m1), v_load(x[1].unit)), v_digit_scales(scales, k + 1, group), sum2);
-	}
-	for (size -= k * DIGIT_BLOCK / 2; size > 0; size -= DIGIT_BLOCK / 2, k++, x++, data += DIGIT_BLOCK / 2) {
-		memcpy(last, data, size < DIGIT_BLOCK / 2 ? size : DIGIT_BLOCK / 2);
-		sum = v_fma(v_mul(v_dot_digits(x, v_digit_codes(last, e2m1), e2m1), v_load(x->unit)), v_digit_scales(scales, k, group), sum);
-	}
-	return v_sum(v_add(sum, sum2));
-}
-
-// few_e4m3 are the scales of nvfp4 divided by 256, or 0 where one is NaN.
-static int few_e4m3(float *restrict dst, const u8 *restrict codes, int64_t n) {
-	const uint64_t ones = 0x0101010101010101, numbers = 0x7F * ones;
-	uint64_t nan = 0, eight;
-	int64_t i = 0;
-	for (; i + 8 <= n; i += 8) {
-		memcpy(&eight, codes + i, 8);
-		nan |= (eight & numbers) + ones;
-		for (int k = 0; k < 8; k += VF)
-			v_store(dst + i + k, v_e4m3(codes + i + k));
-	}
-	if (i < n) { // up to a multiple of eight, which there is room for
-		u8 last[8] = {0};
-		memcpy(last, codes + i, n - i);
-		memcpy(&eight, last, 8);
-		nan |= (eight & numbers) + ones;
-		for (int k = 0; k < 8; k += VF)
-			v_store(dst + i + k, v_e4m3(last + k));
-	}
-	return !(nan & 0x80 * ones);
-}
-#endif
-
 // codes_dot multiplies groups of elements that lie in their natural order.
 INLINE float codes_dot(const u8 *data, int64_t n, const float *scales, const float *x, int group, int kind, int bits) {
 	vf sum = v_zero(), sum2 = v_zero();
@@ -117,10 +76,15 @@ INLINE float floats_dot(const u8 *data, int64_t n, const float *x, int type) {
 		for (int k = 0; k < 4; k++)
 			sum[k] = v_fma(v_float(data + (i + k * VF) * size, type), v_load(x + i + k * VF), sum[k]);
 	}
-	u8 last[4 * 4 * VF] = {0};
-	memcpy(last, data + i * size, (n - i) * size);
-	for (int k = 0; i + k * VF < n; k++)
-		sum[k] = v_fma(v_float(last + k * VF * size, type), v_load(x + i + k * VF), sum[k]);
+	for (int k = 0; i < n; i += VF, k++) {
+		u8 last[4 * VF];
+		const u8 *p = data + i * size;
+		if (i + VF > n) {
+			memset(last, 0, sizeof last);
+			p = memcpy(last, p, (n - i) * size);
+		}
+		sum[k] = v_fma(v_float(p, type), v_load(x + i), sum[k]);
+	}
 	return v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
 }
 
@@ -138,19 +102,14 @@ static float blocks_dot(const struct qk_rows *r, int64_t i, int64_t from, int64_
 	return sum;
 }
 
-#ifdef HAS_DIGITS
-INLINE const struct digits *digits_at(const struct segment *s, int64_t k) {
-	return (const struct digits *)s->packed[NIBBLES] + k / DIGIT_BLOCK;
-}
-#endif
-
 // bias_dot is what the biases of groups [g, g+n) add to a column of those sums.
 static float bias_dot(const struct call *c, const float *sums, const struct qk_rows *r, int64_t i, int64_t g, int64_t n) {
-	float bias[SPAN / 32 + BLOCK / 16];
+	const u8 *bias = r->biases + i * r->scale_size;
 	for (int64_t group = 32; group < r->group; group *= 2)
 		sums += c->padded / group;
-	biases_of(bias, r, i, g, n);
-	return floats_dot((const u8 *)bias, n, sums + g, F32);
+	sums += g;
+	return r->elem == BF16 ? floats_dot(bias + 2 * g, n, sums, BF16) : r->elem == F16 ? floats_dot(bias + 2 * g, n, sums, F16)
+																					  : floats_dot(bias + 4 * g, n, sums, F32);
 }
 
 // affine_dot multiplies elements [from, to) of row i of an affine format.
@@ -160,11 +119,6 @@ INLINE float affine_dot(const struct call *c, const struct segment *s, const str
 	const u8 *data = r->data + i * r->data_size;
 	scales_of(scales, r, i, from / group, n / group);
 	float d;
-#ifdef HAS_DIGITS
-	scales[n / group] = 0; // of the half of a block that may be missing
-	if (r->bits == 4 && s->digits)
-		return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), group, 0) + bias_dot(c, s->sums, r, i, from / group, n / group);
-#endif
 	if (r->bits == 4)
 		d = nibbles_dot(data + from / 2, n / 2, scales, x + from, group, v_table(int_high, int_low));
 	else if (r->bits == 8)
@@ -186,19 +140,10 @@ static float row_dot(const struct call *c, const struct segment *s, const struct
 		return r->elem == BF16 ? floats_dot(data, n, x + from, BF16) : r->elem == F16 ? floats_dot(data, n, x + from, F16)
 																			: floats_dot(data, n, x + from, F32);
 	case NVFP4:
-#ifdef HAS_DIGITS
-		if (s->digits && few_e4m3(scales, r->scales + i * r->scale_size + from / 16, n / 16))
-			return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), 16, 1) * (r->global * 128);
-#endif
 		scales_of(scales, r, i, from / 16, n / 16);
 		return nibbles_dot(data + from / 2, n / 2, scales, x + from, 16, v_table(e2m1_high, e2m1_low)) * r->global;
 	case MXFP4:
 		scales_of(scales, r, i, from / 32, n / 32);
-#ifdef HAS_DIGITS
-		scales[n / 32] = 0; // of the half of a block that may be missing
-		if (s->digits)
-			return digits_dot(data + from / 2, n / 2, scales, digits_at(s, from), 32, 1) * 0.5f;
-#endif
 		return nibbles_dot(data + from / 2, n / 2, scales, x + from, 32, v_table(e2m1_high, e2m1_low));
 	case MXFP8:
 		scales_of(scales, r, i, from / 32, n / 32);
@@ -248,6 +193,8 @@ static void turned_rows(float *y, const struct qk_rows *r, int64_t i, const floa
 		turned_dots(y, p, r->step, x, in, F32);
 }
 
+#include "product_digit_dot.h"
+
 enum { TOGETHER = 16 }; // rows whose pieces are multiplied with the same piece of x
 
 static void dot_rows(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
@@ -264,84 +211,12 @@ static void dot_rows(const struct call *c, const struct segment *s, int64_t from
 		n = to - from < TOGETHER ? to - from : TOGETHER;
 		n = r->count - i < n ? r->count - i : n;
 		float sum[TOGETHER] = {0};
-		for (int64_t k = 0; k < in; k += SPAN)
-			for (int64_t o = 0; o < n; o++)
-				sum[o] += row_dot(c, s, r, i + o, k, k + SPAN < in ? k + SPAN : in);
+		if (s->digits && is_nibbles(r))
+			digit_rows(sum, 1, c, s, r, i, n);
+		else
+			for (int64_t k = 0; k < in; k += SPAN)
+				for (int64_t o = 0; o < n; o++)
+					sum[o] += row_dot(c, s, r, i + o, k, k + SPAN < in ? k + SPAN : in);
 		memcpy(y + from, sum, n * sizeof *sum);
 	}
 }
-
-#ifdef HAS_DIGITS
-// digits_dots is digits_dot of cols columns, stride blocks apart, whose products it adds to y: a block is
-// unpacked once for all of them.
-INLINE void digits_dots(float *y, const u8 *data, int64_t size, const float *scales, const struct digits *x, int64_t stride, int group, int e2m1, float factor, int cols) {
-	u8 last[DIGIT_BLOCK / 2] = {0};
-	vf sum[DIGITS];
-	for (int j = 0; j < cols; j++)
-		sum[j] = v_zero();
-	for (int64_t k = 0; size > 0; size -= DIGIT_BLOCK / 2, k++, x++, data += DIGIT_BLOCK / 2) {
-		const u8 *p = data;
-		if (size < DIGIT_BLOCK / 2)
-			p = memcpy(last, data, size);
-		else
-			ahead(data);
-		digit_codes codes = v_digit_codes(p, e2m1);
-		vf scale = v_digit_scales(scales, k, group);
-#pragma GCC unroll 4
-		for (int j = 0; j < cols; j++)
-			sum[j] = v_fma(v_mul(v_dot_digits(x + j * stride, codes, e2m1), v_load(x[j * stride].unit)), scale, sum[j]);
-	}
-	for (int j = 0; j < cols; j++)
-		y[j] += v_sum(sum[j]) * factor;
-}
-
-// row_digits adds the products of elements [from, to) of row i with cols columns to y.
-INLINE void row_digits(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int cols) {
-	float scales[SPAN / 16 + BLOCK / 16];
-	const u8 *data = r->data + i * r->data_size + from / 2;
-	const struct digits *x = digits_at(s, from);
-	int64_t size = (to - from) / 2, stride = c->padded / DIGIT_BLOCK, group = group_of(r), n = (to - from) / group;
-	if (r->layout == NVFP4) {
-		float factor = r->global * 128;
-		if (!few_e4m3(scales, r->scales + i * r->scale_size + from / 16, n))
-			factor = __builtin_nanf("");
-		digits_dots(y, data, size, scales, x, stride, 16, 1, factor, cols);
-		return;
-	}
-	scales_of(scales, r, i, from / group, n);
-	scales[n] = 0; // of the half of a block that may be missing
-	if (r->layout == MXFP4) {
-		digits_dots(y, data, size, scales, x, stride, 32, 1, 0.5f, cols);
-		return;
-	}
-	group == 32 ? digits_dots(y, data, size, scales, x, stride, 32, 0, 1, cols)
-	: group == 64 ? digits_dots(y, data, size, scales, x, stride, 64, 0, 1, cols)
-				  : digits_dots(y, data, size, scales, x, stride, 128, 0, 1, cols);
-	for (int j = 0; j < cols; j++)
-		y[j] += bias_dot(c, s->sums + j * SUMS(c->padded), r, i, from / group, n);
-}
-
-static __attribute__((noinline)) void row_digits2(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
-	row_digits(y, c, s, r, i, from, to, 2);
-}
-
-static __attribute__((noinline)) void row_digits3(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
-	row_digits(y, c, s, r, i, from, to, 3);
-}
-
-static __attribute__((noinline)) void row_digits4(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) {
-	row_digits(y, c, s, r, i, from, to, 4);
-}
-
-// digit_rows writes the products of n rows with the two to four columns to y [n, FEW].
-static void digit_rows(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n) {
-	int64_t in = c->p->in;
-	for (int64_t k = 0; k < in; k += SPAN)
-		for (int64_t o = 0; o < n; o++)
-			(s->n == 2 ? row_digits2 : s->n == 3 ? row_digits3 : row_digits4)(y + o * FEW, c, s, r, i + o, k, k + SPAN < in ? k + SPAN : in);
-}
-#else
-static void digit_rows(float *y, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n) {
-	(void)y, (void)c, (void)s, (void)r, (void)i, (void)n;
-}
-#endif

@@ -39,24 +39,34 @@ static void sum_groups(float *dst, const float *x, const struct call *c) {
 }
 
 #ifdef HAS_DIGITS
+// largest is the size of the largest of UNIT_BLOCK elements, NaN where one is.
+static float largest(const float *x) {
+	vf size = v_zero();
+	for (int i = 0; i < UNIT_BLOCK; i += VF)
+		size = v_size(size, v_load(x + i));
+	float sizes[VF], most = 0;
+	v_store(sizes, size);
+	for (int i = 0; i < VF && most == most; i++)
+		most = sizes[i] <= most ? most : sizes[i];
+	return most;
+}
+
 // pack_digits packs a column as whole numbers, or says that it cannot be.
 static int pack_digits(float *to, const float *x, int64_t in) {
 	struct digits *d = (struct digits *)to;
 	for (int64_t k = 0; k < in; k += DIGIT_BLOCK, d++) {
-		float block[DIGIT_BLOCK] = {0}, most = 0;
+		float block[DIGIT_BLOCK] = {0};
 		memcpy(block, x + k, (in - k < DIGIT_BLOCK ? in - k : DIGIT_BLOCK) * sizeof *x);
-		vf size = v_zero();
-		for (int i = 0; i < DIGIT_BLOCK; i += VF)
-			size = v_size(size, v_load(block + i));
-		float sizes[VF];
-		v_store(sizes, size);
-		for (int i = 0; i < VF && most == most; i++)
-			most = sizes[i] <= most ? most : sizes[i];
-		float unit = unit_of(most);
-		if (unit == 0)
-			return 0;
-		v_pack_digits(d, block, 1 / unit);
-		v_store(d->unit, v_set(unit));
+		for (int i = 0; i < DIGIT_BLOCK; i += UNIT_BLOCK) {
+			float unit = unit_of(largest(block + i));
+			if (unit == 0)
+				return 0;
+			for (int j = i; j < i + UNIT_BLOCK; j += 8)
+				d->unit[j / 8] = unit;
+			for (int j = i; j < i + UNIT_BLOCK; j += VF) // exactly: units are powers of two
+				v_store(block + j, v_mul(v_load(block + j), v_set(1 / unit)));
+		}
+		v_pack_digits(d, block);
 	}
 	return 1;
 }

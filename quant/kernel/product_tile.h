@@ -144,7 +144,10 @@ static void few_columns(const struct call *c, const struct segment *s, int64_t f
 		const struct qk_rows *r = qk_find(c->p, s->expert, &i);
 		n = to - from < 4 ? to - from : 4;
 		n = r->count - i < n ? r->count - i : n;
-		(s->digits && is_nibbles(r) ? digit_rows : float_rows)(y, c, s, r, i, n);
+		if (s->digits && is_nibbles(r))
+			digit_rows(y, FEW, c, s, r, i, n);
+		else
+			float_rows(y, c, s, r, i, n);
 		for (int64_t j = 0; j < s->n; j++) {
 			int64_t at = c->columns ? c->columns[s->from + j] : s->from + j;
 			for (int64_t o = 0; o < n; o++)

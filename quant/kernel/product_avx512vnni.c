@@ -1,0 +1,102 @@
+//go:build cgo && amd64 && !windows
+
+// AVX-512 on processors that add up products of bytes (VNNI) and look bytes up in whole vectors (VBMI).
+
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512vbmi,avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512vbmi,avx2,fma,f16c")
+#endif
+
+#include "product_avx512.h"
+
+enum { ISA = AVX512VNNI };
+
+#define HAS_DIGITS
+#define DIGIT_ROWS 4 // that share a block of x
+#include "product_digits.h"
+
+// digit_codes are a block's codes as bytes: of elements 0, 2, 4… and of 1, 3, 5…
+typedef struct {
+	__m512i even, odd;
+} digit_codes;
+
+INLINE digit_codes v_digit_codes(const u8 *p, int e2m1) {
+	__m512i v = _mm512_loadu_si512(p), high = _mm512_srli_epi16(v, 4);
+	if (e2m1) { // a byte's upper bits choose between copies of the table
+		__m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)e2m1_codes));
+		return (digit_codes){_mm512_permutexvar_epi8(v, table), _mm512_permutexvar_epi8(high, table)};
+	}
+	__m512i low = _mm512_set1_epi8(15);
+	return (digit_codes){_mm512_and_si512(v, low), _mm512_and_si512(high, low)};
+}
+
+// digit_sum adds to sum, for each eight elements of a block, the products of their codes with a digit of x.
+INLINE __m512i digit_sum(__m512i sum, const struct digits *x, int d, digit_codes c) {
+	sum = _mm512_dpbusd_epi32(sum, c.even, _mm512_loadu_si512(x->digit[d][0]));
+	return _mm512_dpbusd_epi32(sum, c.odd, _mm512_loadu_si512(x->digit[d][1]));
+}
+
+// digit_sums adds to sum the products of codes under 25 with x, under 8 * 24 * 2^23 in size. Digits are summed
+// apart: one chain would keep more of its steps waiting than a processor has room for.
+INLINE __m512i digit_sums(__m512i sum, const struct digits *x, digit_codes c) {
+	__m512i zero = _mm512_setzero_si512(), high = digit_sum(zero, x, 2, c), middle = digit_sum(zero, x, 1, c);
+	middle = _mm512_add_epi32(middle, _mm512_slli_epi32(high, 8));
+	return _mm512_add_epi32(digit_sum(sum, x, 0, c), _mm512_slli_epi32(middle, 8));
+}
+
+// v_dot_digits are, for each eight elements of a block, their products.
+INLINE vf v_dot_digits(const struct digits *x, digit_codes c, int e2m1) {
+	return _mm512_cvtepi32_ps(digit_sums(e2m1 ? _mm512_loadu_si512(x->zero) : _mm512_setzero_si512(), x, c));
+}
+
+// v_row_sums are the sums over vectors of DIGIT_ROWS rows, each in the same order whatever the others are.
+INLINE void v_row_sums(float *sums, const vf *r) {
+	__m512 ab = v_add(_mm512_unpacklo_ps(r[0], r[1]), _mm512_unpackhi_ps(r[0], r[1]));
+	__m512 cd = v_add(_mm512_unpacklo_ps(r[2], r[3]), _mm512_unpackhi_ps(r[2], r[3]));
+	__m512d lo = _mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+	__m512d hi = _mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+	__m512 quarters = v_add(_mm512_castpd_ps(lo), _mm512_castpd_ps(hi));
+	__m256 halves = _mm256_add_ps(_mm512_castps512_ps256(quarters), _mm512_extractf32x8_ps(quarters, 1));
+	_mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
+}
+
+// v_size is the larger of a and the size of b: NaN is larger than all, as bits are.
+INLINE vf v_size(vf a, vf b) {
+	__m512i size = _mm512_and_si512(_mm512_castps_si512(b), _mm512_set1_epi32(0x7FFFFFFF));
+	return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), size));
+}
+
+// v_pack_digits packs whole numbers.
+static void v_pack_digits(struct digits *to, const float *x) {
+	__m512i even = _mm512_slli_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), 1);
+	for (int odd = 0; odd < 2; odd++)
+		for (int k = 0; k < 4; k++) {
+			__m512 a = _mm512_permutex2var_ps(v_load(x + 32 * k), _mm512_add_epi32(even, _mm512_set1_epi32(odd)), v_load(x + 32 * k + 16));
+			__m512i w = _mm512_add_epi32(_mm512_cvtps_epi32(a), _mm512_set1_epi32(0x808080));
+			for (int d = 0; d < 3; d++) {
+				__m128i byte = _mm512_cvtepi32_epi8(_mm512_srli_epi32(w, 8 * d));
+				_mm_storeu_si128((__m128i *)(to->digit[d][odd] + 16 * k), _mm_xor_si128(byte, _mm_set1_epi8((char)128)));
+			}
+		}
+	__m512i zero = _mm512_set1_epi8(E2M1_ZERO);
+	__m512i sums = digit_sums(_mm512_setzero_si512(), to, (digit_codes){zero, zero});
+	_mm512_storeu_si512(to->zero, _mm512_sub_epi32(_mm512_setzero_si512(), sums));
+}
+
+INLINE vf v_digit_scales(const float *s, int64_t block, int group) {
+	if (group == 16)
+		return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), _mm512_castps256_ps512(_mm256_loadu_ps(s + 8 * block)));
+	if (group == 32)
+		return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3), _mm512_castps128_ps512(_mm_loadu_ps(s + 4 * block)));
+	if (group == 64) // two more are there: see scales_of
+		return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1), _mm512_castps128_ps512(_mm_loadu_ps(s + 2 * block)));
+	return _mm512_set1_ps(s[block]);
+}
+
+#define KERNELS qk_avx512vnni
+#include "product_body.h"
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
