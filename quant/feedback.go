@@ -1,9 +1,11 @@
 package quant
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"qimport/quant/kernel"
 )
@@ -23,16 +25,22 @@ const (
 	lossRows = 64
 )
 
-// NewFeedback makes it of second moments [columns, columns], symmetric.
-func NewFeedback(moments []float32, columns int) (Feedback, error) {
+// NewFeedback makes it of second moments [columns, columns], symmetric, for a format of groups of so many columns.
+func NewFeedback(moments []float32, columns, group int) (Feedback, error) {
 	n := columns
 	if len(moments) != n*n {
 		return Feedback{}, fmt.Errorf("%d second moments are not those of %d columns", len(moments), n)
 	}
-	f := Feedback{Upper: make([]float64, n*n), Columns: make([]float32, n)}
+	if group <= 0 || n%group != 0 {
+		return Feedback{}, fmt.Errorf("%d columns are no groups of %d", n, group)
+	}
+	f := Feedback{Order: order(moments, n, group), Group: group, Upper: make([]float64, n*n), Columns: make([]float32, n)}
 	mean := 0.0
-	for i, x := range moments {
-		f.Upper[i] = float64(x)
+	for i, a := range f.Order {
+		row := moments[int(a)*n:][:n]
+		for j, b := range f.Order {
+			f.Upper[i*n+j] = float64(row[b])
+		}
 	}
 	for i := range n {
 		mean += f.Upper[i*n+i] / float64(n)
@@ -50,12 +58,35 @@ func NewFeedback(moments []float32, columns int) (Feedback, error) {
 	return f, nil
 }
 
+// order is that in which n columns are encoded: groups into which the most goes first, and of each the columns into
+// which the most goes. Their errors are then made up for by all others, and those of the last, which nothing makes
+// up for, weigh the least. In GPTQ it is called the activation order.
+func order(moments []float32, n, group int) []int32 {
+	sums, groups, columns := make([]float64, n/group), make([]int, n/group), make([]int32, 0, n)
+	for i := range n {
+		sums[i/group] += float64(moments[i*n+i])
+	}
+	for g := range groups {
+		groups[g] = g
+	}
+	slices.SortStableFunc(groups, func(a, b int) int { return cmp.Compare(sums[b], sums[a]) })
+	for _, g := range groups {
+		for i := range group {
+			columns = append(columns, int32(g*group+i))
+		}
+		slices.SortStableFunc(columns[len(columns)-group:], func(a, b int32) int {
+			return cmp.Compare(moments[int(b)*n+int(b)], moments[int(a)*n+int(a)])
+		})
+	}
+	return columns
+}
+
 // scaleColumns divides each column of R by its diagonal.
 func scaleColumns(f Feedback, n int) {
 	diagonal := make([]float64, n)
 	for j := range n {
 		diagonal[j] = f.Upper[j*n+j]
-		f.Columns[j] = float32(math.Min(float64(diagonal[j]*diagonal[j]), math.MaxFloat32))
+		f.Columns[f.Order[j]] = float32(math.Min(float64(diagonal[j]*diagonal[j]), math.MaxFloat32))
 	}
 	for i := range n {
 		row := f.Upper[i*n:][:n]
@@ -147,8 +178,8 @@ func checkFeedback(f Format, p Packed, v Values, scale Dtype, by Feedback) (n in
 		return 0, err
 	}
 	columns := len(by.Columns)
-	if columns == 0 || n%columns != 0 || f.IsQuantized() && columns%f.GroupSize != 0 || len(by.Upper) != columns*columns {
-		return 0, fmt.Errorf("%s: feedback of %d columns for %d values", f, columns, n)
+	if columns == 0 || n%columns != 0 || by.Group != f.GroupSize || columns%by.Group != 0 || len(by.Upper) != columns*columns || len(by.Order) != columns {
+		return 0, fmt.Errorf("%s: feedback of %d columns in groups of %d for %d values", f, columns, by.Group, n)
 	}
 	return n, nil
 }
@@ -174,8 +205,8 @@ func MeasureFeedback(f Format, p Packed, scale Dtype, v Values, by Feedback, fir
 			if err != nil {
 				return Loss{}, err
 			}
-			for k, x := range w {
-				signal.of.Row(k)[i], lost.of.Row(k)[i] = float64(x), float64(got[k])-float64(x)
+			for k, c := range by.Order {
+				signal.of.Row(k)[i], lost.of.Row(k)[i] = float64(w[c]), float64(got[c])-float64(w[c])
 			}
 		}
 		l = l.Add(Loss{Error: lost.squares(by), Signal: signal.squares(by)})
@@ -197,7 +228,8 @@ func rowOf(f Format, p Packed, scale Dtype, v Values, from, to int) (w, got []fl
 	return w, got, t.Decode(got, 0)
 }
 
-// output is rows of weights or of their errors, each a column [columns, rows], and what comes of them.
+// output is rows of weights or of their errors, each a column [columns, rows], in the order of a feedback, and what
+// comes of them.
 type output struct{ of, sum kernel.Block }
 
 func outputs(by Feedback, rows int) output {
@@ -217,9 +249,9 @@ func (o output) squares(by Feedback) float64 {
 		subtract(o.sum.Part(from, n, 0, rows), upper.Part(from, to, from, n), o.of.Part(from, to, 0, rows))
 	}
 	total := 0.0
-	for k, weight := range by.Columns {
+	for k, c := range by.Order {
 		for _, x := range o.sum.Row(k) {
-			total += float64(float64(x*x) * float64(weight))
+			total += float64(float64(x*x) * float64(by.Columns[c]))
 		}
 	}
 	return total

@@ -38,6 +38,15 @@ func inputMoments(n int) []float32 {
 	return out
 }
 
+func feedback(t *testing.T, h []float32, n int, f Format) Feedback {
+	t.Helper()
+	by, err := NewFeedback(h, n, f.GroupSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return by
+}
+
 func fed(t *testing.T, f Format, w []float32, by Feedback) Packed {
 	t.Helper()
 	p := newPacked(f, len(w), BF16)
@@ -54,21 +63,26 @@ func TestFeedbackAlone(t *testing.T) {
 	for i := range n {
 		h[i*n+i] = float32(1 + i%5)
 	}
-	by, err := NewFeedback(h, n)
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := weights(6*n, 0.02)
 	for _, f := range fedFormats {
+		by := feedback(t, h, n, f)
 		want := newPacked(f, len(w), BF16)
 		if err := Encode(f, want, Float32s(w), Options{Scale: BF16, Search: true, Columns: by.Columns}); err != nil {
 			t.Fatal(err)
 		}
 		got := fed(t, f, w, by)
-		if !bytes.Equal(got.Scales, want.Scales) || !bytes.Equal(got.Biases, want.Biases) {
+		if f.Mode == Affine { // its scales and biases are fitted to the codes, which are picked for them as they are stored
+			before, errBefore := MeasureLoss(f, want, BF16, Float32s(w), by.Columns)
+			after, errAfter := MeasureLoss(f, got, BF16, Float32s(w), by.Columns)
+			if errBefore != nil || errAfter != nil || !(after.Error < 0.98*before.Error) {
+				t.Errorf("%s: it loses %g, the search %g: %v %v", f, after.Error, before.Error, errBefore, errAfter)
+			}
+			continue
+		}
+		if !bytes.Equal(got.Scales, want.Scales) {
 			t.Errorf("%s: other scales than the search makes", f)
 		}
-		if f.Mode != Affine && !bytes.Equal(got.Weight, want.Weight) { // its codes are picked for scales as they are stored
+		if !bytes.Equal(got.Weight, want.Weight) {
 			t.Errorf("%s: other codes than the search makes", f)
 		}
 	}
@@ -79,12 +93,9 @@ func TestFeedbackAlone(t *testing.T) {
 func TestFeedback(t *testing.T) {
 	const n, rows = 128, 32
 	h := inputMoments(n)
-	by, err := NewFeedback(h, n)
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := weights(rows*n, 0.02)
 	for _, f := range fedFormats {
+		by := feedback(t, h, n, f)
 		got, searched := fed(t, f, w, by), newPacked(f, len(w), BF16)
 		if err := Encode(f, searched, Float32s(w), Options{Scale: BF16, Search: true}); err != nil {
 			t.Fatal(err)
@@ -125,7 +136,7 @@ func outputLoss(t *testing.T, f Format, p Packed, w, h []float32, columns int) f
 func TestFactor(t *testing.T) {
 	for _, n := range []int{16, 48, 160} {
 		h := inputMoments(n)
-		by, err := NewFeedback(h, n)
+		by, err := NewFeedback(h, n, 16)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,9 +146,9 @@ func TestFactor(t *testing.T) {
 		}
 		for i := range n {
 			for j := range n {
-				got, want := 0.0, float64(h[i*n+j])
-				for k := range n {
-					got += by.Upper[i*n+k] * by.Upper[j*n+k] * float64(by.Columns[k])
+				got, want := 0.0, float64(h[int(by.Order[i])*n+int(by.Order[j])])
+				for k, c := range by.Order {
+					got += by.Upper[i*n+k] * by.Upper[j*n+k] * float64(by.Columns[c])
 				}
 				if i == j {
 					want += damping * mean
@@ -150,15 +161,29 @@ func TestFactor(t *testing.T) {
 	}
 }
 
+// TestFeedbackOrder: groups into which the most goes come first, whole, and of each the columns into which the most
+// goes; among equals the first ones.
+func TestFeedbackOrder(t *testing.T) {
+	const n = 8
+	h := make([]float32, n*n)
+	for i, x := range []float32{1, 3, 2, 2, 5, 0, 4, 4} {
+		h[i*n+i] = x
+	}
+	for group, want := range map[int][]int32{2: {6, 7, 4, 5, 1, 0, 2, 3}, 4: {4, 6, 7, 5, 1, 2, 3, 0}, 1: {4, 6, 7, 1, 2, 3, 0, 5}} {
+		by, err := NewFeedback(h, n, group)
+		if err != nil || !slices.Equal(by.Order, want) {
+			t.Errorf("in groups of %d: %v, %v; want %v", group, by.Order, err, want)
+		}
+	}
+}
+
 // TestMeasureFeedback: what is measured is the error by the second moments with their damping; rows are those
 // asked for.
 func TestMeasureFeedback(t *testing.T) {
 	const n = 160
 	h := inputMoments(n)
-	by, err := NewFeedback(h, n)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := Format{Mode: Affine, Bits: 4, GroupSize: 32}
+	by := feedback(t, h, n, f)
 	mean := float32(0)
 	for i := range n {
 		mean += h[i*n+i] / n
@@ -166,7 +191,6 @@ func TestMeasureFeedback(t *testing.T) {
 	for i := range n {
 		h[i*n+i] += damping * mean
 	}
-	f := Format{Mode: Affine, Bits: 4, GroupSize: 32}
 	w := weights(5*n, 0.02)
 	p := newPacked(f, len(w), BF16)
 	if err := Encode(f, p, Float32s(w), Options{Scale: BF16}); err != nil {
@@ -191,20 +215,23 @@ func TestFeedbackRefuse(t *testing.T) {
 	for i := range one {
 		one[i] = 1
 	}
-	if _, err := NewFeedback(one, n); err != nil {
+	if _, err := NewFeedback(one, n, n); err != nil {
 		t.Errorf("columns that are all the same: %v", err)
 	}
-	if by, err := NewFeedback(make([]float32, n*n), n); err != nil || !(by.Columns[0] > 0) {
+	if by, err := NewFeedback(make([]float32, n*n), n, n); err != nil || !(by.Columns[0] > 0) {
 		t.Errorf("columns into which nothing went: %v", err)
 	}
 	one[1], one[n] = 2, 2
-	if _, err := NewFeedback(one, n); err == nil || !strings.Contains(err.Error(), "no inverse") {
+	if _, err := NewFeedback(one, n, n); err == nil || !strings.Contains(err.Error(), "no inverse") {
 		t.Errorf("moments that no inputs have: %v", err)
 	}
-	if _, err := NewFeedback(one[:n], n); err == nil {
+	if _, err := NewFeedback(one[:n], n, n); err == nil {
 		t.Error("takes too few moments")
 	}
-	by, err := NewFeedback(make([]float32, n*n), n)
+	if _, err := NewFeedback(one, n, 64); err == nil {
+		t.Error("takes groups that are wider than a row")
+	}
+	by, err := NewFeedback(make([]float32, n*n), n, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +239,7 @@ func TestFeedbackRefuse(t *testing.T) {
 	if err := EncodeFeedback(FormatMXFP8, newPacked(FormatMXFP8, n, BF16), Float32s(w), BF16, by); err == nil {
 		t.Error("searches scales that mxfp8 has not")
 	}
-	if err := EncodeFeedback(FormatInt4, newPacked(FormatInt4, 64, BF16), Float32s(weights(64, 1)), BF16, by); err == nil {
-		t.Error("takes groups that are wider than a row")
+	if err := EncodeFeedback(FormatNVFP4, newPacked(FormatNVFP4, n, BF16), Float32s(w), BF16, by); err == nil {
+		t.Error("takes the order of other groups")
 	}
 }

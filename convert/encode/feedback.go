@@ -69,7 +69,7 @@ func (f *feedbacks) of(t plan.Tensor, expert int) (quant.Feedback, error) {
 		}
 		once = sync.OnceValues(func() (quant.Feedback, error) {
 			columns := quant.Columns(t.Shape)
-			return quant.NewFeedback(t.Moments.Of(expert, columns), columns)
+			return quant.NewFeedback(t.Moments.Of(expert, columns), columns, t.Target.GroupSize)
 		})
 		f.made[expert] = once
 	}

@@ -3,7 +3,6 @@ package encode
 import (
 	"testing"
 
-	"qimport/convert/calibration"
 	"qimport/convert/plan"
 )
 
@@ -16,7 +15,8 @@ func TestPeakMemory(t *testing.T) {
 	with := func(n int) int64 {
 		p.Blobs[0].Tensors = make([]plan.Tensor, n)
 		for i := range p.Blobs[0].Tensors {
-			p.Blobs[0].Tensors[i].Moments = calibration.Moments{Full: moments, Rows: rows}
+			m := &p.Blobs[0].Tensors[i].Moments
+			m.Full, m.Rows = moments, rows
 		}
 		return PeakMemory(p, 1)
 	}

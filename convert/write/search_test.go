@@ -297,7 +297,7 @@ func TestErrorFeedback(t *testing.T) {
 	if errA != nil || errB != nil || slices.Equal(a, b) {
 		t.Errorf("a searched blob would be reused: %v %v", errA, errB)
 	}
-	by, err := quant.NewFeedback(c.Moments(experts, nil).Of(0, in), in)
+	by, err := quant.NewFeedback(c.Moments(experts, nil).Of(0, in), in, quant.FormatInt4.GroupSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +348,7 @@ func TestFeedbackApart(t *testing.T) {
 	}
 	var want []byte
 	for e := range count {
-		by, err := quant.NewFeedback(c.Moments(experts, weights).Of(e, in), in)
+		by, err := quant.NewFeedback(c.Moments(experts, weights).Of(e, in), in, quant.FormatInt4.GroupSize)
 		if err != nil {
 			t.Fatal(err)
 		}

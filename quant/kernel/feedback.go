@@ -3,12 +3,18 @@ package kernel
 import "unsafe"
 
 // Feedback is what error feedback needs of the inputs of a matrix. With R, upper triangular, of R R^T = the
-// inputs' second moments, the errors e of a row lose |e R|^2 in the output. An element of e R is made of the
-// errors of its own column and of those before: the latter are made up for in the target of the former.
+// inputs' second moments, columns in the order in which they are encoded, the errors e of a row lose |e R|^2 in the
+// output. An element of e R is made of the errors of its own column and of those before: the latter are made up for
+// in the target of the former.
 type Feedback struct {
-	Upper   []float64 // [columns, columns]: R with each column divided by its diagonal; 0 below
-	Columns []float32 // the squares of R's diagonal: what an error of each column weighs once it is made up for
+	Order   []int32   // the columns in the order in which they are encoded: whole groups, in any order of columns
+	Group   int       // of so many columns
+	Upper   []float64 // [columns, columns], both in that order: R with each column divided by its diagonal; 0 below
+	Columns []float32 // by column: the square of R's diagonal, what an error weighs once it is made up for
 }
+
+// first is the first column of the group whose columns begin at a place in the order.
+func (f Feedback) first(place int) int { return int(f.Order[place]) / f.Group * f.Group }
 
 // The fast form takes feedRows rows at a time, each a column of matrices [columns, rows], and goes on to columns
 // further off only every feedColumns: a multiple of every group. Every element has its products subtracted in the
@@ -21,9 +27,10 @@ const (
 // fedTile encodes one group of some rows at a time.
 type fedTile struct {
 	group int
-	// begin chooses the scales of group g of rows from row on: values is [rows, group], h the group's weights.
+	// begin chooses the scales of group g of rows from row on: values is [rows, group], h the group's weights. Groups
+	// come in any order.
 	begin func(row, g int, values, h []float32)
-	// column encodes element i of that group, of each row, and says what it has become.
+	// column encodes element i of that group, of each row, and says what it has become. Elements come in any order.
 	column func(i int, x, decoded []float32)
 	end    func()
 }
@@ -43,28 +50,31 @@ func (s *Set) feedTile(row int, w []float32, t fedTile, f Feedback) {
 	rest := Block{Values: make([]float64, cols*rows), Rows: cols, Columns: rows, Stride: rows}
 	lost := Block{Values: make([]float64, feedColumns*rows), Rows: feedColumns, Columns: rows, Stride: rows}
 	for r := range rows {
-		for k, x := range w[r*cols:][:cols] {
-			rest.Values[k*rows+r] = float64(x)
+		row := w[r*cols:][:cols]
+		for k, c := range f.Order {
+			rest.Values[k*rows+r] = float64(row[c])
 		}
 	}
 	values, x, decoded := make([]float32, rows*t.group), make([]float32, rows), make([]float32, rows)
 	for b := 0; b < cols; b += feedColumns {
 		end := min(b+feedColumns, cols)
 		for g := b; g < end; g += t.group {
-			next := g + t.group
-			for i := range t.group {
-				for r, y := range rest.Row(g + i) {
+			next, first := g+t.group, f.first(g)
+			for k := g; k < next; k++ {
+				i := int(f.Order[k]) - first
+				for r, y := range rest.Row(k) {
 					values[r*t.group+i] = float32(y)
 				}
 			}
-			t.begin(row, g/t.group, values, f.Columns[g:next])
+			t.begin(row, first/t.group, values, f.Columns[first:first+t.group])
 			for k := g; k < next; k++ {
+				column := int(f.Order[k])
 				for r, y := range rest.Row(k) {
 					x[r] = float32(y)
 				}
-				t.column(k-g, x, decoded)
+				t.column(column-first, x, decoded)
 				for r, d := range decoded {
-					lost.Values[(k-b)*rows+r] = float64(d) - float64(w[r*cols+k])
+					lost.Values[(k-b)*rows+r] = float64(d) - float64(w[r*cols+column])
 				}
 				s.SubtractProduct(rest.Part(k+1, next, 0, rows), upper.Part(k, k+1, k+1, next), lost.Part(k-b, k-b+1, 0, rows))
 			}
@@ -115,7 +125,7 @@ func fedE2M1(codes, scales []byte, group int, f Feedback, search func(codes, sca
 			shift, to := i%2*4, at+i/2
 			for r, v := range x {
 				c := EncodeE2M1(v * inv[r])
-				codes[to+r*stride] = codes[to+r*stride]&(1<<shift-1) | c<<shift
+				codes[to+r*stride] = codes[to+r*stride]&^(15<<shift) | c<<shift
 				decoded[r] = DecodeE2M1(c) * step[r]
 			}
 		},
@@ -137,7 +147,7 @@ func (s *Set) feedAffine(codes, scales, biases []byte, w []float32, scale Elem, 
 			n := rows * scale.Size()
 			s.EncodeAffine(unused[:rows*size], chosen[:n], chosenBiases[:n], asBytes(values), F32, scale, bits, group, Search{On: true, Columns: h})
 			for r := range rows {
-				steps[r], offsets[r] = scale.load(chosen, r), scale.load(chosenBiases, r)
+				steps[r], offsets[r] = fitAffine(values[r*group:][:group], h, scale.load(chosen, r), scale.load(chosenBiases, r), top, scale)
 				scale.store(scales, first+r*groups, steps[r])
 				scale.store(biases, first+r*groups, offsets[r])
 			}

@@ -4,7 +4,7 @@ import "math"
 
 // Error feedback from column to column (GPTQ, here in the form without an inverse): a column is not rounded to
 // what it was, but to what makes up for the errors of the columns before it. A group's scale is searched when its
-// turn comes, by what its weights have then become.
+// turn comes, by what its weights have then become. Groups stay whole, whatever their order.
 
 // encodeNVFP4FeedbackRef is the definition, of rows w [n, columns].
 func encodeNVFP4FeedbackRef(codes, scales []byte, w []float32, global float32, f Feedback) {
@@ -44,16 +44,52 @@ func encodeAffineFeedbackRef(codes, scales, biases []byte, w []float32, scale El
 		s, b = searchAffine(values, h, s, b, top, scale)
 		scale.store(scales, g, s)
 		scale.store(biases, g, b)
-		s, b = scale.load(scales, g), scale.load(biases, g)
+		s, b = fitAffine(values, h, scale.load(scales, g), scale.load(biases, g), top, scale)
+		scale.store(scales, g, s)
+		scale.store(biases, g, b)
+		left := group
 		return func(x float32, i int) (decoded float32) {
 			picked[i], decoded = affineFeedback(x, s, b, top)
-			if i == group-1 {
+			if left--; left == 0 {
 				packBits(codes[g*size:][:size], picked, bits, pickedCode)
 			}
 			return decoded
 		}
 	})
 }
+
+// fitAffine is the scale and bias, rounded to type e, of least squared error for the codes that the given ones pick,
+// where less is lost by them. The search keeps the end of the range where it was; this does not.
+func fitAffine(w, h []float32, scale, bias, top float32, e Elem) (s, b float32) {
+	s, b = leastSquares(w, h, scale, bias, top)
+	s, b = e.round(s), e.round(b)
+	if s == 0 || !finite(s) || !finite(b) || !(affineLoss(w, h, s, b, s, b, top) < affineLoss(w, h, scale, bias, scale, bias, top)) {
+		return scale, bias
+	}
+	return s, b
+}
+
+// leastSquares is the line of least weighted squared error from the codes of w under a scale and bias to w; the scale
+// is 0 where all codes are the same. Every product is rounded by itself, on every machine.
+func leastSquares(w, h []float32, scale, bias, top float32) (s, b float32) {
+	var n, q, qq, x, qx float64
+	for i, v := range w {
+		code, weight := float64(affineCode(float32(v-bias)/scale, top)), float64(h[i])
+		part := float64(weight * code)
+		n += weight
+		q += part
+		qq += float64(part * code)
+		x += float64(weight * float64(v))
+		qx += float64(part * float64(v))
+	}
+	d := float64(n*qq) - float64(q*q)
+	if !(d > 0) {
+		return 0, 0
+	}
+	return float32((float64(n*qx) - float64(q*x)) / d), float32((float64(qq*x) - float64(q*qx)) / d)
+}
+
+func finite(x float32) bool { return x-x == 0 }
 
 // affineFeedback is the code of x, as a float, and what it decodes to.
 func affineFeedback(x, s, b, top float32) (code, decoded float32) {
@@ -66,12 +102,8 @@ func pickedCode(q float32) uint64 { return uint64(q) }
 // e2m1Feedback writes the codes of a group one by one and says what each has become.
 func e2m1Feedback(codes []byte, inv, step float32) func(float32, int) float32 {
 	return func(x float32, i int) float32 {
-		c := EncodeE2M1(x * inv)
-		if i%2 == 0 {
-			codes[i/2] = c
-		} else {
-			codes[i/2] |= c << 4
-		}
+		c, shift := EncodeE2M1(x*inv), i%2*4
+		codes[i/2] = codes[i/2]&^(15<<shift) | c<<shift
 		return DecodeE2M1(c) * step
 	}
 }
@@ -86,14 +118,16 @@ func (f Feedback) each(w []float32, group int, begin func(at int, values, h []fl
 			rest[i] = float64(x)
 		}
 		for g := 0; g < cols; g += group {
+			first := f.first(g)
 			for i := range values {
-				values[i] = float32(rest[g+i])
+				values[i] = float32(rest[first+i])
 			}
-			encode := begin(from+g, values, f.Columns[g:g+group])
+			encode := begin(from+first, values, f.Columns[first:first+group])
 			for k := g; k < g+group; k++ {
-				lost := float64(encode(float32(rest[k]), k-g)) - float64(row[k])
+				c := int(f.Order[k])
+				lost := float64(encode(float32(rest[c]), c-first)) - float64(row[c])
 				for j := k + 1; j < cols; j++ {
-					rest[j] -= float64(f.Upper[k*cols+j] * lost)
+					rest[f.Order[j]] -= float64(f.Upper[k*cols+j] * lost)
 				}
 			}
 		}

@@ -11,7 +11,7 @@ import (
 func TestFeedbackVersions(t *testing.T) {
 	for _, cols := range []int{64, 192, 320} {
 		for _, rows := range []int{1, 65} {
-			w, f := feedbackOf(rows, cols)
+			w, f := feedbackOf(rows, cols, 16)
 			n := rows * cols
 			same := func(what string, sizes []int, run func(s *Set, out [][]byte)) {
 				t.Helper()
@@ -26,9 +26,11 @@ func TestFeedbackVersions(t *testing.T) {
 			for _, global := range []float32{1, 0.125} {
 				same("nvfp4", []int{n / 2, n / 16}, func(s *Set, out [][]byte) { s.EncodeNVFP4Feedback(out[0], out[1], w, global, f) })
 			}
+			f = f.reordered(32)
 			same("mxfp4", []int{n / 2, n / 32}, func(s *Set, out [][]byte) { s.EncodeMXFP4Feedback(out[0], out[1], w, f) })
 			for _, bits := range []int{2, 3, 4, 5, 6, 8} {
 				for _, group := range []int{32, 64} {
+					f = f.reordered(group)
 					for _, scale := range []Elem{BF16, F16, F32} {
 						parts := n / group * scale.Size()
 						same(fmt.Sprintf("affine %d bits", bits), []int{n * bits / 8, parts, parts}, func(s *Set, out [][]byte) {
@@ -44,7 +46,8 @@ func TestFeedbackVersions(t *testing.T) {
 // TestFeedbackTiles holds the same over the functions of the definition, which every build has.
 func TestFeedbackTiles(t *testing.T) {
 	const rows, cols = 65, 192
-	w, f := feedbackOf(rows, cols)
+	w, f := feedbackOf(rows, cols, 16)
+	wide := f.reordered(32)
 	tiles := *Reference()
 	for _, c := range []struct {
 		sizes     []int
@@ -53,10 +56,10 @@ func TestFeedbackTiles(t *testing.T) {
 		{[]int{rows * cols / 2, rows * cols / 16},
 			func(o [][]byte) { encodeNVFP4FeedbackRef(o[0], o[1], w, 1, f) }, func(o [][]byte) { tiles.feedNVFP4(o[0], o[1], w, 1, f) }},
 		{[]int{rows * cols / 2, rows * cols / 32},
-			func(o [][]byte) { encodeMXFP4FeedbackRef(o[0], o[1], w, f) }, func(o [][]byte) { tiles.feedMXFP4(o[0], o[1], w, f) }},
+			func(o [][]byte) { encodeMXFP4FeedbackRef(o[0], o[1], w, wide) }, func(o [][]byte) { tiles.feedMXFP4(o[0], o[1], w, wide) }},
 		{[]int{rows * cols * 3 / 8, rows * cols / 16, rows * cols / 16},
-			func(o [][]byte) { encodeAffineFeedbackRef(o[0], o[1], o[2], w, BF16, 3, 32, f) },
-			func(o [][]byte) { tiles.feedAffine(o[0], o[1], o[2], w, BF16, 3, 32, f) }},
+			func(o [][]byte) { encodeAffineFeedbackRef(o[0], o[1], o[2], w, BF16, 3, 32, wide) },
+			func(o [][]byte) { tiles.feedAffine(o[0], o[1], o[2], w, BF16, 3, 32, wide) }},
 	} {
 		var want, got arena
 		c.want(want.bytes(c.sizes...))
@@ -65,8 +68,20 @@ func TestFeedbackTiles(t *testing.T) {
 	}
 }
 
+// reordered is the same triangle for columns in another order of whole groups.
+func (f Feedback) reordered(group int) Feedback {
+	rng := rand.New(rand.NewPCG(uint64(group), 1))
+	f.Group, f.Order = group, nil
+	for _, g := range rng.Perm(len(f.Columns) / group) {
+		for _, i := range rng.Perm(group) {
+			f.Order = append(f.Order, int32(g*group+i))
+		}
+	}
+	return f
+}
+
 // feedbackOf is random rows and a triangle by which neighbours make up for each other.
-func feedbackOf(rows, cols int) ([]float32, Feedback) {
+func feedbackOf(rows, cols, group int) ([]float32, Feedback) {
 	rng := rand.New(rand.NewPCG(uint64(rows), uint64(cols)))
 	w := make([]float32, rows*cols)
 	for i := range w {
@@ -80,12 +95,33 @@ func feedbackOf(rows, cols int) ([]float32, Feedback) {
 			f.Upper[i*cols+j] = rng.NormFloat64() * 0.3 / float64(j-i)
 		}
 	}
-	return w, f
+	return w, f.reordered(group)
+}
+
+// TestFitAffine: of values that lie on a line, with a few that do not, scale and bias are those of the line; what a
+// fit would lose by is left as it was, as is what has one code only.
+func TestFitAffine(t *testing.T) {
+	w, h := make([]float32, 64), make([]float32, 64)
+	for i := range w {
+		w[i], h[i] = float32(i%16)*0.5-3, 1
+	}
+	w[7], h[7] = -9, 1e-6
+	if s, b := fitAffine(w, h, 0.52, -3.1, 15, BF16); s != 0.5 || b != -3 {
+		t.Errorf("%g, %g", s, b)
+	}
+	if s, b := fitAffine(w, h, 0.5, -3, 15, F32); affineLoss(w, h, s, b, s, b, 15) > affineLoss(w, h, 0.5, -3, 0.5, -3, 15) {
+		t.Errorf("%g, %g lose more", s, b)
+	}
+	clear(w)
+	if s, b := fitAffine(w, h, 0.5, 0, 15, BF16); s != 0.5 || b != 0 {
+		t.Errorf("of zeros: %g, %g", s, b)
+	}
 }
 
 func BenchmarkFeedback(b *testing.B) {
 	const rows, cols = 64, 2048
-	w, f := feedbackOf(rows, cols)
+	w, f := feedbackOf(rows, cols, 16)
+	wide := f.reordered(64)
 	codes, scales, biases := make([]byte, rows*cols/2), make([]byte, rows*cols/16), make([]byte, rows*cols/16)
 	for _, s := range Versions() {
 		b.Run(s.Name+"/nvfp4", func(b *testing.B) {
@@ -97,7 +133,7 @@ func BenchmarkFeedback(b *testing.B) {
 		b.Run(s.Name+"/int4", func(b *testing.B) {
 			b.SetBytes(2 * rows * cols)
 			for b.Loop() {
-				s.EncodeAffineFeedback(codes, scales, biases, w, BF16, 4, 64, f)
+				s.EncodeAffineFeedback(codes, scales, biases, w, BF16, 4, 64, wide)
 			}
 		})
 	}
