@@ -16,7 +16,8 @@ var qualityFormats = []string{"nvfp4", "mxfp4", "int4"}
 
 // qualities is the table of what choosing scales is worth: mean KL of the same bytes by MLX's plain rule, with
 // a search, with a search under a calibration over the built-in text, and with error feedback by its second
-// moments. What it is measured on is the text of a verification, which is another one.
+// moments; with the embeddings in the format too, and as they are. What it is measured on is the text of a
+// verification, which is another one.
 func (b bench) qualities() (string, error) {
 	fixtures, err := trained("quality")
 	if err != nil {
@@ -34,16 +35,27 @@ func (b bench) qualities() (string, error) {
 			return "", err
 		}
 		for _, f := range qualityFormats {
-			var kl [4]float64
-			for i, how := range [][]string{nil, {"--scale-search"}, {"--scale-search", "--calibration", file}, {"--method", "gptq", "--calibration", file}} {
-				if kl[i], err = b.divergence(dir, f, filepath.Join(out, "store"), how); err != nil {
-					return "", err
+			for _, tables := range embeddings {
+				var kl [4]float64
+				for i, how := range [][]string{nil, {"--scale-search"}, {"--scale-search", "--calibration", file}, {"--method", "gptq", "--calibration", file}} {
+					if kl[i], err = b.divergence(dir, f, filepath.Join(out, "store"), append(how, tables.how...)); err != nil {
+						return "", err
+					}
 				}
+				t.add(m+" "+f+tables.title, nats(kl[0]), nats(kl[1]), times(kl[1], kl[0]), nats(kl[2]), times(kl[2], kl[0]), nats(kl[3]), times(kl[3], kl[0]), fmt.Sprintf("%.0f", u.seconds))
 			}
-			t.add(m+" "+f, nats(kl[0]), nats(kl[1]), times(kl[1], kl[0]), nats(kl[2]), times(kl[2], kl[0]), nats(kl[3]), times(kl[3], kl[0]), fmt.Sprintf("%.0f", u.seconds))
 		}
 	}
 	return t.String(), nil
+}
+
+// embeddings are what becomes of the table of embeddings: what it loses, which is looked up, no calibration sees.
+var embeddings = []struct {
+	title string
+	how   []string
+}{
+	{title: ""},
+	{title: ", but the embeddings", how: []string{"--override", "embed_tokens=keep"}},
 }
 
 // trained is the folder of the trained models that a table is measured on.
