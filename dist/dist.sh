@@ -85,7 +85,7 @@ papers() {
 	mkdir -p "$stage/licences/go"
 	cp "$($GO env GOROOT)/LICENSE" "$stage/licences/go/"
 	for shell in bash zsh fish powershell; do "$host" completion $shell >"$stage/share/completions/qimport.$shell"; done
-	"$host" man "$stage/share/man/man1" >/dev/null
+	"$host" man --quiet "$stage/share/man/man1"
 	find "$stage" -type d -exec chmod 755 {} + && find "$stage" -type f -exec chmod u+rw,go+r,go-w {} +
 	[ "${SBOM:-}" = no ] || list_parts
 }
@@ -101,7 +101,7 @@ list_parts() {
 	metal) set -- "pypi:mlx-metal=$mlx_version=MIT" ;;
 	esac
 	[ -z "$backend" ] || set -- "$@" "mlx-c=$mlxc_version=MIT"
-	"$pack" sbom "$stage/sbom.cdx.json" "$@"
+	"$pack" sbom "$stage/sbom.cdx.json" "$root/THIRD_PARTY_NOTICES.md" "$@"
 }
 
 # packages makes a deb and an rpm of what was staged for Linux. CUDA's is too large for most archives of packages.

@@ -5,7 +5,7 @@
 // It must not know how anything in the folder was built.
 //
 //	go run ./dist/pack check FOLDER
-//	go run ./dist/pack sbom FILE COMPONENT=VERSION=LICENCE...
+//	go run ./dist/pack sbom FILE NOTICES COMPONENT=VERSION=LICENCE...
 //	go run ./dist/pack archive FOLDER ARCHIVE(.tar.gz|.zip)
 package main
 
@@ -29,13 +29,13 @@ func run(args []string, out io.Writer) error {
 		switch {
 		case args[0] == "check" && len(args) == 2:
 			return check(args[1], out)
-		case args[0] == "sbom":
-			return completeSBOM(args[1], args[2:], made())
+		case args[0] == "sbom" && len(args) > 2:
+			return completeSBOM(args[1], args[2], args[3:], made())
 		case args[0] == "archive" && len(args) == 3:
 			return pack(args[1], args[2], made())
 		}
 	}
-	return fmt.Errorf("usage: pack check FOLDER | sbom FILE COMPONENT=VERSION=LICENCE... | archive FOLDER ARCHIVE")
+	return fmt.Errorf("usage: pack check FOLDER | sbom FILE NOTICES COMPONENT=VERSION=LICENCE... | archive FOLDER ARCHIVE")
 }
 
 // made is when all of it was made: SOURCE_DATE_EPOCH, else the beginning of time.

@@ -74,17 +74,23 @@ func TestJudge(t *testing.T) {
 
 func TestCompleteSBOM(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sbom.json")
-	if err := os.WriteFile(file, []byte(`{"bomFormat":"CycloneDX","serialNumber":"urn:uuid:1","metadata":{"timestamp":"now"},"components":[{"name":"a"}]}`), 0o600); err != nil {
-		t.Fatal(err)
+	notices := filepath.Join(filepath.Dir(file), "notices.md")
+	for name, text := range map[string]string{
+		file:    `{"bomFormat":"CycloneDX","serialNumber":"urn:uuid:1","metadata":{"timestamp":"now"},"components":[{"name":"example.org/a"}]}`,
+		notices: "| module | licence | copyright |\n|---|---|---|\n| `example.org/a` | BSD-3-Clause | someone |\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := completeSBOM(file, []string{"pypi:mlx-cpu=0.32.2=MIT"}, time.Unix(0, 0).UTC()); err != nil {
+	if err := completeSBOM(file, notices, []string{"pypi:mlx-cpu=0.32.2=MIT"}, time.Unix(0, 0).UTC()); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"pkg:pypi/mlx-cpu@0.32.2"`, `"id": "MIT"`, `"1970-01-01T00:00:00Z"`, `"name": "a"`} {
+	for _, want := range []string{`"pkg:pypi/mlx-cpu@0.32.2"`, `"id": "MIT"`, `"1970-01-01T00:00:00Z"`, `"name": "example.org/a"`, `"id": "BSD-3-Clause"`} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("there is no %s in %s", want, b)
 		}
@@ -92,7 +98,10 @@ func TestCompleteSBOM(t *testing.T) {
 	if strings.Contains(string(b), "serialNumber") {
 		t.Error("it has a serial number still")
 	}
-	if err := completeSBOM(file, []string{"mlx-cpu"}, time.Unix(0, 0)); err == nil {
+	if err := completeSBOM(file, notices, nil, time.Unix(0, 0)); err == nil {
+		t.Error("a module that has no licence in the notices is taken: mlx-cpu")
+	}
+	if _, err := readComponent("mlx-cpu"); err == nil {
 		t.Error("a component without version and licence is taken")
 	}
 }

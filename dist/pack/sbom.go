@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -18,15 +19,26 @@ type component struct {
 	Licences []licence `json:"licenses"`
 }
 
+// licence is one by its SPDX identifier.
 type licence struct {
 	Licence struct {
 		ID string `json:"id"`
 	} `json:"license"`
 }
 
-// completeSBOM adds the libraries that a binary loads to the list of Go modules that it is built of, and
-// takes out what would differ from one time to the next.
-func completeSBOM(file string, libraries []string, made time.Time) error {
+// licensed is the list with one licence.
+func licensed(id string) []licence {
+	one := make([]licence, 1)
+	one[0].Licence.ID = id
+	return one
+}
+
+// ours is the licence of the program itself.
+const ours = "MIT"
+
+// completeSBOM gives the Go modules that a binary is built of the licences that notices tells, adds the libraries
+// that it loads, and takes out what would differ from one time to the next.
+func completeSBOM(file, notices string, libraries []string, made time.Time) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -39,6 +51,9 @@ func completeSBOM(file string, libraries []string, made time.Time) error {
 	if document["bomFormat"] != "CycloneDX" || !ok {
 		return fmt.Errorf("%s is no CycloneDX document with components", file)
 	}
+	if err := license(components, notices); err != nil {
+		return err
+	}
 	for _, text := range libraries {
 		c, err := readComponent(text)
 		if err != nil {
@@ -50,11 +65,38 @@ func completeSBOM(file string, libraries []string, made time.Time) error {
 	delete(document, "serialNumber")
 	if metadata, ok := document["metadata"].(map[string]any); ok {
 		metadata["timestamp"] = made.Format(time.RFC3339)
+		if program, ok := metadata["component"].(map[string]any); ok {
+			program["licenses"] = licensed(ours)
+		}
 	}
 	if b, err = json.MarshalIndent(document, "", "  "); err != nil {
 		return err
 	}
 	return os.WriteFile(file, append(b, '\n'), 0o644)
+}
+
+// module is a line of a table of notices: | `PATH` | LICENCE |, and more.
+var module = regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([A-Za-z0-9.-]+) \\|")
+
+// license gives each component the licence that the tables of a file have for its name. All must be in there.
+func license(components []any, notices string) error {
+	text, err := os.ReadFile(notices)
+	if err != nil {
+		return err
+	}
+	known := map[string]string{}
+	for _, row := range module.FindAllStringSubmatch(string(text), -1) {
+		known[row[1]] = row[2]
+	}
+	for _, c := range components {
+		c, ok := c.(map[string]any)
+		name, _ := c["name"].(string)
+		if !ok || known[name] == "" {
+			return fmt.Errorf("%s has no licence of %q", notices, name)
+		}
+		c["licenses"] = licensed(known[name])
+	}
+	return nil
 }
 
 // readComponent reads NAME=VERSION=LICENCE; a name that begins with pypi: is a wheel of that name.
@@ -63,11 +105,10 @@ func readComponent(text string) (component, error) {
 	if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
 		return component{}, fmt.Errorf("%q is not NAME=VERSION=LICENCE", text)
 	}
-	c := component{Type: "library", Ref: parts[0] + "@" + parts[1], Name: parts[0], Version: parts[1], Licences: make([]licence, 1)}
+	c := component{Type: "library", Ref: parts[0] + "@" + parts[1], Name: parts[0], Version: parts[1], Licences: licensed(parts[2])}
 	if name, wheel := strings.CutPrefix(parts[0], "pypi:"); wheel {
 		c.Name, c.PURL = name, "pkg:pypi/"+name+"@"+parts[1]
 		c.Ref = c.PURL
 	}
-	c.Licences[0].Licence.ID = parts[2]
 	return c, nil
 }
