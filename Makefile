@@ -25,7 +25,7 @@ export CGO_CFLAGS := -O2 -g -I$(CURDIR)/lib/include
 GO ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 mlx := $(if $(filter 0,$(CGO_ENABLED)),,setup)
 
 # TESTFLAGS are more flags for the tests: make test TESTFLAGS='-run Plan -v'

@@ -101,7 +101,7 @@ need_tools() {
 	[ -n "$missing" ] || return 0
 	say "missing are:$missing"
 	[ "$(uname -s)" != Linux ] || say "on Debian and Ubuntu: apt install$packages"
-	[ "$how" != build ] || say "or, in place of the last of these, a release of qimport: QIMPORT_LIB=qimport-VERSION-PLATFORM.tar.gz"
+	[ "$how" != build ] || say "or, in place of a C++ compiler and pip, a release of this version: QIMPORT_LIB=qimport-VERSION-PLATFORM.tar.gz"
 	die "without MLX, CGO_ENABLED=0 make build needs Go alone, and does everything but run a model"
 }
 
