@@ -21,6 +21,7 @@
 #
 # linux-amd64-cuda leaves NVIDIA's libraries to the system (docs/gpu.md).
 set -eu
+umask 022 # what a package installs has the modes that files have here
 
 dist=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$dist/.." && pwd)
@@ -86,7 +87,7 @@ papers() {
 	cp "$($GO env GOROOT)/LICENSE" "$stage/licences/go/"
 	for shell in bash zsh fish powershell; do "$host" completion $shell >"$stage/share/completions/qimport.$shell"; done
 	"$host" man --quiet "$stage/share/man/man1"
-	find "$stage" -type d -exec chmod 755 {} + && find "$stage" -type f -exec chmod u+rw,go+r,go-w {} +
+	find "$stage" -type d -exec chmod 755 {} + && find "$stage" -type f -exec chmod u+rw,go+rX,go-w {} +
 	[ "${SBOM:-}" = no ] || list_parts
 }
 

@@ -9,6 +9,7 @@
 #   dist/try.sh wine FILE.zip ROOT         imports by the program for Windows beside those of this machine's
 #   dist/try.sh image FILE.deb ROOT        the image of dist/Containerfile, built, and asked for its version
 #   dist/try.sh formula FOLDER             the syntax of qimport.rb, and its digests
+#   dist/try.sh sbom FOLDER                each archive's list of what is inside against CycloneDX's schema
 #   dist/try.sh same [PLATFORM...]         whether two clones of this commit give the same bytes
 #   dist/try.sh setup                      how long `make demo` takes from a fresh clone, and for what
 #
@@ -22,7 +23,7 @@ try=$(cd "$(dirname "$0")/try" && pwd)
 repository=$(cd "$try/../.." && pwd)
 QEMU=${QEMU:-qemu-aarch64-static -cpu cortex-a72 -L /usr/aarch64-linux-gnu}
 
-usage() { sed -n 's/^# \{0,1\}//; 2,21p' "$0" >&2; exit 2; }
+usage() { sed -n 's/^# \{0,1\}//; 2,22p' "$0" >&2; exit 2; }
 say() { printf 'try: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
@@ -61,7 +62,7 @@ described() { sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' "$root/etc/os-release"; }
 
 case ${1-} in
 archive | deb | rpm | wine | image) [ $# = 3 ] || usage ;;
-qemu | kernels | formula) [ $# = 2 ] || usage ;;
+qemu | kernels | formula | sbom) [ $# = 2 ] || usage ;;
 setup) [ $# = 1 ] || usage ;;
 same) ;;
 *) usage ;;

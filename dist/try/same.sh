@@ -1,5 +1,5 @@
 # try.sh same [PLATFORM...]: two clones in folders of different names, or one beside what BUILT=FOLDER has of the same
-# commit. They share Go's cache of what has no path in it, Go's own packages; with FRESH=yes each has its own.
+# commit. The last one is built with another umask and time zone. They share Go's cache of what has no path in it, Go's own packages; with FRESH=yes each has its own.
 
 platforms=$*
 clone() {
@@ -16,6 +16,8 @@ if [ -z "$BUILT" ]; then
 	clone first
 	BUILT=$scratch/first/out
 fi
+umask 077
+export TZ=UTC-9
 clone another
 differ=
 while read -r digest file; do
