@@ -23,7 +23,7 @@ try=$(cd "$(dirname "$0")/try" && pwd)
 repository=$(cd "$try/../.." && pwd)
 QEMU=${QEMU:-qemu-aarch64-static -cpu cortex-a72 -L /usr/aarch64-linux-gnu}
 
-usage() { sed -n 's/^# \{0,1\}//; 2,22p' "$0" >&2; exit 2; }
+usage() { sed -n 's/^# \{0,1\}//; 2,20p' "$0" >&2; exit 2; }
 say() { printf 'try: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 

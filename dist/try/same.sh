@@ -1,5 +1,6 @@
 # try.sh same [PLATFORM...]: two clones in folders of different names, or one beside what BUILT=FOLDER has of the same
-# commit. The last one is built with another umask and time zone. They share Go's cache of what has no path in it, Go's own packages; with FRESH=yes each has its own.
+# commit. The last is built with another umask and time zone. They share Go's cache of what has no path in it, Go's
+# own packages; with FRESH=yes each has its own.
 
 platforms=$*
 clone() {
