@@ -14,10 +14,11 @@ type calibrateCase struct {
 	full bool // only where -full asks for it
 }
 
-// The cases: a dense release, a mixture of experts cut to four layers, and one of full depth. The last is packed,
-// since 70 GB of bf16 are more than such a machine has room for; tune has nothing to choose in it.
+// The cases: a dense release, a mixture of experts cut to eight layers and to four, and one of full depth. Two are
+// packed, since 70 GB of bf16 are more than such a machine has room for; tune has nothing to choose in them.
 var calibrateCases = []calibrateCase{
 	{model: model{shape: "0.8b"}},
+	{model: model{shape: "35b-a3b", layers: 8, kind: "nvfp4"}},
 	{model: model{shape: "35b-a3b", layers: 4}},
 	{model: model{shape: "35b-a3b", kind: "nvfp4"}, full: true},
 }
