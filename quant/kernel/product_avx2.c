@@ -182,6 +182,7 @@ INLINE vf v_dot_digits(const struct digits *x, digit_codes c, int e2m1) {
 	return _mm256_cvtepi32_ps(sums);
 }
 
+// v_digit_scales spreads scales over the sums of a block.
 INLINE vf v_digit_scales(const float *s, int64_t block, int group) {
 	if (group == 16)
 		return _mm256_permutevar_ps(_mm256_broadcast_ps((const __m128 *)(s + 4 * block)), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));

@@ -84,9 +84,64 @@ static void v_pack_digits(struct digits *to, const float *x) {
 	_mm512_storeu_si512(to->zero, _mm512_sub_epi32(_mm512_setzero_si512(), sums));
 }
 
+// spread writes the 64 upper halves of floats that have these bytes, in their order.
+INLINE void spread(u8 *dst, __m512i high, __m512i low) {
+	_mm512_storeu_si512(dst, _mm512_unpacklo_epi8(low, high));
+	_mm512_storeu_si512(dst + 64, _mm512_unpackhi_epi8(low, high));
+}
+
+// codes_in_turn are 64 codes, zeros where there are no more, of which spread makes an order.
+INLINE __m512i codes_in_turn(const u8 *codes, int64_t n) {
+	__m512i v = n < 64 ? _mm512_maskz_loadu_epi8((1ull << n) - 1, codes) : _mm512_loadu_si512(codes);
+	return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), v);
+}
+
+// The bytes of e4m3's values without their signs, as the upper halves of floats: eight multiples of 2^-9, then
+// eight for each power of two, and NaN as the last.
+#define EIGHT(x) x, x, x, x, x, x, x, x
+#define FIFTEEN 0, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0
+static const u8 e4m3_high[128] = {
+	0, 0x3B, 0x3B, 0x3B, 0x3C, 0x3C, 0x3C, 0x3C, EIGHT(0x3C), EIGHT(0x3D), EIGHT(0x3D), EIGHT(0x3E), EIGHT(0x3E), EIGHT(0x3F), EIGHT(0x3F),
+	EIGHT(0x40), EIGHT(0x40), EIGHT(0x41), EIGHT(0x41), EIGHT(0x42), EIGHT(0x42), EIGHT(0x43), 0x43, 0x43, 0x43, 0x43, 0x43, 0x43, 0x43, 0x7F};
+static const u8 e4m3_low[128] = {
+	0, 0, 0x80, 0xC0, 0, 0x20, 0x40, 0x60, 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0, 0xF0,
+	FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xC0};
+
+// The scales of nvfp4 and mxfp4 are kept as the upper halves of floats. e4m3_halves are those of nvfp4,
+// zeros behind them.
+#define HAS_HALVES
+static void e4m3_halves(u8 *dst, const u8 *codes, int64_t n) {
+	__m512i high0 = _mm512_loadu_si512(e4m3_high), high1 = _mm512_loadu_si512(e4m3_high + 64);
+	__m512i low0 = _mm512_loadu_si512(e4m3_low), low1 = _mm512_loadu_si512(e4m3_low + 64);
+	for (int64_t i = 0; i < n; i += 64) {
+		__m512i v = codes_in_turn(codes + i, n - i), high = _mm512_permutex2var_epi8(high0, v, high1);
+		high = _mm512_ternarylogic_epi32(high, v, _mm512_set1_epi8((char)128), 0xF8); // high | v & 128
+		spread(dst + 2 * i, high, _mm512_permutex2var_epi8(low0, v, low1));
+	}
+}
+
+// e8m0_halves are those of mxfp4, where 0 is 2^-127 and 255 NaN.
+static void e8m0_halves(u8 *dst, const u8 *codes, int64_t n) {
+	for (int64_t i = 0; i < n; i += 64) {
+		__m512i v = codes_in_turn(codes + i, n - i);
+		__mmask64 ends = _mm512_cmpeq_epi8_mask(v, _mm512_setzero_si512()) | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(-1));
+		__m512i high = _mm512_and_si512(_mm512_srli_epi16(v, 1), _mm512_set1_epi8(127));
+		__m512i low = _mm512_and_si512(_mm512_slli_epi16(v, 7), _mm512_set1_epi8((char)128));
+		spread(dst + 2 * i, high, _mm512_mask_blend_epi8(ends, low, _mm512_or_si512(low, _mm512_set1_epi8(64))));
+	}
+}
+
+// v_half_scales spreads the scales of groups of 16 or 32 over the sums of a block.
+INLINE vf v_half_scales(const u8 *halves, int64_t block, int group) {
+	const u8 *p = halves + 256 / group * block;
+	__m128i eight = group == 16 ? _mm_loadu_si128((const __m128i *)p) : _mm_loadl_epi64((const __m128i *)p);
+	__m512i sums = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), scale = _mm512_srli_epi32(sums, group == 16 ? 1 : 2);
+	__m512i bytes = _mm512_add_epi32(_mm512_mullo_epi32(scale, _mm512_set1_epi32(0x02020000)), _mm512_set1_epi32(0x01000000));
+	return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi8(0xCCCCCCCCCCCCCCCC, bytes, _mm512_castsi128_si512(eight)));
+}
+
+// v_digit_scales spreads those of groups of 32 or more that are floats.
 INLINE vf v_digit_scales(const float *s, int64_t block, int group) {
-	if (group == 16)
-		return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), _mm512_castps256_ps512(_mm256_loadu_ps(s + 8 * block)));
 	if (group == 32)
 		return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3), _mm512_castps128_ps512(_mm_loadu_ps(s + 4 * block)));
 	if (group == 64) // two more are there: see scales_of

@@ -1,33 +1,55 @@
 // One to DIGITS columns as whole numbers: see product_digits.h. A few rows are multiplied with the same block
 // of x, and each block of a row, once unpacked, with all columns.
 #ifdef HAS_DIGITS
-enum { SCALES = SPAN / 16 + BLOCK / 16 }; // room for the scales of a row's piece
+// digit_scales are the scales of a piece of a row, with room for what a block may lack.
+union digit_scales {
+	float floats[SPAN / 16 + BLOCK / 16];
+	u8 halves[2 * (SPAN / 16 + 64)]; // upper halves of floats, where an instruction set has a use for them
+};
 
-// few_e4m3 are the scales of nvfp4 divided by 256, zeros behind them up to whole vectors, which there is room
-// for. It says whether they are numbers.
-static int few_e4m3(float *restrict dst, const u8 *restrict codes, int64_t n) {
-	enum { STEP = VF < 8 ? 8 : VF };
-	const uint64_t ones = 0x0101010101010101, numbers = 0x7F * ones;
-	uint64_t nan = 0, eight;
-	for (int64_t i = 0; i < n; i += STEP) {
-		u8 last[STEP] = {0};
-		const u8 *p = n - i < STEP ? memcpy(last, codes + i, n - i) : codes + i;
-		for (int k = 0; k < STEP; k += 8) {
-			memcpy(&eight, p + k, 8);
-			nan |= (eight & numbers) + ones;
-		}
-		for (int k = 0; k < STEP; k += VF)
-			v_store(dst + i + k, v_e4m3(p + k));
+// float_sums are the products of n elements, of which there are few, spread over a vector.
+INLINE vf float_sums(const u8 *data, int64_t n, const float *x, int type) {
+	int64_t size = type == F32 ? 4 : 2, i = 0;
+	vf sum = v_zero();
+	for (; i + VF <= n; i += VF)
+		sum = v_fma(v_float(data + i * size, type), v_load(x + i), sum);
+	if (i < n) {
+		u8 last[4 * VF] = {0};
+		memcpy(last, data + i * size, (n - i) * size);
+		sum = v_fma(v_float(last, type), v_load(x + i), sum);
 	}
-	return !(nan & 0x80 * ones);
+	return sum;
+}
+
+// fill_scales are the scales of n groups of row i, from group g on, zeros behind them.
+INLINE void fill_scales(union digit_scales *dst, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int layout) {
+#ifdef HAS_HALVES
+	const u8 *scales = r->scales + i * r->scale_size + g;
+	if (layout == NVFP4)
+		e4m3_halves(dst->halves, scales, n);
+	else if (layout == MXFP4)
+		e8m0_halves(dst->halves, scales, n);
+	else
+#endif
+		scales_of(dst->floats, r, i, g, n);
+	(void)layout;
+}
+
+INLINE vf block_scales(const union digit_scales *s, int64_t k, int group, int e2m1) {
+#ifdef HAS_HALVES
+	if (e2m1)
+		return v_half_scales(s->halves, k, group);
+#endif
+	(void)e2m1;
+	return v_digit_scales(s->floats, k, group);
 }
 
 // digit_block adds the products of block k of rows, data_size bytes apart, to sum.
-INLINE void digit_block(vf sum[][DIGITS], const u8 *data, int64_t data_size, float scales[][SCALES], int64_t k, const struct digits *x, int64_t stride, int group, int e2m1, int rows, int cols) {
+INLINE void digit_block(vf sum[][DIGITS], const u8 *data, int64_t data_size, const union digit_scales *scales, int64_t k, const struct digits *x, int64_t stride, int group, int e2m1, int rows, int cols) {
 #pragma GCC unroll 4
 	for (int i = 0; i < rows; i++) {
 		digit_codes codes = v_digit_codes(data + i * data_size, e2m1);
-		vf scale = v_digit_scales(scales[i], k, group);
+		vf scale = block_scales(&scales[i], k, group, e2m1);
 #pragma GCC unroll 4
 		for (int j = 0; j < cols; j++)
 			sum[i][j] = v_fma(v_mul(v_dot_digits(x + j * stride, codes, e2m1), v_load(x[j * stride].unit)), scale, sum[i][j]);
@@ -35,15 +57,9 @@ INLINE void digit_block(vf sum[][DIGITS], const u8 *data, int64_t data_size, flo
 }
 
 // digit_dots adds the products of rows of size bytes each, data_size apart, with cols columns, stride blocks
-// apart, to y, whose rows are y_size apart.
-INLINE void digit_dots(float *y, int64_t y_size, const u8 *data, int64_t data_size, int64_t size, float scales[][SCALES], const float *factors, const struct digits *x, int64_t stride, int group, int e2m1, int rows, int cols) {
+// apart, to y, whose rows are y_size apart. In sum is what comes to them, spread over vectors.
+INLINE void digit_dots(float *y, int64_t y_size, vf sum[][DIGITS], const u8 *data, int64_t data_size, int64_t size, const union digit_scales *scales, float factor, const struct digits *x, int64_t stride, int group, int e2m1, int rows, int cols) {
 	u8 last[DIGIT_ROWS][DIGIT_BLOCK / 2] = {0};
-	vf sum[DIGIT_ROWS][DIGITS];
-#pragma GCC unroll 4
-	for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-		for (int j = 0; j < cols; j++)
-			sum[i][j] = v_zero();
 	int64_t k = 0;
 	for (; size >= DIGIT_BLOCK / 2; size -= DIGIT_BLOCK / 2, k++, data += DIGIT_BLOCK / 2) {
 #pragma GCC unroll 4
@@ -65,41 +81,56 @@ INLINE void digit_dots(float *y, int64_t y_size, const u8 *data, int64_t data_si
 			column[i] = i < rows ? sum[i][j] : v_zero();
 		v_row_sums(sums, column);
 		for (int i = 0; i < rows; i++)
-			y[i * y_size + j] += sums[i] * factors[i];
+			y[i * y_size + j] += sums[i] * factor;
 	}
 }
 
-// digit_piece adds the products of elements [from, to) of rows from i on with the columns to y.
-INLINE void digit_piece(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int rows, int cols) {
-	float scales[DIGIT_ROWS][SCALES], factors[DIGIT_ROWS];
+// bias_sums are what the biases of groups [g, g+n) add to a column of those sums, spread over a vector.
+INLINE vf bias_sums(const struct call *c, const float *sums, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int group) {
+	const u8 *biases = r->biases + i * r->scale_size;
+	for (int size = 32; size < group; size *= 2)
+		sums += c->padded / size;
+	if (r->elem == BF16)
+		return float_sums(biases + 2 * g, n, sums + g, BF16);
+	return r->elem == F16 ? float_sums(biases + 2 * g, n, sums + g, F16) : float_sums(biases + 4 * g, n, sums + g, F32);
+}
+
+// digit_piece adds the products of elements [from, to) of rows from i on with the columns to y. The layout and
+// the group are the rows' own.
+INLINE void digit_piece(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int layout, int group, int rows, int cols) {
+	union digit_scales scales[DIGIT_ROWS];
 	const u8 *data = r->data + i * r->data_size + from / 2;
 	const struct digits *x = (const struct digits *)s->packed[NIBBLES] + from / DIGIT_BLOCK;
-	int64_t size = (to - from) / 2, stride = c->padded / DIGIT_BLOCK, group = group_of(r), n = (to - from) / group;
+	int64_t size = (to - from) / 2, stride = c->padded / DIGIT_BLOCK, n = (to - from) / group;
+	float factor = layout == NVFP4 ? r->global * 0.5f : layout == MXFP4 ? 0.5f : 1;
 	for (int o = 0; o < rows; o++)
-		if (r->layout == NVFP4) {
-			int numbers = few_e4m3(scales[o], r->scales + (i + o) * r->scale_size + from / 16, n);
-			factors[o] = numbers ? r->global * 128 : __builtin_nanf("");
-		} else {
-			scales_of(scales[o], r, i + o, from / group, n); // and zeros for what a block may lack
-			factors[o] = r->layout == MXFP4 ? 0.5f : 1;
-		}
-#define DOTS(group, e2m1) digit_dots(y, y_size, data, r->data_size, size, scales, factors, x, stride, group, e2m1, rows, cols)
-	if (r->layout != AFFINE) {
-		r->layout == NVFP4 ? DOTS(16, 1) : DOTS(32, 1);
-		return;
-	}
-	group == 32 ? DOTS(32, 0) : group == 64 ? DOTS(64, 0) : DOTS(128, 0);
-#undef DOTS
+		fill_scales(&scales[o], r, i + o, from / group, n, layout);
+	vf sum[DIGIT_ROWS][DIGITS];
+#pragma GCC unroll 4
 	for (int o = 0; o < rows; o++)
+#pragma GCC unroll 4
 		for (int j = 0; j < cols; j++)
-			y[o * y_size + j] += bias_dot(c, s->sums + j * SUMS(c->padded), r, i + o, from / group, n);
+			sum[o][j] = layout == AFFINE ? bias_sums(c, s->sums + j * SUMS(c->padded), r, i + o, from / group, n, group) : v_zero();
+	digit_dots(y, y_size, sum, data, r->data_size, size, scales, factor, x, stride, group, layout != AFFINE, rows, cols);
+}
+
+// digit_layouts is digit_piece of rows of whatever layout.
+INLINE void digit_layouts(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int rows, int cols) {
+#define PIECE(layout, group) digit_piece(y, y_size, c, s, r, i, from, to, layout, group, rows, cols)
+	if (r->layout == NVFP4)
+		PIECE(NVFP4, 16);
+	else if (r->layout == MXFP4)
+		PIECE(MXFP4, 32);
+	else
+		r->group == 32 ? PIECE(AFFINE, 32) : r->group == 64 ? PIECE(AFFINE, 64) : PIECE(AFFINE, 128);
+#undef PIECE
 }
 
 typedef void digit_function(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to);
 
 #define DIGIT_FUNCTION(name, rows, cols) \
 	static __attribute__((noinline)) void name(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) { \
-		digit_piece(y, y_size, c, s, r, i, from, to, rows, cols); \
+		digit_layouts(y, y_size, c, s, r, i, from, to, rows, cols); \
 	}
 DIGIT_FUNCTION(row_by_1, 1, 1)
 DIGIT_FUNCTION(row_by_2, 1, 2)

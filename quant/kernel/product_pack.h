@@ -26,16 +26,19 @@ INLINE void copy_block(float *restrict dst, const float *restrict x, int64_t k, 
 // come zeros: a whole vector is read at the last of them, and what is beyond is multiplied by zero, which
 // makes NaN of whatever memory held before, where that was one.
 static void sum_groups(float *dst, const float *x, const struct call *c) {
+	int64_t in = c->p->in, n = c->padded / 32;
 	memset(dst, 0, SUMS(c->padded) * sizeof *dst);
-	for (int64_t group = 32; group <= 128; group *= 2)
-		for (int64_t k = 0; k < c->padded; k += group, dst++) {
-			float sum[16] = {0}, all = 0;
-			for (int64_t i = k; i < k + group && i < c->p->in; i++)
-				sum[i % 16] += x[i];
-			for (int i = 0; i < 16; i++)
-				all += sum[i];
-			*dst = all;
-		}
+	for (int64_t k = 0; k < in; k += 32) {
+		float last[32] = {0};
+		const float *p = in - k < 32 ? memcpy(last, x + k, (in - k) * sizeof *x) : x + k;
+		vf sum = v_load(p);
+		for (int i = VF; i < 32; i += VF)
+			sum = v_add(sum, v_load(p + i));
+		dst[k / 32] = v_sum(sum);
+	}
+	for (int64_t size = n; size > n / 4; dst += size, size /= 2) // of two sums those of twice as many
+		for (int64_t k = 0; k < size / 2; k++)
+			dst[size + k] = dst[2 * k] + dst[2 * k + 1];
 }
 
 #ifdef HAS_DIGITS
