@@ -5,6 +5,7 @@
 #   dist/try.sh deb FILE.deb ROOT          installs it with dpkg, then the demo; removes it again
 #   dist/try.sh rpm FILE.rpm ROOT          the same with rpm of the machine, which sees to no dependencies
 #   dist/try.sh qemu FILE.tar.gz           the demo on linux-arm64, emulated
+#   dist/try.sh static FILE.tar.gz         imports by the linux-arm64 without MLX, emulated, beside those of this machine
 #   dist/try.sh kernels FILE.tar.gz        tests of the kernels on linux-arm64, emulated, with the archive's MLX
 #   dist/try.sh wine FILE.zip ROOT         imports by the program for Windows beside those of this machine's
 #   dist/try.sh image FILE.deb ROOT        the image of dist/Containerfile, built, and asked for its version
@@ -23,7 +24,7 @@ try=$(cd "$(dirname "$0")/try" && pwd)
 repository=$(cd "$try/../.." && pwd)
 QEMU=${QEMU:-qemu-aarch64-static -cpu cortex-a72 -L /usr/aarch64-linux-gnu}
 
-usage() { sed -n 's/^# \{0,1\}//; 2,20p' "$0" >&2; exit 2; }
+usage() { sed -n 's/^# \{0,1\}//; 2,21p' "$0" >&2; exit 2; }
 say() { printf 'try: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
@@ -62,7 +63,7 @@ described() { sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' "$root/etc/os-release"; }
 
 case ${1-} in
 archive | deb | rpm | wine | image) [ $# = 3 ] || usage ;;
-qemu | kernels | formula | sbom) [ $# = 2 ] || usage ;;
+qemu | static | kernels | formula | sbom) [ $# = 2 ] || usage ;;
 setup) [ $# = 1 ] || usage ;;
 same) ;;
 *) usage ;;
