@@ -103,7 +103,7 @@ func BenchmarkMemory(b *testing.B) {
 // MB/s says are millions of them.
 func BenchmarkPanels(b *testing.B) {
 	const in, out = 2048, 2048
-	for _, f := range forms()[:7] {
+	for _, f := range forms()[:10] {
 		rng := rand.New(rand.NewPCG(1, 1))
 		m := NewMatrix(in, [][]Rows{{f.make(rng, out, in)}})
 		for _, n := range []int{2, 4, 8, 16, 64, 512} {

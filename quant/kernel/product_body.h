@@ -4,6 +4,7 @@
 #include "product_codes.h"
 #include "product_pack.h"
 #include "product_dot.h"
+#include "product_few.h"
 #include "product_tile.h"
 
 static void multiply(const struct call *c, const struct segment *s, int64_t from, int64_t to) {

@@ -21,8 +21,18 @@ INLINE vf float_sums(const u8 *data, int64_t n, const float *x, int type) {
 	return sum;
 }
 
+// ahead_of_scales asks for scales as far ahead as for the rows that they belong to.
+INLINE void ahead_of_scales(const u8 *p, int64_t bytes, int64_t size, int group) {
+	for (int64_t i = 0; i < bytes; i += 64)
+		__builtin_prefetch(p + i + AHEAD * size * 2 / group);
+}
+
 // fill_scales are the scales of n groups of row i, from group g on, zeros behind them.
-INLINE void fill_scales(union digit_scales *dst, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int layout) {
+INLINE void fill_scales(union digit_scales *dst, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int layout, int group) {
+	int64_t size = layout != AFFINE ? 1 : r->elem == F32 ? 4 : 2;
+	ahead_of_scales(r->scales + i * r->scale_size + g * size, n * size, size, group);
+	if (layout == AFFINE)
+		ahead_of_scales(r->biases + i * r->scale_size + g * size, n * size, size, group);
 #ifdef HAS_HALVES
 	const u8 *scales = r->scales + i * r->scale_size + g;
 	if (layout == NVFP4)
@@ -104,7 +114,7 @@ INLINE void digit_piece(float *y, int64_t y_size, const struct call *c, const st
 	int64_t size = (to - from) / 2, stride = c->padded / DIGIT_BLOCK, n = (to - from) / group;
 	float factor = layout == NVFP4 ? r->global * 0.5f : layout == MXFP4 ? 0.5f : 1;
 	for (int o = 0; o < rows; o++)
-		fill_scales(&scales[o], r, i + o, from / group, n, layout);
+		fill_scales(&scales[o], r, i + o, from / group, n, layout, group);
 	vf sum[DIGIT_ROWS][DIGITS];
 #pragma GCC unroll 4
 	for (int o = 0; o < rows; o++)

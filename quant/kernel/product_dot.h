@@ -199,8 +199,8 @@ static void turned_rows(float *y, const struct qk_rows *r, int64_t i, const floa
 enum { TOGETHER = 16 }; // rows whose pieces are multiplied with the same piece of x
 
 static void dot_rows(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
-	int64_t in = c->p->in, at = c->columns ? c->columns[s->from] : s->from;
-	float *y = c->y + at * c->p->out;
+	int64_t in = c->p->in;
+	float *y = c->y + row_of(c, s, 0) * c->p->out;
 	for (int64_t n; from < to; from += n) {
 		int64_t i = from;
 		const struct qk_rows *r = qk_find(c->p, s->expert, &i);

@@ -1,9 +1,13 @@
 // Columns in the order of the kernels. See product_body.h.
 
+// row_of is the row of y that column k of a segment makes.
+INLINE int64_t row_of(const struct call *c, const struct segment *s, int64_t k) {
+	return c->columns ? c->columns[s->from + k] : s->from + k;
+}
+
 // column is the x of column k of a segment.
 INLINE const float *column(const struct call *c, const struct segment *s, int64_t k) {
-	int64_t at = c->columns ? c->columns[s->from + k] : s->from + k;
-	return c->x + at / c->each * c->p->in;
+	return c->x + row_of(c, s, k) / c->each * c->p->in;
 }
 
 // places are the elements of a block in their order.

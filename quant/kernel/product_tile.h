@@ -142,17 +142,23 @@ static void few_columns(const struct call *c, const struct segment *s, int64_t f
 		float y[4 * FEW] = {0};
 		int64_t i = from;
 		const struct qk_rows *r = qk_find(c->p, s->expert, &i);
+		if (r->layout == TURNED && to - from >= BESIDE && r->count - i >= BESIDE) { // which stay in a cache from column to column
+			for (int64_t j = 0; j < s->n; j++)
+				turned_rows(c->y + row_of(c, s, j) * c->p->out + from, r, i, s->packed[NATURAL] + j * c->padded, c->p->in);
+			n = BESIDE;
+			continue;
+		}
 		n = to - from < 4 ? to - from : 4;
 		n = r->count - i < n ? r->count - i : n;
 		if (s->digits && is_nibbles(r))
 			digit_rows(y, FEW, c, s, r, i, n);
+		else if (is_few(r, s->n))
+			few_rows(y, c, s, r, i, n);
 		else
 			float_rows(y, c, s, r, i, n);
-		for (int64_t j = 0; j < s->n; j++) {
-			int64_t at = c->columns ? c->columns[s->from + j] : s->from + j;
+		for (int64_t j = 0; j < s->n; j++)
 			for (int64_t o = 0; o < n; o++)
-				c->y[at * c->p->out + from + o] = y[o * FEW + j];
-		}
+				c->y[row_of(c, s, j) * c->p->out + from + o] = y[o * FEW + j];
 	}
 }
 
@@ -209,11 +215,9 @@ static void tile(const struct call *c, const struct segment *s, const struct qk_
 			for (int64_t o = 0; o < n; o += MR)
 				(wide - j > VF ? micro_wide : micro_narrow)(y + o * stride + j, stride, w + o * DEPTH, x + j * c->padded + k * PANEL, depth);
 	}
-	for (int64_t j = 0; j < wide; j++) {
-		int64_t at = c->columns ? c->columns[s->from + left + j] : s->from + left + j;
+	for (int64_t j = 0; j < wide; j++)
 		for (int64_t o = 0; o < n; o++)
-			c->y[at * c->p->out + row + o] = y[o * stride + j];
-	}
+			c->y[row_of(c, s, left + j) * c->p->out + row + o] = y[o * stride + j];
 }
 
 static void panels(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
