@@ -4,6 +4,14 @@
 
 #include "product.h"
 
+// EVEX512 stands before AVX-512's features in an attribute of clang's that would otherwise leave out vectors of
+// 512 bits.
+#if defined(__clang__) && __clang_major__ >= 18 && __clang_major__ <= 21
+#define EVEX512 "evex512,"
+#else
+#define EVEX512
+#endif
+
 // segment is the columns of one expert: rows of y columns[from..from+n), or from.. themselves. Pieces of
 // so many rows of output are numbered from piece on, pieces of packing from pack on. See pack below for
 // what is packed.
