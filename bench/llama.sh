@@ -8,6 +8,7 @@
 # Python with torch and transformers: BENCH_PYTHON names one, else they are installed in FOLDER.
 set -eu
 version=0.3.36
+transformers=5.24.0
 
 source_of() { echo "$1/llama_cpp_python-$version/vendor/llama.cpp"; }
 
@@ -34,6 +35,8 @@ python() {
 	if ! [ -d "$1/venv" ]; then
 		python3 -m venv "$1/venv.part" >&2
 		"$1/venv.part/bin/pip" install -q -r "$(source_of "$1")/requirements/requirements-convert_hf_to_gguf.txt" >&2
+		# the tokenizers of Qwen3.5 came to transformers later than the version that those requirements name
+		"$1/venv.part/bin/pip" install -q "transformers==$transformers" >&2
 		mv "$1/venv.part" "$1/venv"
 	fi
 	echo "$1/venv/bin/python3"
