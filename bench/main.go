@@ -43,6 +43,9 @@ func run(args []string) error {
 			return synthCommand(args[1:])
 		case "limit":
 			return limitCommand(args[1:])
+		case "bandwidth":
+			fmt.Println(bandwidth())
+			return nil
 		case "recipes":
 			return recipesCommand(args[1:])
 		}
