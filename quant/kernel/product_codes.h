@@ -44,6 +44,14 @@ INLINE vf v_code(const u8 *p, int kind, bit_table t) {
 	return kind == WHOLE ? v_u8(p) : kind == FLOAT8 ? v_e4m3(p) : v_bits(p, t);
 }
 
+// CODE_BYTES are what v_code reads at most of 32 elements, from their first byte on.
+enum { CODE_BYTES = 6 * 4 + 16 };
+
+// code_bytes are the bytes of the next 32 elements: a copy where v_code would read behind the end.
+INLINE const u8 *code_bytes(const u8 *data, const u8 *end, int kind, int bits, u8 copy[CODE_BYTES]) {
+	return kind == FEW_BITS && end - data < CODE_BYTES ? memcpy(copy, data, 4 * bits) : data;
+}
+
 INLINE int group_of(const struct qk_rows *r) { return r->layout == NVFP4 ? 16 : r->layout == AFFINE ? r->group : 32; }
 
 // nibble_order is the element of a block that v_nibbles puts at place p.

@@ -7,20 +7,6 @@ union digit_scales {
 	u8 halves[2 * (SPAN / 16 + 64)]; // upper halves of floats, where an instruction set has a use for them
 };
 
-// float_sums are the products of n elements, of which there are few, spread over a vector.
-INLINE vf float_sums(const u8 *data, int64_t n, const float *x, int type) {
-	int64_t size = type == F32 ? 4 : 2, i = 0;
-	vf sum = v_zero();
-	for (; i + VF <= n; i += VF)
-		sum = v_fma(v_float(data + i * size, type), v_load(x + i), sum);
-	if (i < n) {
-		u8 last[4 * VF] = {0};
-		memcpy(last, data + i * size, (n - i) * size);
-		sum = v_fma(v_float(last, type), v_load(x + i), sum);
-	}
-	return sum;
-}
-
 // ahead_of_scales asks for scales as far ahead as for the rows that they belong to.
 INLINE void ahead_of_scales(const u8 *p, int64_t bytes, int64_t size, int group) {
 	for (int64_t i = 0; i < bytes; i += 64)
@@ -95,16 +81,6 @@ INLINE void digit_dots(float *y, int64_t y_size, vf sum[][DIGITS], const u8 *dat
 	}
 }
 
-// bias_sums are what the biases of groups [g, g+n) add to a column of those sums, spread over a vector.
-INLINE vf bias_sums(const struct call *c, const float *sums, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int group) {
-	const u8 *biases = r->biases + i * r->scale_size;
-	for (int size = 32; size < group; size *= 2)
-		sums += c->padded / size;
-	if (r->elem == BF16)
-		return float_sums(biases + 2 * g, n, sums + g, BF16);
-	return r->elem == F16 ? float_sums(biases + 2 * g, n, sums + g, F16) : float_sums(biases + 4 * g, n, sums + g, F32);
-}
-
 // digit_piece adds the products of elements [from, to) of rows from i on with the columns to y. The layout and
 // the group are the rows' own.
 INLINE void digit_piece(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int layout, int group, int rows, int cols) {
@@ -120,7 +96,7 @@ INLINE void digit_piece(float *y, int64_t y_size, const struct call *c, const st
 	for (int o = 0; o < rows; o++)
 #pragma GCC unroll 4
 		for (int j = 0; j < cols; j++)
-			sum[o][j] = layout == AFFINE ? bias_sums(c, s->sums + j * SUMS(c->padded), r, i + o, from / group, n, group) : v_zero();
+			sum[o][j] = layout == AFFINE ? bias_sum(c, s->sums + j * SUMS(c->padded), r, i + o, from / group, n, group) : v_zero();
 	digit_dots(y, y_size, sum, data, r->data_size, size, scales, factor, x, stride, group, layout != AFFINE, rows, cols);
 }
 

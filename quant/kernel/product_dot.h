@@ -38,17 +38,13 @@ INLINE float codes_dot(const u8 *data, int64_t n, const float *scales, const flo
 	if (kind == FEW_BITS)
 		t = bit_table_of(bits, 0), t2 = bit_table_of(bits, 1);
 	const u8 *end = data + n * bits / 8;
-	u8 last[6 * 4 + 16];
+	u8 last[CODE_BYTES];
 	int nan = 0;
 	for (int64_t g = 0; g < n / group; g++) {
 		vf d = v_zero(), e = v_zero();
 		for (int i = 0; i < group; i += 32, data += 4 * bits, x += 32) {
-			const u8 *p = data;
 			ahead(data);
-			if (kind == FEW_BITS && end - data < (int64_t)sizeof last) { // it reads more than there may be
-				memcpy(last, data, 4 * bits);
-				p = last;
-			}
+			const u8 *p = code_bytes(data, end, kind, bits, last);
 			for (int k = 0; k < 32; k += 2 * VF) {
 				d = v_fma(v_code(p + k * bits / 8, kind, t), v_load(x + k), d);
 				e = v_fma(v_code(p + (k + VF) * bits / 8, kind, t2), v_load(x + k + VF), e);
@@ -67,6 +63,20 @@ INLINE float codes_dot(const u8 *data, int64_t n, const float *scales, const flo
 	return nan ? __builtin_nanf("") : v_sum(v_add(sum, sum2));
 }
 
+// floats_sum are the products of n floats with x, spread over a vector: of few, which one sum is enough for.
+INLINE vf floats_sum(const u8 *data, int64_t n, const float *x, int type) {
+	int64_t size = type == F32 ? 4 : 2, i = 0;
+	vf sum = v_zero();
+	for (; i + VF <= n; i += VF)
+		sum = v_fma(v_float(data + i * size, type), v_load(x + i), sum);
+	if (i < n) {
+		u8 last[4 * VF] = {0};
+		memcpy(last, data + i * size, (n - i) * size);
+		sum = v_fma(v_float(last, type), v_load(x + i), sum);
+	}
+	return sum;
+}
+
 INLINE float floats_dot(const u8 *data, int64_t n, const float *x, int type) {
 	int64_t size = type == F32 ? 4 : 2, i = 0;
 	vf sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
@@ -77,15 +87,7 @@ INLINE float floats_dot(const u8 *data, int64_t n, const float *x, int type) {
 		for (int k = 0; k < 4; k++)
 			sum[k] = v_fma(v_float(data + (i + k * VF) * size, type), v_load(x + i + k * VF), sum[k]);
 	}
-	for (int k = 0; i < n; i += VF, k++) {
-		u8 last[4 * VF];
-		const u8 *p = data + i * size;
-		if (i + VF > n) {
-			memset(last, 0, sizeof last);
-			p = memcpy(last, p, (n - i) * size);
-		}
-		sum[k] = v_fma(v_float(p, type), v_load(x + i), sum[k]);
-	}
+	sum[3] = v_add(sum[3], floats_sum(data + i * size, n - i, x + i, type));
 	return v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
 }
 
@@ -103,14 +105,18 @@ static float blocks_dot(const struct qk_rows *r, int64_t i, int64_t from, int64_
 	return sum;
 }
 
-// bias_dot is what the biases of groups [g, g+n) add to a column of those sums.
-static float bias_dot(const struct call *c, const float *sums, const struct qk_rows *r, int64_t i, int64_t g, int64_t n) {
+// bias_sum is what the biases of groups [g, g+n) add to a column of those sums, spread over a vector.
+INLINE vf bias_sum(const struct call *c, const float *sums, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int group) {
 	const u8 *bias = r->biases + i * r->scale_size;
-	for (int64_t group = 32; group < r->group; group *= 2)
-		sums += c->padded / group;
+	for (int size = 32; size < group; size *= 2)
+		sums += c->padded / size;
 	sums += g;
-	return r->elem == BF16 ? floats_dot(bias + 2 * g, n, sums, BF16) : r->elem == F16 ? floats_dot(bias + 2 * g, n, sums, F16)
-																					  : floats_dot(bias + 4 * g, n, sums, F32);
+	return r->elem == BF16 ? floats_sum(bias + 2 * g, n, sums, BF16) : r->elem == F16 ? floats_sum(bias + 2 * g, n, sums, F16)
+																					  : floats_sum(bias + 4 * g, n, sums, F32);
+}
+
+static float bias_dot(const struct call *c, const float *sums, const struct qk_rows *r, int64_t i, int64_t g, int64_t n) {
+	return v_sum(bias_sum(c, sums, r, i, g, n, r->group));
 }
 
 // affine_dot multiplies elements [from, to) of row i of an affine format.
@@ -194,6 +200,17 @@ static void turned_rows(float *y, const struct qk_rows *r, int64_t i, const floa
 		turned_dots(y, p, r->step, x, in, F32);
 }
 
+// are_beside says whether beside_rows takes the next n rows of a run.
+INLINE int are_beside(const struct qk_rows *r, int64_t n) { return r->layout == TURNED && n >= BESIDE; }
+
+// beside_rows writes the products of BESIDE rows, from row i of a run and row `row` of y's columns on: all columns
+// one after the other, while the rows are in a cache.
+static int64_t beside_rows(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t row) {
+	for (int64_t j = 0; j < s->n; j++)
+		turned_rows(c->y + row_of(c, s, j) * c->p->out + row, r, i, s->packed[NATURAL] + j * c->padded, c->p->in);
+	return BESIDE;
+}
+
 #include "product_digit_dot.h"
 
 enum { TOGETHER = 16 }; // rows whose pieces are multiplied with the same piece of x
@@ -204,13 +221,12 @@ static void dot_rows(const struct call *c, const struct segment *s, int64_t from
 	for (int64_t n; from < to; from += n) {
 		int64_t i = from;
 		const struct qk_rows *r = qk_find(c->p, s->expert, &i);
-		if (r->layout == TURNED && to - from >= BESIDE && r->count - i >= BESIDE) {
-			turned_rows(y + from, r, i, s->packed[NATURAL], in);
-			n = BESIDE;
+		n = to - from < r->count - i ? to - from : r->count - i;
+		if (are_beside(r, n)) {
+			n = beside_rows(c, s, r, i, from);
 			continue;
 		}
-		n = to - from < TOGETHER ? to - from : TOGETHER;
-		n = r->count - i < n ? r->count - i : n;
+		n = n < TOGETHER ? n : TOGETHER;
 		float sum[TOGETHER] = {0};
 		if (s->digits && is_nibbles(r))
 			digit_rows(sum, 1, c, s, r, i, n);

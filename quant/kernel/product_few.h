@@ -11,7 +11,7 @@ INLINE void codes_dots(float *y, const u8 *data, int64_t n, const float *scales,
 	if (kind == FEW_BITS)
 		t[0] = bit_table_of(bits, 0), t[1] = bit_table_of(bits, 1);
 	const u8 *end = data + n * bits / 8;
-	u8 last[6 * 4 + 16];
+	u8 last[CODE_BYTES];
 	int nan = 0;
 #pragma GCC unroll 4
 	for (int j = 0; j < cols; j++)
@@ -22,12 +22,8 @@ INLINE void codes_dots(float *y, const u8 *data, int64_t n, const float *scales,
 		for (int j = 0; j < cols; j++)
 			d[j] = v_zero();
 		for (int i = 0; i < group; i += 32, data += 4 * bits, x += 32) {
-			const u8 *p = data;
 			ahead(data);
-			if (kind == FEW_BITS && end - data < (int64_t)sizeof last) { // it reads more than there may be
-				memcpy(last, data, 4 * bits);
-				p = last;
-			}
+			const u8 *p = code_bytes(data, end, kind, bits, last);
 #pragma GCC unroll 8
 			for (int k = 0; k < 32; k += VF) {
 				vf w = v_code(p + k * bits / 8, kind, t[k / VF % 2]);

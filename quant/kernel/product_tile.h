@@ -39,14 +39,11 @@ INLINE void decode_kind(float *dst, const u8 *data, int64_t size, int64_t n, con
 	bit_table t[2] = {0};
 	if (kind == FEW_BITS)
 		t[0] = bit_table_of(bits, 0), t[1] = bit_table_of(bits, 1);
-	u8 last[6 * 4 + 16];
-	for (int64_t k = 0; k < n; k += 32, data += 4 * bits, size -= 4 * bits, dst += 32) {
+	const u8 *end = data + size;
+	u8 last[CODE_BYTES];
+	for (int64_t k = 0; k < n; k += 32, data += 4 * bits, dst += 32) {
 		vf scale = v_set(scales[k / group]), bias = v_set(biases[k / group]);
-		const u8 *p = data;
-		if (kind == FEW_BITS && size < (int64_t)sizeof last) { // it reads more than there may be
-			memcpy(last, data, 4 * bits);
-			p = last;
-		}
+		const u8 *p = code_bytes(data, end, kind, bits, last);
 		for (int j = 0; j < 32; j += VF)
 			if (kind == FLOAT8)
 				v_store(dst + j, v_mul(v_e4m3_exact(p + j), scale));
@@ -142,14 +139,12 @@ static void few_columns(const struct call *c, const struct segment *s, int64_t f
 		float y[4 * FEW] = {0};
 		int64_t i = from;
 		const struct qk_rows *r = qk_find(c->p, s->expert, &i);
-		if (r->layout == TURNED && to - from >= BESIDE && r->count - i >= BESIDE) { // which stay in a cache from column to column
-			for (int64_t j = 0; j < s->n; j++)
-				turned_rows(c->y + row_of(c, s, j) * c->p->out + from, r, i, s->packed[NATURAL] + j * c->padded, c->p->in);
-			n = BESIDE;
+		n = to - from < r->count - i ? to - from : r->count - i;
+		if (are_beside(r, n)) {
+			n = beside_rows(c, s, r, i, from);
 			continue;
 		}
-		n = to - from < 4 ? to - from : 4;
-		n = r->count - i < n ? r->count - i : n;
+		n = n < 4 ? n : 4;
 		if (s->digits && is_nibbles(r))
 			digit_rows(y, FEW, c, s, r, i, n);
 		else if (is_few(r, s->n))
