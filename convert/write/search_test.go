@@ -12,6 +12,7 @@ import (
 	"qimport/convert/converttest"
 	"qimport/convert/encode"
 	"qimport/convert/plan"
+	"qimport/convert/source"
 	"qimport/quant"
 	"qimport/quant/recipe"
 )
@@ -261,17 +262,23 @@ func TestCalibratedSearch(t *testing.T) {
 	}
 }
 
-// TestErrorFeedback holds a stack that is cut into chunks to the encoding of all its rows at once, on one worker and
-// on three; a calibration of squares alone is refused, and the blob is another one than the search's.
-func TestErrorFeedback(t *testing.T) {
-	const count, out, in = 3, 500, 256
+// calibratedStack is a source of one stack of experts, and a calibration of it.
+func calibratedStack(t *testing.T, count, out, in int) (quant.Tensor, memory, source.Inventory, *calibration.Calibration) {
+	t.Helper()
 	stack := floats(1, quant.BF16, count, out, in)
 	src := memory{tensors: map[string][]quant.Tensor{experts: {stack}}, files: map[string][]byte{"config.json": []byte("{}")}}
 	inv := src.inventory(t)
 	for i := range inv.Tensors {
 		inv.Tensors[i].Body = inv.Tensors[i].Name
 	}
-	c := calibrationOf(experts, count, in)
+	return stack, src, inv, calibrationOf(experts, count, in)
+}
+
+// TestErrorFeedback holds a stack that is cut into chunks to the encoding of all its rows at once, on one worker and
+// on three; a calibration of squares alone is refused, and the blob is another one than the search's.
+func TestErrorFeedback(t *testing.T) {
+	const count, out, in = 3, 500, 256
+	stack, src, inv, c := calibratedStack(t, count, out, in)
 	o, rules := plan.Options{ScaleSearch: true, Calibration: c}, recipe.Recipe{Type: quant.FormatInt4}
 	searched, err := plan.New(inv, rules, o)
 	if err != nil {
@@ -317,13 +324,7 @@ func TestErrorFeedback(t *testing.T) {
 // is cut, more experts than are kept at once; an expert's rows are told to a blob's key, since they weigh its moments.
 func TestFeedbackApart(t *testing.T) {
 	const count, out, in = 7, 300, 256
-	stack := floats(1, quant.BF16, count, out, in)
-	src := memory{tensors: map[string][]quant.Tensor{experts: {stack}}, files: map[string][]byte{"config.json": []byte("{}")}}
-	inv := src.inventory(t)
-	for i := range inv.Tensors {
-		inv.Tensors[i].Body = inv.Tensors[i].Name
-	}
-	c := calibrationOf(experts, count, in)
+	stack, src, inv, c := calibratedStack(t, count, out, in)
 	sums, rows := make([][]float64, count), make([]int64, count)
 	for e := range sums {
 		if rows[e] = c.Tensors[0].Rows[e]; e == 3 {
