@@ -13,6 +13,7 @@
 //	go run ./bench recipes [-write]                             what the shipped recipes say of themselves
 //	go run ./bench synth [-layers N] [-nvfp4] SHAPE DIR         write a checkpoint
 //	go run ./bench limit STORE DIR                              hash and write a store's blobs, as a process of its own
+//	go run ./bench bandwidth                                    bytes a second that memory gives, likewise
 //
 // Peers are run where they are: mlx-lm in the path, the ollama that BENCH_OLLAMA names, oras, which is built
 // where there is none, and llama.cpp, which llama.sh brings. It must not be imported, and measures the built binary only,
