@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"qimport/arch"
 	"qimport/convert/calibration"
 	"qimport/runtime"
 	"qimport/runtime/chat"
@@ -140,7 +141,10 @@ func calibrate(ctx context.Context, o CalibrateOptions) (*calibration.Calibratio
 	if err != nil {
 		return nil, err
 	}
-	return c, takeMoments(c, src, moments)
+	if err := takeMoments(c, src, moments); err != nil || !o.Full {
+		return c, err
+	}
+	return c, c.WeighTable(src.Source)
 }
 
 // momentsOf runs the model.
@@ -159,6 +163,9 @@ func momentsOf(ctx context.Context, m *runtime.Model, texts []verify.Text, o Cal
 	}
 	if o.Full {
 		size := m.FullMoments()
+		if m.Config.Output != arch.HeadTied {
+			size.File += 4 * int64(m.Config.HiddenSize) * int64(m.Config.HiddenSize) // of the table
+		}
 		notef(o.Watch, "second moments take %.1f GB of memory while the text is read, and %.1f GB of the file", float64(size.Memory)/1e9, float64(size.File)/1e9)
 		if n := len(size.Left); n > 0 {
 			notef(o.Watch, "no room in %d GiB for the second moments of what goes into %d of the maps, %s and others with as many or more: import --method gptq searches scales there without error feedback", runtime.MaxFull>>30, n, size.Left[0])

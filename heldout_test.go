@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"qimport/arch"
 	"qimport/convert/calibration"
 	"qimport/convert/source"
 	"qimport/quant"
@@ -82,7 +83,7 @@ func (s lossShares) String() string {
 func heldOut(t *testing.T, src *source.Source, c, held *calibration.Calibration, f quant.Format) (all, experts lossShares) {
 	for _, tensor := range src.Inventory().Tensors {
 		measured, ok := held.Find(tensor.Body)
-		if !ok || quant.Elements(tensor.Shape) < 1024 || tensor.Shape[len(tensor.Shape)-1]%f.GroupSize != 0 {
+		if !ok || tensor.Role == arch.Embedding || quant.Elements(tensor.Shape) < 1024 || tensor.Shape[len(tensor.Shape)-1]%f.GroupSize != 0 {
 			continue
 		}
 		plain, searched, fed := heldOutTensor(t, src, tensor, c, measured, f)

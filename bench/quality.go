@@ -49,7 +49,7 @@ func (b bench) qualities() (string, error) {
 	return t.String(), nil
 }
 
-// embeddings are what becomes of the table of embeddings: what it loses, which is looked up, no calibration sees.
+// embeddings are what becomes of the table of embeddings, which loses more than any other matrix.
 var embeddings = []struct {
 	title string
 	how   []string

@@ -203,7 +203,7 @@ func Join(parts ...*Calibration) (*Calibration, error) {
 	if len(parts) == 0 {
 		return nil, fmt.Errorf("%w: there is nothing to join", ErrCalibration)
 	}
-	parts = slices.Clone(parts)
+	parts = slices.Clone(withoutLoneTable(parts))
 	slices.SortStableFunc(parts, func(a, b *Calibration) int { // sums of floats have an order
 		return cmp.Or(strings.Compare(a.Text, b.Text), strings.Compare(a.Digest, b.Digest))
 	})

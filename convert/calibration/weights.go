@@ -62,8 +62,17 @@ const lastNorm = "norm.weight"
 
 // NormOf reads the gains of a model's last norm.
 func NormOf(src *source.Source) ([]float32, error) {
+	gains, err := gainsOf(src, lastNorm)
+	if err == nil && gains == nil {
+		err = fmt.Errorf("%s has no %s, by which a model is known again: %w", src.Inventory().Origin, lastNorm, source.ErrSource)
+	}
+	return gains, err
+}
+
+// gainsOf reads what a norm, by its body name, multiplies by; nil of one that is not there.
+func gainsOf(src *source.Source, body string) ([]float32, error) {
 	for _, t := range src.Inventory().Tensors {
-		if t.Body != lastNorm || t.MTP {
+		if t.Body != body || t.MTP {
 			continue
 		}
 		q, err := src.Load(t.Name)
@@ -81,7 +90,7 @@ func NormOf(src *source.Source) ([]float32, error) {
 		}
 		return gains, nil
 	}
-	return nil, fmt.Errorf("%s has no %s, by which a model is known again: %w", src.Inventory().Origin, lastNorm, source.ErrSource)
+	return nil, nil
 }
 
 // CheckModel refuses a source that is another model than the one that was run.
