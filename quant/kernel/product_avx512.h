@@ -59,14 +59,18 @@ INLINE nibble_table v_table(const u8 high[16], const u8 low[16]) {
 		_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)low))};
 }
 
-INLINE void v_half(vf out[4], __m512i code, nibble_table t) {
-	__m512i high = _mm512_shuffle_epi8(t.high, code), low = _mm512_shuffle_epi8(t.low, code);
+// v_halves is the floats whose upper halves have these bytes.
+INLINE void v_halves(vf out[4], __m512i high, __m512i low) {
 	__m512i a = _mm512_unpacklo_epi8(low, high), b = _mm512_unpackhi_epi8(low, high);
 	__m512i upper = _mm512_set1_epi32((int)0xFFFF0000);
 	out[0] = _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
 	out[1] = _mm512_castsi512_ps(_mm512_and_si512(a, upper));
 	out[2] = _mm512_castsi512_ps(_mm512_slli_epi32(b, 16));
 	out[3] = _mm512_castsi512_ps(_mm512_and_si512(b, upper));
+}
+
+INLINE void v_half(vf out[4], __m512i code, nibble_table t) {
+	v_halves(out, _mm512_shuffle_epi8(t.high, code), _mm512_shuffle_epi8(t.low, code));
 }
 
 INLINE void v_nibbles(vf out[8], const u8 *p, nibble_table t) {

@@ -109,16 +109,32 @@ static const u8 e4m3_low[128] = {
 	0, 0, 0x80, 0xC0, 0, 0x20, 0x40, 0x60, 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0, 0xF0,
 	FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xF0, FIFTEEN, 0xC0};
 
+// e4m3_table is those bytes in vectors.
+typedef struct {
+	__m512i high[2], low[2];
+} e4m3_table;
+
+INLINE e4m3_table v_e4m3_table(void) {
+	return (e4m3_table){{_mm512_loadu_si512(e4m3_high), _mm512_loadu_si512(e4m3_high + 64)},
+		{_mm512_loadu_si512(e4m3_low), _mm512_loadu_si512(e4m3_low + 64)}};
+}
+
+// e4m3_bytes looks up 64 codes: the upper bytes of their values' halves, signs too, and the lower ones.
+INLINE void e4m3_bytes(__m512i *high, __m512i *low, __m512i codes, e4m3_table t) {
+	*high = _mm512_permutex2var_epi8(t.high[0], codes, t.high[1]);
+	*high = _mm512_ternarylogic_epi32(*high, codes, _mm512_set1_epi8((char)128), 0xF8); // high | codes & 128
+	*low = _mm512_permutex2var_epi8(t.low[0], codes, t.low[1]);
+}
+
 // The scales of nvfp4 and mxfp4 are kept as the upper halves of floats. e4m3_halves are those of nvfp4,
 // zeros behind them.
 #define HAS_HALVES
 static void e4m3_halves(u8 *dst, const u8 *codes, int64_t n) {
-	__m512i high0 = _mm512_loadu_si512(e4m3_high), high1 = _mm512_loadu_si512(e4m3_high + 64);
-	__m512i low0 = _mm512_loadu_si512(e4m3_low), low1 = _mm512_loadu_si512(e4m3_low + 64);
+	e4m3_table t = v_e4m3_table();
 	for (int64_t i = 0; i < n; i += 64) {
-		__m512i v = codes_in_turn(codes + i, n - i), high = _mm512_permutex2var_epi8(high0, v, high1);
-		high = _mm512_ternarylogic_epi32(high, v, _mm512_set1_epi8((char)128), 0xF8); // high | v & 128
-		spread(dst + 2 * i, high, _mm512_permutex2var_epi8(low0, v, low1));
+		__m512i high, low;
+		e4m3_bytes(&high, &low, codes_in_turn(codes + i, n - i), t);
+		spread(dst + 2 * i, high, low);
 	}
 }
 
@@ -149,6 +165,28 @@ INLINE vf v_digit_scales(const float *s, int64_t block, int group) {
 	if (group == 64) // two more are there: see scales_of
 		return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1), _mm512_castps128_ps512(_mm_loadu_ps(s + 2 * block)));
 	return _mm512_set1_ps(s[block]);
+}
+
+// v_float8 is the values of 64 e4m3 codes in their order, NaN too, zeros where only n are there.
+#define HAS_FLOAT8
+typedef struct {
+	__m512i order;
+	e4m3_table values;
+} float8_table;
+
+INLINE float8_table v_float8_table(void) {
+	// Where the code of each byte comes from: unpacking takes 8 bytes of each 16, and of two bytes that lie
+	// beside each other the first is an element of one vector, the second the same element of the next.
+	static const u8 order[64] = {
+		0, 16, 1, 17, 2, 18, 3, 19, 32, 48, 33, 49, 34, 50, 35, 51, 4, 20, 5, 21, 6, 22, 7, 23, 36, 52, 37, 53, 38, 54, 39, 55,
+		8, 24, 9, 25, 10, 26, 11, 27, 40, 56, 41, 57, 42, 58, 43, 59, 12, 28, 13, 29, 14, 30, 15, 31, 44, 60, 45, 61, 46, 62, 47, 63};
+	return (float8_table){_mm512_loadu_si512(order), v_e4m3_table()};
+}
+
+INLINE void v_float8(vf out[4], const u8 *p, int64_t n, float8_table t) {
+	__m512i codes = n < 64 ? _mm512_maskz_loadu_epi8((1ull << n) - 1, p) : _mm512_loadu_si512(p), high, low;
+	e4m3_bytes(&high, &low, _mm512_permutexvar_epi8(t.order, codes), t.values);
+	v_halves(out, high, low);
 }
 
 #define KERNELS qk_avx512vnni

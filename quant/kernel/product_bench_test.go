@@ -55,14 +55,16 @@ func repeat(b []byte, n int) []byte {
 	return all
 }
 
-// BenchmarkVersions times one to four columns against rows of four bits that lie in a core's cache, on one thread,
+// BenchmarkVersions times one to four columns against rows of four and eight bits that lie in a core's cache, on one thread,
 // by every version but the definition.
 func BenchmarkVersions(b *testing.B) {
 	SetThreads(1)
 	defer SetThreads(runtime.GOMAXPROCS(0))
 	const in, out = 1024, 512
 	for _, f := range forms() {
-		if f.name != "nvfp4" && f.name != "mxfp4" && f.name != "affine4-g64" {
+		switch f.name {
+		case "nvfp4", "mxfp4", "affine4-g64", "mxfp8", "affine8-g64":
+		default:
 			continue
 		}
 		rng := rand.New(rand.NewPCG(1, 1))

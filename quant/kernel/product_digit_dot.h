@@ -7,18 +7,20 @@ union digit_scales {
 	u8 halves[2 * (SPAN / 16 + 64)]; // upper halves of floats, where an instruction set has a use for them
 };
 
-// ahead_of_scales asks for scales as far ahead as for the rows that they belong to.
-INLINE void ahead_of_scales(const u8 *p, int64_t bytes, int64_t size, int group) {
+// ahead_of_scales asks for bytes of scales.
+INLINE void ahead_of_scales(const u8 *p, int64_t bytes) {
 	for (int64_t i = 0; i < bytes; i += 64)
-		__builtin_prefetch(p + i + AHEAD * size * 2 / group);
+		__builtin_prefetch(p + i);
 }
 
-// fill_scales are the scales of n groups of row i, from group g on, zeros behind them.
-INLINE void fill_scales(union digit_scales *dst, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int layout, int group) {
+// fill_scales are the scales of n groups of row i, from group g on, zeros behind them. Those of the row that is
+// `next` rows further on are asked for.
+INLINE void fill_scales(union digit_scales *dst, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int64_t next, int layout) {
 	int64_t size = layout != AFFINE ? 1 : r->elem == F32 ? 4 : 2;
-	ahead_of_scales(r->scales + i * r->scale_size + g * size, n * size, size, group);
+	int64_t at = (i + next) * r->scale_size + g * size;
+	ahead_of_scales(r->scales + at, n * size);
 	if (layout == AFFINE)
-		ahead_of_scales(r->biases + i * r->scale_size + g * size, n * size, size, group);
+		ahead_of_scales(r->biases + at, n * size);
 #ifdef HAS_HALVES
 	const u8 *scales = r->scales + i * r->scale_size + g;
 	if (layout == NVFP4)
@@ -53,14 +55,15 @@ INLINE void digit_block(vf sum[][DIGITS], const u8 *data, int64_t data_size, con
 }
 
 // digit_dots adds the products of rows of size bytes each, data_size apart, with cols columns, stride blocks
-// apart, to y, whose rows are y_size apart. In sum is what comes to them, spread over vectors.
-INLINE void digit_dots(float *y, int64_t y_size, vf sum[][DIGITS], const u8 *data, int64_t data_size, int64_t size, const union digit_scales *scales, float factor, const struct digits *x, int64_t stride, int group, int e2m1, int rows, int cols) {
+// apart, to y, whose rows are y_size apart. In sum is what comes to them, spread over vectors. It asks for the
+// rows that are `next` further on.
+INLINE void digit_dots(float *y, int64_t y_size, vf sum[][DIGITS], const u8 *data, int64_t data_size, int64_t size, int64_t next, const union digit_scales *scales, float factor, const struct digits *x, int64_t stride, int group, int e2m1, int rows, int cols) {
 	u8 last[DIGIT_ROWS][DIGIT_BLOCK / 2] = {0};
 	int64_t k = 0;
 	for (; size >= DIGIT_BLOCK / 2; size -= DIGIT_BLOCK / 2, k++, data += DIGIT_BLOCK / 2) {
 #pragma GCC unroll 4
 		for (int i = 0; i < rows; i++)
-			ahead(data + i * data_size);
+			__builtin_prefetch(data + (i + next) * data_size);
 		digit_block(sum, data, data_size, scales, k, x + k, stride, group, e2m1, rows, cols);
 	}
 	if (size > 0) {
@@ -87,17 +90,17 @@ INLINE void digit_piece(float *y, int64_t y_size, const struct call *c, const st
 	union digit_scales scales[DIGIT_ROWS];
 	const u8 *data = r->data + i * r->data_size + from / 2;
 	const struct digits *x = (const struct digits *)s->packed[NIBBLES] + from / DIGIT_BLOCK;
-	int64_t size = (to - from) / 2, stride = c->padded / DIGIT_BLOCK, n = (to - from) / group;
+	int64_t size = (to - from) / 2, stride = c->padded / DIGIT_BLOCK, n = (to - from) / group, next = rows_ahead(r->data_size, rows);
 	float factor = layout == NVFP4 ? r->global * 0.5f : layout == MXFP4 ? 0.5f : 1;
 	for (int o = 0; o < rows; o++)
-		fill_scales(&scales[o], r, i + o, from / group, n, layout, group);
+		fill_scales(&scales[o], r, i + o, from / group, n, next, layout);
 	vf sum[DIGIT_ROWS][DIGITS];
 #pragma GCC unroll 4
 	for (int o = 0; o < rows; o++)
 #pragma GCC unroll 4
 		for (int j = 0; j < cols; j++)
 			sum[o][j] = layout == AFFINE ? bias_sum(c, s->sums + j * SUMS(c->padded), r, i + o, from / group, n, group) : v_zero();
-	digit_dots(y, y_size, sum, data, r->data_size, size, scales, factor, x, stride, group, layout != AFFINE, rows, cols);
+	digit_dots(y, y_size, sum, data, r->data_size, size, next, scales, factor, x, stride, group, layout != AFFINE, rows, cols);
 }
 
 // digit_layouts is digit_piece of rows of whatever layout.

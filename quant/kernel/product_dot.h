@@ -8,6 +8,10 @@ enum { AHEAD = 8192 };
 
 INLINE void ahead(const u8 *p) { __builtin_prefetch(p + AHEAD); }
 
+// rows_ahead is that distance in rows of size bytes of which some are multiplied together: in whole steps of them,
+// for what is AHEAD of one may lie in the next, which is read at the same time.
+INLINE int64_t rows_ahead(int64_t size, int rows) { return (AHEAD + rows * size - 1) / (rows * size) * rows; }
+
 // nibbles_dot multiplies blocks of 16*LANES bytes, of which only size are there.
 INLINE float nibbles_dot(const u8 *data, int64_t size, const float *scales, const float *x, int group, nibble_table t) {
 	u8 last[16 * LANES] = {0};
@@ -212,6 +216,7 @@ static int64_t beside_rows(const struct call *c, const struct segment *s, const 
 }
 
 #include "product_digit_dot.h"
+#include "product_float8.h"
 
 enum { TOGETHER = 16 }; // rows whose pieces are multiplied with the same piece of x
 
@@ -230,6 +235,8 @@ static void dot_rows(const struct call *c, const struct segment *s, int64_t from
 		float sum[TOGETHER] = {0};
 		if (s->digits && is_nibbles(r))
 			digit_rows(sum, 1, c, s, r, i, n);
+		else if (is_float8(r, in))
+			float8_rows(sum, s, r, i, n, in);
 		else
 			for (int64_t k = 0; k < in; k += SPAN)
 				for (int64_t o = 0; o < n; o++)

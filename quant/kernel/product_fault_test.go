@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -51,6 +52,52 @@ func TestProductOfCutFile(t *testing.T) {
 	}
 	if !panics(t) {
 		t.Error("a read in Go behind the end of a file does not panic")
+	}
+}
+
+// atEnd copies bytes to where memory ends: what is behind them cannot be read.
+func atEnd(t *testing.T, b []byte) []byte {
+	t.Helper()
+	page := os.Getpagesize()
+	size := (len(b) + page - 1) / page * page
+	all, err := syscall.Mmap(-1, 0, size+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Munmap(all) })
+	if err := syscall.Mprotect(all[size:], syscall.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	end := all[size-len(b) : size : size]
+	copy(end, b)
+	return end
+}
+
+// TestProductAtEnd: nothing behind rows, their scales and biases is read.
+func TestProductAtEnd(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 1))
+	for _, f := range forms() {
+		for _, units := range []int{1, 3, 6} {
+			in := units * f.unit
+			for out := 1; out <= 5; out += 2 {
+				rows := f.make(rng, out, in)
+				rows.Data, rows.Scales, rows.Biases = atEnd(t, rows.Data), atEnd(t, rows.Scales), atEnd(t, rows.Biases)
+				for _, n := range []int{1, 2, 4, 9} {
+					x := normal(rng, n*in)
+					for _, s := range Versions()[1:] {
+						m := newMatrix(s, in, [][]Rows{{rows}})
+						before, _ := Faults()
+						y := make([]float32, n*out)
+						m.Multiply(y, x)
+						m.mustBeWithin(t, s.Name+" "+f.name, 0, n, y, x)
+						if now, at := Faults(); now != before {
+							t.Fatalf("%s %s: %d reads behind rows, the last at %#x", s.Name, f.name, now-before, at)
+						}
+						m.Close()
+					}
+				}
+			}
+		}
 	}
 }
 

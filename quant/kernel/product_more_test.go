@@ -8,32 +8,33 @@ import (
 	"testing"
 )
 
-// TestProductThreads: the same bits on any number of threads, in every class of kernels and with experts.
+// TestProductThreads: the same bits on any number of threads, in every form and class of kernels and with experts.
 func TestProductThreads(t *testing.T) {
 	defer SetThreads(2)
 	rng := rand.New(rand.NewPCG(3, 1))
-	f := forms()[3]
-	in, out := 512, 530
-	m := NewMatrix(in, [][]Rows{{f.make(rng, out, in)}, {f.make(rng, out, in)}, {f.make(rng, out, in)}})
-	defer m.Close()
-	for _, n := range []int{1, 3, 40} {
-		x := normal(rng, n*in)
-		ids := make([]uint32, 2*n)
-		for i := range ids {
-			ids[i] = uint32(rng.IntN(3))
-		}
-		var first []float32
-		for _, threads := range []int{1, 2, 3, 7, 1} {
-			SetThreads(threads)
-			y := make([]float32, n*out+2*n*out)
-			m.Multiply(y[:n*out], x)
-			m.MultiplyExperts(y[n*out:], x, ids)
-			if first == nil {
-				first = y
-			} else if !slices.Equal(first, y) {
-				t.Errorf("%d columns: %d threads give other bits than 1", n, threads)
+	for _, f := range forms() {
+		in, out := 512, 530
+		m := NewMatrix(in, [][]Rows{{f.make(rng, out, in)}, {f.make(rng, out, in)}, {f.make(rng, out, in)}})
+		for _, n := range []int{1, 3, 40} {
+			x := normal(rng, n*in)
+			ids := make([]uint32, 2*n)
+			for i := range ids {
+				ids[i] = uint32(rng.IntN(3))
+			}
+			var first []float32
+			for _, threads := range []int{1, 2, 3, 7, 1} {
+				SetThreads(threads)
+				y := make([]float32, n*out+2*n*out)
+				m.Multiply(y[:n*out], x)
+				m.MultiplyExperts(y[n*out:], x, ids)
+				if first == nil {
+					first = y
+				} else if !slices.Equal(first, y) {
+					t.Errorf("%s, %d columns: %d threads give other bits than 1", f.name, n, threads)
+				}
 			}
 		}
+		m.Close()
 	}
 }
 
@@ -127,11 +128,11 @@ func TestProductNonFinite(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 3))
 	in, out := 256, 9
 	for _, f := range forms() {
-		for _, where := range []string{"data", "scales", "column"} {
+		for _, where := range []string{"data", "scales", "column", "infinite column"} {
 			rows := f.make(rng, out, in)
 			bad := 4 // the row
 			switch data, scales := rows.sizes(in); {
-			case where == "column":
+			case where == "column" || where == "infinite column":
 			case where == "data" && rows.Layout == Plain:
 				rows.Elem.store(rows.Data, bad*in+77, inf32)
 			case where == "data" && rows.Layout == Turned:
@@ -149,15 +150,16 @@ func TestProductNonFinite(t *testing.T) {
 			}
 			for _, n := range []int{1, 2, 33} {
 				x := normal(rng, n*in)
-				if where == "column" {
-					x[(n-1)*in+5] = nan32
+				column := where != "data" && where != "scales"
+				if column {
+					x[(n-1)*in+5] = map[string]float32{"column": nan32, "infinite column": inf32}[where]
 				}
 				for _, s := range Versions() {
 					m := newMatrix(s, in, [][]Rows{{rows}})
 					y := make([]float32, n*out)
 					m.Multiply(y, x)
 					for i, v := range y {
-						want := where != "column" && i%out == bad || where == "column" && i/out == n-1
+						want := !column && i%out == bad || column && i/out == n-1
 						if got := v != v || math.IsInf(float64(v), 0); got != want {
 							t.Errorf("%s %s, %s, column %d of %d, row %d: %v", s.Name, f.name, where, i/out, n, i%out, v)
 						}

@@ -93,6 +93,11 @@ static void pack_floats(const struct call *c, struct segment *s, int64_t i) {
 		if (!s->packed[order] || (order == NIBBLES && s->digits))
 			continue;
 		float *to = s->packed[order] + i * c->padded;
+		if (order == NATURAL && n == 1) {
+			memcpy(to, column(c, s, i), in * sizeof *to);
+			memset(to + in, 0, (c->padded - in) * sizeof *to);
+			continue;
+		}
 		places(at, order);
 		for (int64_t b = 0; b < c->padded; b += BLOCK)
 			for (int64_t k = 0; k < n; k++)

@@ -35,7 +35,7 @@ func forms() []form {
 			list = append(list, form{fmt.Sprintf("affine%d-g%d", bits, group), group, Rows{Layout: Affine, Elem: e, Bits: bits, Group: group}})
 		}
 	}
-	return list
+	return append(list, form{"fp8-block", 32, Rows{Layout: E4M3, Elem: BF16, First: 3, Height: 4, Wide: 64}})
 }
 
 // make is n rows of random finite values near 1 in size, at odd addresses, with nothing behind them.
