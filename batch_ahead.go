@@ -16,7 +16,7 @@ import (
 const variantsAhead = 4
 
 // smallCalibration bounds a calibration, in bytes, of which each variant of a pass may have one: those of means
-// are small, those with second moments are not.
+// are small, those with second moments are not, and error feedback makes much of each matrix that it reads.
 const smallCalibration = 32 << 20
 
 // ahead writes what entries next to each other make of one source in one pass over its files, into their
@@ -52,7 +52,7 @@ func (a *ahead) reach(ctx context.Context, entries []BatchEntry) {
 }
 
 // together are the entries that are written in one pass: of one source, with as many jobs, and in the memory
-// of one import, so that of large calibrations, which stay in memory while they are used, there is one.
+// of one import, so that of large calibrations there is one.
 func (a *ahead) together(ctx context.Context, entries []BatchEntry) (variants []BatchEntry) {
 	large := false
 	for _, e := range entries {

@@ -1,18 +1,22 @@
 package qimport
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
+	"math"
+	"path/filepath"
 	"strings"
 	"time"
 
-	"qimport/arch"
+	"github.com/dustin/go-humanize"
+
 	"qimport/convert/calibration"
+	"qimport/manifest"
 	"qimport/runtime"
 	"qimport/runtime/chat"
 	"qimport/runtime/mlx"
@@ -32,11 +36,16 @@ type CalibrateOptions struct {
 	Texts  []string // files; none is the built-in text
 	Tokens int      // most of each; 0 is all
 	Full   bool     // products of any two columns as well, which error feedback needs
-	Memory string   // share of the machine's memory, as 0.5 or 50%; "" for the default
-	Out    string   // file
-	Join   []string // calibrations to join instead of running anything
-	Watch  Watcher  // nil is no one
+	// FullSize is the most that these take in the file, as 16GiB; "" is DefaultFullSize.
+	FullSize string
+	Memory   string   // share of the machine's memory, as 0.5 or 50%; "" for the default
+	Out      string   // file
+	Join     []string // calibrations to join instead of running anything
+	Watch    Watcher  // nil is no one
 }
+
+// DefaultFullSize is the most that second moments take in a file, unless another size is named.
+const DefaultFullSize = "16GiB"
 
 // CalibrateResult is what a calibration saw, as scripts read it.
 type CalibrateResult struct {
@@ -68,11 +77,29 @@ func (o CalibrateOptions) check() error {
 	case o.Tokens < 0:
 		return optionsf("--text-tokens %d: it is a number of tokens, or 0 for all", o.Tokens)
 	}
+	if _, err := o.room(); err != nil {
+		return err
+	}
 	return checkPlace(o.Out)
 }
 
+// room is how many bytes second moments may take.
+func (o CalibrateOptions) room() (int64, error) {
+	switch {
+	case !o.Full && o.FullSize != "":
+		return 0, optionsf("--full-size %s: it bounds what --full keeps, which is missing", o.FullSize)
+	case !o.Full:
+		return 0, nil
+	}
+	size, err := humanize.ParseBytes(cmp.Or(o.FullSize, DefaultFullSize))
+	if err != nil || size == 0 || size > math.MaxInt64 {
+		return 0, optionsf("--full-size %s: it is a size such as 16GiB", o.FullSize)
+	}
+	return int64(size), nil
+}
+
 // Calibrate runs a source over texts, a layer at a time, and writes the second moments of what goes into each
-// of its linear maps and experts; or it joins such files. The file appears whole or not at all.
+// of its linear maps and experts, as each layer is done; or it joins such files. The file appears whole or not at all.
 func Calibrate(ctx context.Context, o CalibrateOptions) (CalibrateResult, error) {
 	start := time.Now()
 	if err := o.check(); err != nil {
@@ -84,9 +111,6 @@ func Calibrate(ctx context.Context, o CalibrateOptions) (CalibrateResult, error)
 	}
 	c, err := make(ctx, o)
 	if err != nil {
-		return CalibrateResult{}, err
-	}
-	if err := c.Write(o.Out); err != nil {
 		return CalibrateResult{}, err
 	}
 	r := CalibrateResult{Schema: 1, File: o.Out, Digest: c.Digest, Model: c.Model, Text: c.Text, Tokens: c.Tokens,
@@ -104,7 +128,11 @@ func joinCalibrations(_ context.Context, o CalibrateOptions) (*calibration.Calib
 		}
 		parts = append(parts, c)
 	}
-	return calibration.Join(parts...)
+	c, err := calibration.Join(parts...)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Write(o.Out)
 }
 
 func calibrate(ctx context.Context, o CalibrateOptions) (*calibration.Calibration, error) {
@@ -137,19 +165,15 @@ func calibrate(ctx context.Context, o CalibrateOptions) (*calibration.Calibratio
 		}
 	}
 	c.Text = digestOf(texts)
-	moments, err := momentsOf(ctx, m, texts, o, c)
+	sequences, err := tokensOf(m, texts, o, c)
 	if err != nil {
 		return nil, err
 	}
-	if err := takeMoments(c, src, moments); err != nil || !o.Full {
-		return c, err
-	}
-	return c, c.WeighTable(src.Source)
+	return writeMoments(ctx, m, src, sequences, o, c)
 }
 
-// momentsOf runs the model.
-func momentsOf(ctx context.Context, m *runtime.Model, texts []verify.Text, o CalibrateOptions, c *calibration.Calibration) ([]runtime.Moments, error) {
-	var sequences [][]int
+// tokensOf are the tokens of each text that are read.
+func tokensOf(m *runtime.Model, texts []verify.Text, o CalibrateOptions, c *calibration.Calibration) (sequences [][]int, err error) {
 	for _, text := range texts {
 		ids := m.Tokenizer.Encode(text.Text)
 		if o.Tokens > 0 {
@@ -161,42 +185,111 @@ func momentsOf(ctx context.Context, m *runtime.Model, texts []verify.Text, o Cal
 		sequences = append(sequences, ids)
 		c.Tokens += int64(len(ids))
 	}
-	if o.Full {
-		size := m.FullMoments()
-		if m.Config.Output != arch.HeadTied {
-			size.File += 4 * int64(m.Config.HiddenSize) * int64(m.Config.HiddenSize) // of the table
-		}
-		notef(o.Watch, "second moments take %.1f GB of memory while the text is read, and %.1f GB of the file", float64(size.Memory)/1e9, float64(size.File)/1e9)
-		if n := len(size.Left); n > 0 {
-			notef(o.Watch, "no room in %d GiB for the second moments of what goes into %d of the maps, %s and others with as many or more: import --method gptq searches scales there without error feedback", runtime.MaxFull>>30, n, size.Left[0])
-		}
+	return sequences, nil
+}
+
+// writeMoments runs the model, and writes what is seen of a layer when it is done. It returns what the file holds.
+func writeMoments(ctx context.Context, m *runtime.Model, src Source, sequences [][]int, o CalibrateOptions, c *calibration.Calibration) (*calibration.Calibration, error) {
+	room, err := o.room()
+	if err != nil {
+		return nil, err
 	}
+	inputs := m.Inputs(room)
+	names, err := placeInputs(c, src, inputs)
+	if err != nil {
+		return nil, err
+	}
+	size := runtime.SizeOf(inputs)
+	if o.Full {
+		size.File += c.PlaceTable(src.Source)
+	}
+	if err := o.tellFull(size, room); err != nil {
+		return nil, err
+	}
+	w, err := calibration.Create(o.Out, c)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = w.Drop() }() // after the file is in place it does nothing
 	progress := begin(o.Watch, "calibrate")
 	defer progress.End()
 	progress.Step(fmt.Sprintf("%d tokens through %d layers", c.Tokens, m.Config.Layers))
-	return m.Moments(ctx, sequences, o.Full, func(read int) { progress.Step(fmt.Sprintf("%d of %d tokens", read, c.Tokens)) })
+	err = m.Moments(ctx, sequences, inputs, func(all []runtime.Moments) error { return names.add(w, all) },
+		func(read int) { progress.Step(fmt.Sprintf("%d of %d tokens", read, c.Tokens)) })
+	if err != nil {
+		return nil, err
+	}
+	if o.Full {
+		if err := w.WeighTable(src.Source); err != nil {
+			return nil, err
+		}
+	}
+	progress.Step("reading what was written")
+	return w.Place()
 }
 
-// takeMoments keeps what was seen under the names that all forms of a model have in common.
-func takeMoments(c *calibration.Calibration, src Source, moments []runtime.Moments) error {
+// tellFull says what second moments take and which have no room, and refuses a disk that is too small for them.
+func (o CalibrateOptions) tellFull(size runtime.FullSize, room int64) error {
+	if !o.Full {
+		return nil
+	}
+	notef(o.Watch, "second moments take %s of memory while a layer is read, and %s of the file", humanize.Bytes(uint64(size.Memory)), humanize.Bytes(uint64(size.File)))
+	if n := len(size.Left); n > 0 {
+		notef(o.Watch, "no room in %s (--full-size) for the second moments of what goes into %d of the maps, %s and others with as many or more: import --method gptq searches scales there without error feedback", humanize.IBytes(uint64(room)), n, size.Left[0])
+	}
+	if err := manifest.CheckRoom(filepath.Dir(o.Out), size.File); err != nil {
+		return fmt.Errorf("%w: name a smaller --full-size, or another --out", err)
+	}
+	return nil
+}
+
+// inputNames are the names that all forms of a model have in common, of tensors as they are stored, and the second
+// moments of those that have any.
+type inputNames struct {
+	body map[string]string
+	full map[string]*calibration.Squares
+}
+
+// placeInputs gives a calibration the tensors of inputs, of which nothing was seen yet.
+func placeInputs(c *calibration.Calibration, src Source, inputs []runtime.Input) (inputNames, error) {
 	inv := src.Inventory()
-	full := map[*[]float64][]float32{} // one for all maps that read the same input
-	for _, t := range moments {
-		if !slices.ContainsFunc(t.Rows, func(n int64) bool { return n > 0 }) {
-			continue // a table that is looked up in, never multiplied by
+	names := inputNames{map[string]string{}, map[string]*calibration.Squares{}}
+	for _, in := range inputs {
+		var shared *calibration.Squares // of all maps that read the same input
+		if in.Full && !in.Apart {
+			shared = calibration.Room(in.In, 1)
 		}
-		known, ok := inv.Tensor(t.Tensor)
-		if !ok {
-			return fmt.Errorf("tensor %s was run and is not in %s", t.Tensor, inv.Origin)
-		}
-		kept := calibration.New(known.Body, t.In, t.Rows, t.Sums)
-		if len(t.Full) > 0 {
-			if full[&t.Full[0]] == nil {
-				full[&t.Full[0]] = kept.WithFull(t.Full, t.FullRows).Full
+		for _, t := range in.Tensors {
+			known, ok := inv.Tensor(t.Tensor)
+			if !ok {
+				return names, fmt.Errorf("tensor %s is run and is not in %s", t.Tensor, inv.Origin)
 			}
-			kept.Full = full[&t.Full[0]]
+			full := shared
+			if in.Full && in.Apart {
+				full = calibration.Room(in.In, len(t.Experts))
+			}
+			names.body[t.Tensor], names.full[t.Tensor] = known.Body, full
+			c.Tensors = append(c.Tensors, calibration.Seen(known.Body, in.In, len(t.Experts), full))
 		}
-		c.Tensors = append(c.Tensors, kept)
+	}
+	return names, nil
+}
+
+// add writes what was seen of one input.
+func (n inputNames) add(w *calibration.Writer, all []runtime.Moments) error {
+	added := map[*calibration.Squares]bool{}
+	for _, t := range all {
+		if err := w.Add(n.body[t.Tensor], t.Rows, t.Sums); err != nil {
+			return err
+		}
+		full := n.full[t.Tensor]
+		if full == nil || added[full] || len(t.Full) == 0 {
+			continue
+		}
+		added[full] = true
+		if err := w.AddFull(full, t.Full, t.FullRows); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func heldOut(t *testing.T, src *source.Source, c, held *calibration.Calibration,
 		}
 		plain, searched, fed := heldOutTensor(t, src, tensor, c, measured, f)
 		all.searched, all.fed, all.n = all.searched+searched/plain, all.fed+fed/plain, all.n+1
-		if len(measured.Full) > measured.In*measured.In { // of each expert
+		if measured.Full.Count > 1 { // of each expert
 			experts.searched, experts.fed, experts.n = experts.searched+searched/plain, experts.fed+fed/plain, experts.n+1
 		}
 	}
@@ -115,11 +115,12 @@ func heldOutTensor(t *testing.T, src *source.Source, tensor source.Tensor, c *ca
 	moments := c.Moments(tensor.Body, weights)
 	for e := range count {
 		own := values[e*len(values)/count : (e+1)*len(values)/count]
-		rows, full := float64(measured.Rows[e]), measured.Full[:columns*columns]
-		if len(measured.Full) > len(full) {
-			full = measured.Full[e*len(full):][:len(full)]
-		}
-		by, err := quant.NewFeedback(moments.Of(e, columns), columns, f.GroupSize)
+		rows := float64(measured.Rows[e])
+		full, err := measured.Full.Matrix(min(e, measured.Full.Count-1))
+		check(err)
+		moment, err := moments.Of(e)
+		check(err)
+		by, err := quant.NewFeedback(moment, columns, f.GroupSize)
 		check(err)
 		code, scales, biases := f.PartSizes(len(own), quant.BF16)
 		p := quant.Packed{Weight: make([]byte, code), Scales: make([]byte, scales), Biases: make([]byte, biases)}

@@ -55,7 +55,7 @@ func rooms() []room {
 		{folder: "convert/modelfile", may: []string{"convert/ollama"}},
 		{folder: "convert/plan", may: []string{"convert/ollama", "convert/calibration", "convert/source", "convert/safetensors", "arch", "manifest", "quant"}, tests: []string{"convert/converttest"}},
 		{folder: "convert/tune", may: []string{"convert/plan", "arch", "quant"}},
-		{folder: "convert/encode", may: []string{"convert/plan", "convert/source", "quant"}},
+		{folder: "convert/encode", may: []string{"convert/plan", "convert/source", "quant"}, tests: []string{"convert/calibration"}},
 		{folder: "convert/write", may: []string{"convert/encode", "convert/plan", "convert/source", "convert/safetensors", "manifest", "quant"}, tests: []string{"convert/calibration", "convert/converttest", "arch"}},
 		{folder: "convert/export", may: []string{"convert/encode", "convert/plan", "convert/source", "convert/safetensors", "arch", "quant"}, tests: []string{"convert/converttest", "convert/write", "manifest", "internal/killtest"}},
 		{folder: "convert/converttest", may: []string{"quant"}},

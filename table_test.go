@@ -41,7 +41,11 @@ func TestTableFeedback(t *testing.T) {
 		}
 		lost := firstAnswers(t, src, table, columns)
 		for _, f := range []quant.Format{quant.FormatNVFP4, quant.FormatMXFP4, quant.FormatInt4} {
-			by, err := quant.NewFeedback(c.Moments("embed_tokens.weight", weights).Of(0, columns), columns, f.GroupSize)
+			moments, err := c.Moments("embed_tokens.weight", weights).Of(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			by, err := quant.NewFeedback(moments, columns, f.GroupSize)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -56,6 +56,18 @@ func (s *Store) Preflight(bytesNeeded int64) (Space, error) {
 	return space, nil
 }
 
+// CheckRoom says whether bytes more can be written into a folder, which exists: ErrNoSpace if not.
+func CheckRoom(dir string, bytesNeeded int64) error {
+	free, err := freeBytes(dir)
+	if err != nil {
+		return fmt.Errorf("free space of %s: %w", dir, err)
+	}
+	if free < bytesNeeded {
+		return fmt.Errorf("%w: %s has %s free, and %s are needed", ErrNoSpace, dir, humanize.Bytes(uint64(free)), humanize.Bytes(uint64(bytesNeeded)))
+	}
+	return nil
+}
+
 // nearestFolder is dir, or the nearest folder above it that exists.
 func nearestFolder(dir string) (string, os.FileInfo, error) {
 	info, err := os.Stat(dir)

@@ -26,6 +26,15 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+func TestCheckRoom(t *testing.T) {
+	if err := CheckRoom(t.TempDir(), 1<<10); err != nil {
+		t.Error(err)
+	}
+	if err := CheckRoom(t.TempDir(), 1<<62); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("4 EB fit: %v", err)
+	}
+}
+
 func TestPreflightFindsAFileInTheWay(t *testing.T) {
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "blobs"), nil, 0o644); err != nil {

@@ -47,8 +47,19 @@ func (m *Model) pass() int {
 // readLayers runs all slices through the model: states are then the normalised ones, which the caller
 // frees. A cancelled context ends it between two slices of a layer; caches are then as they were.
 func (m *Model) readLayers(ctx context.Context, all ...*reading) error {
+	return m.readWatched(ctx, nil, all...)
+}
+
+// watcher is told of each layer before it is read and after.
+type watcher interface {
+	begin(block int)
+	end(block int) error
+}
+
+// readWatched is readLayers, with somebody who watches the layers; nil for nobody.
+func (m *Model) readWatched(ctx context.Context, w watcher, all ...*reading) error {
 	err := m.do(ctx, func(s *mlx.Scope) error {
-		err := m.throughLayers(s, all)
+		err := m.throughLayers(s, w, all)
 		for _, r := range all {
 			r.settle(err)
 		}
@@ -62,8 +73,8 @@ func (m *Model) readLayers(ctx context.Context, all ...*reading) error {
 	return err
 }
 
-// throughLayers is the computation of readLayers.
-func (m *Model) throughLayers(s *mlx.Scope, all []*reading) error {
+// throughLayers is the computation of readWatched.
+func (m *Model) throughLayers(s *mlx.Scope, w watcher, all []*reading) error {
 	for _, r := range all {
 		if err := r.begin(s); err != nil {
 			return err
@@ -71,6 +82,9 @@ func (m *Model) throughLayers(s *mlx.Scope, all []*reading) error {
 	}
 	for i := range m.decoder.Blocks {
 		m.fetch(i + 1)
+		if w != nil {
+			w.begin(i)
+		}
 		for _, r := range all {
 			if err := r.block(s, i); err != nil {
 				return err
@@ -78,6 +92,11 @@ func (m *Model) throughLayers(s *mlx.Scope, all []*reading) error {
 		}
 		if err := m.sound(); err != nil {
 			return err
+		}
+		if w != nil {
+			if err := w.end(i); err != nil {
+				return err
+			}
 		}
 	}
 	for _, r := range all {

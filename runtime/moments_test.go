@@ -36,8 +36,6 @@ func TestMoments(t *testing.T) {
 		want := int64(len(long) + len(short))
 		matrices := 1
 		switch {
-		case strings.HasSuffix(name, "embed_tokens.weight"):
-			matrices = 0
 		case strings.HasSuffix(name, "down_proj.weight") && len(all.Rows) > 1: // each expert reads what it has made
 			matrices = len(all.Rows)
 			if !slices.Equal(all.FullRows, all.Rows) {
@@ -52,7 +50,7 @@ func TestMoments(t *testing.T) {
 			experts++
 			want *= int64(m.Config.TopK)
 		case strings.HasSuffix(name, "embed_tokens.weight"):
-			want = 0 // it is looked up in
+			t.Errorf("%s is looked up in, and has moments", name)
 		}
 		if rows != want {
 			t.Errorf("%s has seen %d rows, want %d", name, rows, want)
@@ -61,8 +59,34 @@ func TestMoments(t *testing.T) {
 	if experts == 0 || len(whole) < 20 {
 		t.Errorf("%d tensors, %d of them stacks", len(whole), experts)
 	}
-	if _, err := load(t, openDir(t, "../testdata/qwen3.5-bf16"), runtime.Options{Device: mlx.CPU, Compute: runtime.F32}).Moments(t.Context(), [][]int{long}, false, nil); err == nil {
+	wide := load(t, openDir(t, "../testdata/qwen3.5-bf16"), runtime.Options{Device: mlx.CPU, Compute: runtime.F32})
+	if err := wide.Moments(t.Context(), [][]int{long}, wide.Inputs(0), nil, nil); err == nil {
 		t.Error("moments are taken of weights that are widened")
+	}
+}
+
+// TestInputs: what takes the least is chosen first, as far as there is room, and said beforehand.
+func TestInputs(t *testing.T) {
+	m := load(t, openDir(t, "../testdata/qwen3.5-moe-4bit"), runtime.Options{Device: mlx.CPU, Compute: runtime.Quantized})
+	all := runtime.SizeOf(m.Inputs(1 << 40))
+	if len(all.Left) > 0 || all.File == 0 || all.Memory == 0 {
+		t.Fatalf("%+v", all)
+	}
+	largest := int64(0)
+	for _, in := range m.Inputs(0) {
+		if in.Full {
+			t.Errorf("no room has room for %s", in.Tensors[0].Tensor)
+		}
+		largest = max(largest, in.Bytes())
+	}
+	but := runtime.SizeOf(m.Inputs(all.File - 1))
+	if but.File != all.File-largest || len(but.Left) != 1 {
+		t.Errorf("with a byte too little %+v, of %d where the largest has %d", but, all.File, largest)
+	}
+	for _, in := range m.Inputs(all.File - 1) {
+		if !in.Full && in.Bytes() != largest {
+			t.Errorf("%s is left, of %d bytes", in.Tensors[0].Tensor, in.Bytes())
+		}
 	}
 }
 
@@ -89,17 +113,25 @@ func checkFull(t *testing.T, name string, all, a, b runtime.Moments) {
 
 func momentsOf(t *testing.T, m *runtime.Model, sequences ...[]int) map[string]runtime.Moments {
 	t.Helper()
-	read := 0
-	all, err := m.Moments(t.Context(), sequences, true, func(tokens int) { read = tokens })
+	read, named := 0, map[string]runtime.Moments{}
+	err := m.Moments(t.Context(), sequences, m.Inputs(1<<40), func(all []runtime.Moments) error {
+		for _, one := range all {
+			if _, twice := named[one.Tensor]; twice {
+				t.Errorf("%s is told twice in one pass", one.Tensor)
+			}
+			one.Full = slices.Clone(one.Full) // the arrays are lent again
+			for e := range one.Full {
+				one.Full[e] = slices.Clone(one.Full[e])
+			}
+			named[one.Tensor] = one
+		}
+		return nil
+	}, func(tokens int) { read = tokens })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := len(slices.Concat(sequences...)); read != want {
 		t.Errorf("%d tokens are told, want %d", read, want)
-	}
-	named := map[string]runtime.Moments{}
-	for _, one := range all {
-		named[one.Tensor] = one
 	}
 	return named
 }

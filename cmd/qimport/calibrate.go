@@ -19,7 +19,8 @@ square of every column of its input, and how often an expert was chosen, as safe
 Without --text it reads a built-in text: prose, code and dialogue in several scripts. What one machine has
 no time for can be done in parts, text by text, and joined.
 
---full keeps the products of any two columns as well, as far as they go into 4 GiB, for import --method gptq.
+--full keeps the products of any two columns as well, as far as they go into --full-size, for import --method
+gptq. They are written when a layer is done: memory holds those of one layer.
 
 Examples:
   qimport calibrate ./Qwen3.5-0.8B --out calibration.safetensors
@@ -36,13 +37,14 @@ Examples:
 			group(runtimeGroup, memoryFlag("arrays", "")),
 			group(outputGroup,
 				&cli.StringFlag{Name: "out", Usage: "`FILE` to write"},
-				&cli.BoolFlag{Name: "full", Usage: "keep the products of any two columns as well, for import --method gptq\nThe file is much larger then."}),
+				&cli.BoolFlag{Name: "full", Usage: "keep the products of any two columns as well, for import --method gptq\nThe file is much larger then."},
+				&cli.StringFlag{Name: "full-size", Usage: "`SIZE` that these may take in the file, the smallest first", DefaultText: qimport.DefaultFullSize}),
 		), runCalibrate)
 }
 
 func runCalibrate(ctx context.Context, c call) error {
 	o := qimport.CalibrateOptions{
-		Texts: c.StringSlice("text"), Tokens: c.Int("text-tokens"), Full: c.Bool("full"), Memory: c.String("memory"), Out: c.String("out"), Watch: c.stdio,
+		Texts: c.StringSlice("text"), Tokens: c.Int("text-tokens"), Full: c.Bool("full"), FullSize: c.String("full-size"), Memory: c.String("memory"), Out: c.String("out"), Watch: c.stdio,
 	}
 	switch named := c.Args().Slice(); {
 	case c.Bool("join"):

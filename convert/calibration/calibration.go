@@ -29,10 +29,10 @@ type Tensor struct {
 	In   int       // columns
 	Rows []int64   // of input that were seen, by expert
 	Mean []float32 // of the squares of each column, [experts, In]; 0 of an expert that was never chosen
-	// Full is the mean of the products of any two columns; nil where it was not measured. It is [In, In] over all
-	// rows, or [experts, In, In] where each expert's input is in a basis of its own: over its own rows, and 0 of one
+	// Full is the mean of the products of any two columns; nil where it was not measured. It is one matrix over all
+	// rows, or one for each expert where each expert's input is in a basis of its own: over its own rows, and 0 of one
 	// that was never chosen.
-	Full []float32
+	Full *Squares
 }
 
 // New makes the moments of a tensor from sums of squares, by expert.
@@ -54,24 +54,18 @@ func (t Tensor) WithFull(sums [][]float64, rows []int64) Tensor {
 		return t
 	}
 	n := t.In
-	t.Full = make([]float32, len(sums)*n*n)
+	full := make([]float32, len(sums)*n*n)
 	for e, own := range sums {
-		if own == nil {
-			continue
-		}
-		full, of := t.Full[e*n*n:][:n*n], float64(max(rows[e], 1))
-		for i := range n {
-			for j := i; j < n; j++ {
-				x := float32(own[i*n+j] / of)
-				full[i*n+j], full[j*n+i] = x, x
-			}
+		if own != nil {
+			meanSquares(full[e*n*n:][:n*n], own, n, rows[e])
 		}
 	}
+	t.Full = inMemory(n, full)
 	return t
 }
 
 // apart says whether each expert has second moments of its own.
-func (t Tensor) apart() bool { return len(t.Full) > t.In*t.In }
+func (t Tensor) apart() bool { return t.Full != nil && t.Full.Count > 1 }
 
 // Sort puts tensors in the order of a file.
 func (c *Calibration) Sort() {
@@ -80,11 +74,19 @@ func (c *Calibration) Sort() {
 
 // Find is the tensor of a name.
 func (c *Calibration) Find(name string) (Tensor, bool) {
+	if t := c.tensor(name); t != nil {
+		return *t, true
+	}
+	return Tensor{}, false
+}
+
+// tensor is that of a name, to be changed; nil for none.
+func (c *Calibration) tensor(name string) *Tensor {
 	i, ok := slices.BinarySearchFunc(c.Tensors, name, func(t Tensor, name string) int { return strings.Compare(t.Name, name) })
 	if !ok {
-		return Tensor{}, false
+		return nil
 	}
-	return c.Tensors[i], true
+	return &c.Tensors[i]
 }
 
 // Unchosen counts the experts that the text never chose, and all of them.
@@ -104,7 +106,7 @@ func (c *Calibration) Unchosen() (never, all int) {
 }
 
 // check holds a calibration to what any has: numbers that are finite and not negative, as many as its shapes
-// say, names that come once.
+// say, names that come once. Second moments are looked at where they are read and written.
 func (c *Calibration) check() error {
 	if len(c.Tensors) == 0 {
 		return errors.New("it holds no tensors")
@@ -118,16 +120,11 @@ func (c *Calibration) check() error {
 	if c.Tokens < 0 {
 		return fmt.Errorf("it is of %d tokens", c.Tokens)
 	}
-	owners := c.owners()
 	for i, t := range c.Tensors {
 		if i > 0 && t.Name == c.Tensors[i-1].Name {
 			return fmt.Errorf("tensor %s is there twice", t.Name)
 		}
-		err := t.check()
-		if _, shared := owners[t.Name]; err == nil && (!shared || t.checkFullSize() != nil) {
-			err = t.checkFull()
-		}
-		if err != nil {
+		if err := t.check(); err != nil {
 			return fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 	}
@@ -148,52 +145,11 @@ func (t Tensor) check() error {
 			return fmt.Errorf("the mean square of column %d is %g", i%t.In, x)
 		}
 	}
-	return nil
-}
-
-// checkFull holds second moments to what any have.
-func (t Tensor) checkFull() error {
-	if t.Full == nil {
-		return nil
-	}
-	if err := t.checkFullSize(); err != nil {
-		return err
-	}
-	for size := t.In * t.In; len(t.Full) > 0; t.Full = t.Full[size:] {
-		if err := checkSymmetric(t.Full[:size], t.In); err != nil {
-			return err
-		}
+	if f := t.Full; f != nil && (f.Columns != t.In || f.Count != 1 && f.Count != len(t.Rows)) {
+		return fmt.Errorf("%d second moments of %d columns are not those of %d columns, nor of %d experts", f.Count, f.Columns, t.In, len(t.Rows))
 	}
 	return nil
 }
-
-func (t Tensor) checkFullSize() error {
-	if n := t.In * t.In; len(t.Full) == n || len(t.Full) == len(t.Rows)*n {
-		return nil
-	}
-	return fmt.Errorf("%d second moments are not those of %d columns, nor of %d experts", len(t.Full), t.In, len(t.Rows))
-}
-
-// checkSymmetric holds one matrix of n columns to being symmetric, and no element to being larger than the squares
-// of its two columns allow, but for what was rounded.
-func checkSymmetric(full []float32, n int) error {
-	roots := make([]float64, n) // of the mean squares
-	for i := range roots {
-		roots[i] = math.Sqrt(math.Max(float64(full[i*n+i]), 0)) * (1 + fullRounding)
-	}
-	for i, own := range roots {
-		for j, other := range roots[:i+1] {
-			x := full[i*n+j]
-			if bad(x) || x != full[j*n+i] || math.Abs(float64(x)) > own*other {
-				return fmt.Errorf("the second moment of columns %d and %d is %g, which no inputs have", j, i, x)
-			}
-		}
-	}
-	return nil
-}
-
-// fullRounding is how far, relatively, sums in float32 may be off.
-const fullRounding = 1e-3
 
 func bad(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }
 
@@ -219,7 +175,7 @@ func Join(parts ...*Calibration) (*Calibration, error) {
 	}
 	slices.Sort(texts)
 	all.Text = strings.Join(texts, ",")
-	joined := map[string][]float32{} // second moments that tensors of a part share they share in the sum
+	joined := map[string]*Squares{} // second moments that tensors of a part share they share in the sum
 	for i := range first.Tensors {
 		var same []Tensor
 		for _, p := range parts {
@@ -272,42 +228,42 @@ func fullKey(parts []Tensor) string {
 	return key.String()
 }
 
-// joinFull adds the second moments of one tensor over parts: nil where a part has none, or has them of all experts
-// together where another has each expert's.
-func joinFull(parts []Tensor) []float32 {
+// joinFull adds the second moments of one tensor over parts, when they are asked for: nil where a part has none, or has
+// them of all experts together where another has each expert's.
+func joinFull(parts []Tensor) *Squares {
 	first := parts[0]
-	if slices.ContainsFunc(parts, func(p Tensor) bool { return len(p.Full) == 0 || len(p.Full) != len(first.Full) }) {
+	if slices.ContainsFunc(parts, func(p Tensor) bool { return p.Full == nil || p.Full.Count != first.Full.Count }) {
 		return nil
 	}
-	out, size := make([]float32, len(first.Full)), first.In*first.In
-	for e := range len(out) / size {
-		joinMatrix(out[e*size:][:size], parts, func(p Tensor) (full []float32, rows float64) {
-			own := p.Rows
-			if p.apart() {
-				own = own[e : e+1]
-			}
-			for _, n := range own {
-				rows += float64(n)
-			}
-			return p.Full[e*size:][:size], rows
-		})
-	}
-	return out
+	return &Squares{Count: first.Full.Count, Columns: first.In, matrix: func(i int) ([]float32, error) {
+		return joinMatrix(parts, i)
+	}}
 }
 
 // joinMatrix is the mean of one matrix of each part by how many rows it is of.
-func joinMatrix(out []float32, parts []Tensor, of func(Tensor) ([]float32, float64)) {
-	sums, rows := make([]float64, len(out)), 0.0
+func joinMatrix(parts []Tensor, i int) ([]float32, error) {
+	sums, rows := make([]float64, parts[0].In*parts[0].In), 0.0
 	for _, p := range parts {
-		full, own := of(p)
+		full, err := p.Full.Matrix(i)
+		if err != nil {
+			return nil, err
+		}
+		own := 0.0
+		for e, n := range p.Rows {
+			if !p.apart() || e == i {
+				own += float64(n)
+			}
+		}
 		rows += own
-		for i, x := range full {
-			sums[i] += float64(x) * own
+		for k, x := range full {
+			sums[k] += float64(x) * own
 		}
 	}
-	for i, s := range sums {
-		out[i] = float32(s / math.Max(rows, 1))
+	out := make([]float32, len(sums))
+	for k, s := range sums {
+		out[k] = float32(s / math.Max(rows, 1))
 	}
+	return out, nil
 }
 
 // FullCount counts the tensors whose second moments were measured.

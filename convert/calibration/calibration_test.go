@@ -1,6 +1,7 @@
 package calibration
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"os"
@@ -62,6 +63,32 @@ func withFull() *Calibration {
 	return c
 }
 
+// matrices are all second moments, one after the other.
+func matrices(t *testing.T, s *Squares) (all []float32) {
+	t.Helper()
+	if s == nil {
+		return nil
+	}
+	for i := range s.Count {
+		full, err := s.Matrix(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, full...)
+	}
+	return all
+}
+
+// of is what Of gives.
+func of(t *testing.T, m Moments, expert int) []float32 {
+	t.Helper()
+	full, err := m.Of(expert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
 // TestFull: second moments are written and read, symmetric, joined by the number of rows, and dropped where a part
 // has none.
 func TestFull(t *testing.T) {
@@ -72,11 +99,11 @@ func TestFull(t *testing.T) {
 	}
 	want := []float32{2, -1, -1, 4}
 	h := got.Moments("layers.0.a.weight", nil)
-	if !slices.Equal(h.Full, want) || !slices.Equal(h.Rows, []int64{5}) || h.Apart() || got.FullCount() != 1 {
+	if !slices.Equal(matrices(t, h.Full), want) || !slices.Equal(h.Rows, []int64{5}) || h.Apart() || got.FullCount() != 1 {
 		t.Errorf("%v, of %d tensors", h, got.FullCount())
 	}
 	measured := float32(5 / (5 + 2*priorShare))
-	if h := h.Of(0, 2); !slices.Equal(h, []float32{2, -measured, -measured, 4}) {
+	if h := of(t, h, 0); !slices.Equal(h, []float32{2, -measured, -measured, 4}) {
 		t.Errorf("of 5 rows: %v", h)
 	}
 	if h := got.Moments("layers.0.experts.up_proj", nil); h.Known() {
@@ -85,7 +112,7 @@ func TestFull(t *testing.T) {
 	other := withFull()
 	other.Text, other.Tensors[0] = "sha256:bb", New("layers.0.a.weight", 2, []int64{15}, [][]float64{{90, 0}}).WithFull([][]float64{{90, 0, 0, 0}}, []int64{15})
 	both, err := Join(c, other)
-	if err != nil || !slices.Equal(both.Moments("layers.0.a.weight", nil).Full, []float32{5, -0.25, -0.25, 1}) {
+	if err != nil || !slices.Equal(matrices(t, both.Moments("layers.0.a.weight", nil).Full), []float32{5, -0.25, -0.25, 1}) {
 		t.Errorf("joined: %v, %v", both, err)
 	}
 	if part, err := Join(c, two()); err != nil || part.FullCount() != 0 {
@@ -119,7 +146,7 @@ func TestSharedMoments(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []*Calibration{got, both} {
-		if a, b := c.Moments("layers.0.a.weight", nil).Full, c.Moments("layers.0.b.weight", nil).Full; len(a) == 0 || &a[0] != &b[0] {
+		if a, b := c.Moments("layers.0.a.weight", nil).Full, c.Moments("layers.0.b.weight", nil).Full; a == nil || a != b {
 			t.Errorf("%v and %v are not the same matrix", a, b)
 		}
 	}
@@ -136,7 +163,7 @@ func TestSharedMoments(t *testing.T) {
 	}
 	c := shared()
 	c.Tensors[len(c.Tensors)-1].In, c.Tensors[len(c.Tensors)-1].Mean = 1, []float32{2}
-	if err := c.check(); err == nil || !strings.Contains(err.Error(), "second moments are not those of 1 columns") {
+	if err := c.check(); err == nil || !strings.Contains(err.Error(), "of 2 columns are not those of 1 columns") {
 		t.Errorf("of other columns: %v", err)
 	}
 }
@@ -158,18 +185,18 @@ func TestApart(t *testing.T) {
 	}
 	const name = "layers.0.experts.up_proj"
 	stack, _ := got.Find(name)
-	if want := []float32{1, 0.5, 0.5, 2, 0, 0, 0, 0}; !slices.Equal(stack.Full, want) || got.FullCount() != 1 {
+	if want := []float32{1, 0.5, 0.5, 2, 0, 0, 0, 0}; !slices.Equal(matrices(t, stack.Full), want) || got.FullCount() != 1 {
 		t.Fatalf("%v, of %d tensors", stack.Full, got.FullCount())
 	}
 	m := got.Moments(name, []float32{3, 5, 7, 9})
 	own, prior := float32(4./(4+2*priorShare)), float32(2*priorShare/(4.+2*priorShare))
 	want := []float32{own + 3*prior, 0.5 * own, 0.5 * own, 2*own + 5*prior}
-	for i, x := range m.Of(0, 2) {
+	for i, x := range of(t, m, 0) {
 		if math.Abs(float64(x-want[i])) > 1e-6 {
-			t.Errorf("of 4 rows: %v, want %v", m.Of(0, 2), want)
+			t.Errorf("of 4 rows: %v, want %v", of(t, m, 0), want)
 		}
 	}
-	if h := m.Of(1, 2); !slices.Equal(h, []float32{7, 0, 0, 9}) || m.Matrix() != 4 || !m.Apart() {
+	if h := of(t, m, 1); !slices.Equal(h, []float32{7, 0, 0, 9}) || m.Matrix() != 4 || !m.Apart() {
 		t.Errorf("of no rows: %v", h)
 	}
 	other := withApart()
@@ -178,13 +205,121 @@ func TestApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if joined, _ := both.Find(name); !slices.Equal(joined.Full, []float32{0.25, 0.125, 0.125, 0.5, 1, -1, -1, 1}) {
+	if joined, _ := both.Find(name); !slices.Equal(matrices(t, joined.Full), []float32{0.25, 0.125, 0.125, 0.5, 1, -1, -1, 1}) {
 		t.Errorf("joined: %v", joined.Full)
 	}
 	together := two()
 	together.Tensors[1] = together.Tensors[1].WithFull([][]float64{{4, 2, 2, 8}}, []int64{4})
 	if both, err := Join(c, together); err != nil || both.FullCount() != 0 {
 		t.Errorf("joined with those of all experts together: %v, %v", both, err)
+	}
+}
+
+// TestWriter: what is added tensor by tensor, in two parts of a text and in whatever order, is the file of the sums,
+// to the byte; until it is placed nothing has its name, and what it cannot hold is refused.
+func TestWriter(t *testing.T) {
+	const plain, stack = "layers.0.a.weight", "layers.0.experts.up_proj"
+	want := two()
+	want.Tensors[0] = want.Tensors[0].WithFull([][]float64{{10, -5, -5.1, 20}}, []int64{5})
+	want.Tensors[1] = want.Tensors[1].WithFull([][]float64{{4, 2, 2, 8}, nil}, []int64{4, 0})
+	wanted := written(t, want)
+
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	path := filepath.Join(dir, "c.safetensors")
+	begun := func() (*Writer, *Squares, *Squares) {
+		one, apart := Room(2, 1), Room(2, 2)
+		c := &Calibration{Model: want.Model, Text: want.Text, Tokens: want.Tokens, Norm: want.Norm, Tensors: []Tensor{Seen(stack, 2, 2, apart), Seen(plain, 2, 1, one)}}
+		w, err := Create(path, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w, one, apart
+	}
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w, one, apart := begun()
+	defer w.Drop()
+	check(w.AddFull(apart, [][]float64{{3, 2, 2, 4}, nil}, []int64{1, 0}))
+	check(w.Add(stack, []int64{1, 0}, [][]float64{{3, 4}, {0, 0}}))
+	check(w.Add(plain, []int64{1}, [][]float64{{6, 20}}))
+	check(w.AddFull(one, [][]float64{{6, -1, -1, 20}}, []int64{1}))
+	check(w.Add(plain, []int64{4}, [][]float64{{4, 0}}))
+	check(w.AddFull(one, [][]float64{{4, -4, -4.1, 0}}, []int64{4}))
+	check(w.Add(stack, []int64{3, 0}, [][]float64{{1, 4}, {0, 0}}))
+	check(w.AddFull(apart, [][]float64{{1, 0, 0, 4}, nil}, []int64{3, 0}))
+	if _, err := os.Stat(path); err == nil {
+		t.Error("it has its name before it is whole")
+	}
+	c, err := w.Place()
+	check(err)
+	a, err := os.ReadFile(path)
+	check(err)
+	b, err := os.ReadFile(wanted)
+	check(err)
+	if !bytes.Equal(a, b) || int64(len(a)) != w.Size() || c.Digest != want.Digest || c.FullCount() != 2 {
+		t.Errorf("another file than that of the sums: %s and %s", c.Digest, want.Digest)
+	}
+	if m := c.Moments(plain, nil); !slices.Equal(matrices(t, m.Full), []float32{2, -1, -1, 4}) {
+		t.Errorf("what was placed reads as %v", matrices(t, m.Full))
+	}
+
+	w, one, _ = begun()
+	for what, err := range map[string]error{
+		"another tensor": w.Add("layers.1.a.weight", []int64{1}, [][]float64{{1, 1}}),
+		"more experts":   w.Add(plain, []int64{1, 1}, [][]float64{{1, 1}, {1, 1}}),
+		"other moments":  w.AddFull(Room(2, 1), [][]float64{nil}, []int64{0}),
+		"more matrices":  w.AddFull(one, [][]float64{nil, nil}, []int64{0, 0}),
+		"no finite sums": w.Add(plain, []int64{1}, [][]float64{{math.NaN(), 1}}), // is taken
+	} {
+		if (err == nil) != (what == "no finite sums") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := w.Place(); !errors.Is(err, ErrCalibration) {
+		t.Errorf("places what is no number: %v", err)
+	}
+	check(w.Drop())
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("something is left beside it: %v, %v", left, err)
+	}
+}
+
+// TestReadLater: second moments are read when they are asked for, and not from another file that has the name by then.
+func TestReadLater(t *testing.T) {
+	path := written(t, withFull())
+	c, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := c.Moments("layers.0.a.weight", nil)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := m.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-1] ^= 1
+	if err := os.WriteFile(path+"2", b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+"2", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Of(0); !errors.Is(err, ErrCalibration) || !strings.Contains(err.Error(), "changed") {
+		t.Errorf("of another file: %v", err)
+	}
+	if c, err = Read(path); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := c.Moments("layers.0.a.weight", nil).Digest(); err != nil || after == before {
+		t.Errorf("another file's have the same digest, %v", err)
 	}
 }
 
@@ -265,37 +400,35 @@ func TestCheckModel(t *testing.T) {
 func TestRefuse(t *testing.T) {
 	nan := float32(math.NaN())
 	for want, damage := range map[string]func(*Calibration){
-		"mean square of column 1":             func(c *Calibration) { c.Tensors[0].Mean[1] = -1 },
-		"column 0 is NaN":                     func(c *Calibration) { c.Tensors[0].Mean[0] = nan },
-		"column 1 is +Inf":                    func(c *Calibration) { c.Tensors[1].Mean[3] = float32(math.Inf(1)) },
-		"chosen -3 times":                     func(c *Calibration) { c.Tensors[1].Rows[1] = -3 },
-		"are not 2 columns of":                func(c *Calibration) { c.Tensors[1].Rows = c.Tensors[1].Rows[:1] },
-		"has no norm":                         func(c *Calibration) { c.Norm = nil },
-		"its norm has the value":              func(c *Calibration) { c.Norm[1] = nan },
-		"of -1 tokens":                        func(c *Calibration) { c.Tokens = -1 },
-		"holds no tensors":                    func(c *Calibration) { c.Tensors = nil },
-		"is there twice":                      func(c *Calibration) { c.Tensors[1].Name = c.Tensors[0].Name },
-		"moment of columns 0 and 1 is NaN":    func(c *Calibration) { c.Tensors[0].Full[1], c.Tensors[0].Full[2] = nan, nan },
-		"moment of columns 0 and 1 is -1":     func(c *Calibration) { c.Tensors[0].Full[1] = 1 },
-		"moment of columns 0 and 1 is 2.9":    func(c *Calibration) { c.Tensors[0].Full[1], c.Tensors[0].Full[2] = 2.9, 2.9 },
-		"moment of columns 1 and 1 is -4":     func(c *Calibration) { c.Tensors[0].Full = []float32{2, 0, 0, -4} },
-		"3 second moments are not those of 2": func(c *Calibration) { c.Tensors[0].Full = c.Tensors[0].Full[:3] },
-		"12 second moments are not those of":  func(c *Calibration) { c.Tensors[1].Full = make([]float32, 12) },
+		"mean square of column 1":           func(c *Calibration) { c.Tensors[0].Mean[1] = -1 },
+		"column 0 is NaN":                   func(c *Calibration) { c.Tensors[0].Mean[0] = nan },
+		"column 1 is +Inf":                  func(c *Calibration) { c.Tensors[1].Mean[3] = float32(math.Inf(1)) },
+		"chosen -3 times":                   func(c *Calibration) { c.Tensors[1].Rows[1] = -3 },
+		"are not 2 columns of":              func(c *Calibration) { c.Tensors[1].Rows = c.Tensors[1].Rows[:1] },
+		"has no norm":                       func(c *Calibration) { c.Norm = nil },
+		"its norm has the value":            func(c *Calibration) { c.Norm[1] = nan },
+		"of -1 tokens":                      func(c *Calibration) { c.Tokens = -1 },
+		"holds no tensors":                  func(c *Calibration) { c.Tensors = nil },
+		"is there twice":                    func(c *Calibration) { c.Tensors[1].Name = c.Tensors[0].Name },
+		"moment of columns 0 and 1 is NaN":  func(c *Calibration) { c.Tensors[0].Full = inMemory(2, []float32{2, nan, nan, 4}) },
+		"moment of columns 0 and 1 is -1":   func(c *Calibration) { c.Tensors[0].Full = inMemory(2, []float32{2, 1, -1, 4}) },
+		"moment of columns 0 and 1 is 2.9":  func(c *Calibration) { c.Tensors[0].Full = inMemory(2, []float32{2, 2.9, 2.9, 4}) },
+		"moment of columns 1 and 1 is -4":   func(c *Calibration) { c.Tensors[0].Full = inMemory(2, []float32{2, 0, 0, -4}) },
+		"1 second moments of 3 columns are": func(c *Calibration) { c.Tensors[0].Full = inMemory(3, make([]float32, 9)) },
+		"3 second moments of 2 columns are": func(c *Calibration) { c.Tensors[1].Full = inMemory(2, make([]float32, 12)) },
 		"moment of columns 0 and 1 is 9": func(c *Calibration) {
-			c.Tensors[1].Full = []float32{1, 0, 0, 1, 2, 9, 9, 2} // of the second expert
+			c.Tensors[1].Full = inMemory(2, []float32{1, 0, 0, 1, 2, 9, 9, 2}) // of the second expert
 		},
 	} {
 		c := withFull()
 		damage(c)
-		if err := c.check(); err == nil || !strings.Contains(err.Error(), want) {
+		dir := t.TempDir()
+		t.Setenv("TMPDIR", dir)
+		if err := c.Write(filepath.Join(dir, "c.safetensors")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)
 		}
-		path := filepath.Join(t.TempDir(), "c.safetensors")
-		if err := c.Write(path); err == nil {
-			t.Errorf("%q: it is written", want)
-		}
-		if _, err := os.Stat(path); err == nil {
-			t.Errorf("%q: something is left of it", want)
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%q: something is left of it: %v", want, left)
 		}
 	}
 	for want, file := range map[string][]byte{
@@ -390,8 +523,8 @@ func FuzzParse(f *testing.F) {
 			}
 			if m := c.Moments(tensor.Name, w); m.Known() {
 				for e := range tensor.Rows {
-					if h := m.Of(e, tensor.In); len(h) != tensor.In*tensor.In {
-						t.Fatalf("expert %d has %d second moments of %d columns", e, len(h), tensor.In)
+					if h, err := m.Of(e); err != nil || len(h) != tensor.In*tensor.In {
+						t.Fatalf("expert %d has %d second moments of %d columns, %v", e, len(h), tensor.In, err)
 					}
 				}
 			}

@@ -1,6 +1,7 @@
 package calibration
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -9,13 +10,12 @@ import (
 	"io"
 	"maps"
 	"math"
-	"path/filepath"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"qimport/convert/safetensors"
-	"qimport/internal/replace"
 	"qimport/internal/untrusted"
 	"qimport/quant"
 )
@@ -40,17 +40,22 @@ const (
 	sameKey    = "same_second_moments"
 )
 
-// maxFile bounds a file, in bytes: that of a model of 397 billion parameters, with 60 times 512 experts,
-// has 0.8 GB; second moments, which are kept of as many tensors as go into runtime.MaxFull, come to that.
-const maxFile = 5 << 30
+// maxMeans bounds what is kept in memory of a file, in bytes: that of a model of 397 billion parameters, with 60 times
+// 512 experts, has 0.8 GB. maxColumns bounds the matrices that are looked at one by one.
+const (
+	maxMeans   = 5 << 30
+	maxColumns = 1 << 15
+)
 
-// Read reads a file.
+// Read reads a file through once, and keeps all but the second moments, which are read again, a matrix at a time, when
+// they are asked for. The file is to stay as it is until then.
 func Read(path string) (*Calibration, error) {
-	b, err := untrusted.ReadFile(path, maxFile)
+	f, info, err := untrusted.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	c, err := Parse(b)
+	defer f.Close()
+	c, err := read(f, info.Size(), &later{path, info})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -58,29 +63,66 @@ func Read(path string) (*Calibration, error) {
 	return c, nil
 }
 
+// later reads a file again that was read before.
+type later struct {
+	path string
+	info os.FileInfo // of then
+}
+
+// ReadAt reads bytes, if the file is the one that it was.
+func (l *later) ReadAt(b []byte, at int64) (int, error) {
+	f, info, err := untrusted.Open(l.path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if !os.SameFile(info, l.info) || info.Size() != l.info.Size() || !info.ModTime().Equal(l.info.ModTime()) {
+		return 0, fmt.Errorf("%w: %s was changed while it was used", ErrCalibration, l.path)
+	}
+	return f.ReadAt(b, at)
+}
+
 // Parse reads the bytes of a file. Every error is ErrCalibration.
 func Parse(b []byte) (*Calibration, error) {
-	h, err := safetensors.ParseHeader(b, int64(len(b)))
+	r := bytes.NewReader(b)
+	return read(r, int64(len(b)), r)
+}
+
+// read reads a file of so many bytes; second moments are read from then when they are asked for. Errors are
+// ErrCalibration, but for those of reading.
+func read(r io.ReaderAt, size int64, then io.ReaderAt) (*Calibration, error) {
+	h, err := safetensors.ReadHeader(r, size)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCalibration, err)
 	}
-	c, err := parse(h, b[h.DataStart:])
-	if err == nil {
-		err = c.check()
-	}
+	c, err := parse(h)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCalibration, err)
 	}
-	c.Digest = digest(b)
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(r, 0, h.DataStart)); err != nil {
+		return nil, err
+	}
+	for _, t := range h.Tensors {
+		if err := c.take(t, io.NewSectionReader(r, h.DataStart+t.Begin, t.End-t.Begin), sum); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCalibration, err)
+	}
+	c.Digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	for _, t := range h.Tensors {
+		if name, ok := strings.CutSuffix(t.Name, fullSuffix); ok {
+			own, _ := c.Find(name)
+			own.Full.matrix, own.Full.key = matricesAt(then, h.DataStart+t.Begin, own.In), c.Digest+" "+t.Name
+		}
+	}
 	return c, nil
 }
 
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-func parse(h safetensors.Header, data []byte) (*Calibration, error) {
+// parse makes of a header a calibration without numbers.
+func parse(h safetensors.Header) (*Calibration, error) {
 	if v := h.Metadata["calibration"]; v != version {
 		return nil, fmt.Errorf("it is no calibration of version %s (its metadata say %.20q)", version, v)
 	}
@@ -89,34 +131,41 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 	if c.Tokens, err = strconv.ParseInt(h.Metadata["tokens"], 10, 64); err != nil {
 		return nil, fmt.Errorf("its tokens are %.20q, no number", h.Metadata["tokens"])
 	}
-	rows, full := map[string][]int64{}, map[string]safetensors.Tensor{}
+	rows, full, means := map[string]int{}, map[string][]int{}, int64(0)
 	for _, t := range h.Tensors {
-		part := data[t.Begin:t.End]
-		switch name, isRows := strings.CutSuffix(t.Name, rowsSuffix); {
+		name, isRows := strings.CutSuffix(t.Name, rowsSuffix)
+		if square, ok := strings.CutSuffix(t.Name, fullSuffix); ok && t.Dtype == quant.F32 && areSquares(t.Shape) {
+			full[square] = t.Shape
+			continue
+		}
+		switch means += t.End - t.Begin; {
+		case means > maxMeans:
+			return nil, fmt.Errorf("it has more than %d bytes beside second moments", int64(maxMeans))
 		case t.Name == normName && t.Dtype == quant.F32 && len(t.Shape) == 1:
-			c.Norm = floats(part)
 		case isRows && t.Dtype == quant.I64 && len(t.Shape) == 1:
-			rows[name] = integers(part)
-		case strings.HasSuffix(t.Name, fullSuffix) && t.Dtype == quant.F32 && areSquares(t.Shape):
-			full[strings.TrimSuffix(t.Name, fullSuffix)] = t
+			rows[name] = t.Shape[0]
 		case strings.HasSuffix(t.Name, meanSuffix) && t.Dtype == quant.F32 && (len(t.Shape) == 1 || len(t.Shape) == 2):
-			c.Tensors = append(c.Tensors, Tensor{Name: strings.TrimSuffix(t.Name, meanSuffix), In: quant.Columns(t.Shape), Mean: floats(part)})
+			c.Tensors = append(c.Tensors, Tensor{Name: strings.TrimSuffix(t.Name, meanSuffix), In: quant.Columns(t.Shape)})
 		default:
 			return nil, fmt.Errorf("it has a tensor %.200q, %s %v, which no calibration has", t.Name, t.Dtype, t.Shape)
 		}
 	}
+	c.Sort()
 	for i := range c.Tensors {
 		t := &c.Tensors[i]
-		t.Rows = rows[t.Name]
+		experts := rows[t.Name]
 		delete(rows, t.Name)
-		square, ok := full[t.Name]
+		shape, ok := full[t.Name]
 		if !ok {
 			continue
 		}
-		if shape := square.Shape; shape[len(shape)-1] != t.In || len(shape) == 3 && shape[0] != len(t.Rows) {
-			return nil, fmt.Errorf("%.200q has second moments %v, which are not those of %d experts of %d columns", t.Name, shape, len(t.Rows), t.In)
+		if n := shape[len(shape)-1]; n != t.In || n > maxColumns || len(shape) == 3 && shape[0] != experts {
+			return nil, fmt.Errorf("%.200q has second moments %v, which are not those of %d experts of %d columns", t.Name, shape, experts, t.In)
 		}
-		t.Full = floats(data[square.Begin:square.End])
+		t.Full = &Squares{Count: 1, Columns: t.In}
+		if len(shape) == 3 {
+			t.Full.Count = experts
+		}
 		delete(full, t.Name)
 	}
 	for name := range rows {
@@ -125,8 +174,58 @@ func parse(h safetensors.Header, data []byte) (*Calibration, error) {
 	for name := range full {
 		return nil, fmt.Errorf("%.200q has second moments and no means", name)
 	}
-	c.Sort()
 	return c, c.share(h.Metadata[sameKey])
+}
+
+// take reads the data of one entry, which are summed up as well.
+func (c *Calibration) take(t safetensors.Tensor, data io.Reader, sum io.Writer) error {
+	data = io.TeeReader(data, sum)
+	if name, ok := strings.CutSuffix(t.Name, fullSuffix); ok {
+		own, _ := c.Find(name)
+		return own.Full.pass(name, data)
+	}
+	b := make([]byte, t.End-t.Begin)
+	if _, err := io.ReadFull(data, b); err != nil {
+		return err
+	}
+	if t.Name == normName {
+		c.Norm = floats(b)
+		return nil
+	}
+	name := strings.TrimSuffix(strings.TrimSuffix(t.Name, meanSuffix), rowsSuffix)
+	own := c.tensor(name)
+	if strings.HasSuffix(t.Name, rowsSuffix) {
+		own.Rows = integers(b)
+	} else {
+		own.Mean = floats(b)
+	}
+	return nil
+}
+
+// pass looks at matrices as they lie in a file, of which none is kept.
+func (s *Squares) pass(name string, data io.Reader) error {
+	full := make([]float32, s.Columns*s.Columns)
+	for range s.Count {
+		if _, err := io.ReadFull(data, quant.Float32s(full).Data); err != nil {
+			return err
+		}
+		if err := checkSquares(full, s.Columns); err != nil {
+			return fmt.Errorf("%w: tensor %s: %w", ErrCalibration, name, err)
+		}
+	}
+	return nil
+}
+
+// matricesAt are those of an entry of so many columns whose data begin at a byte.
+func matricesAt(r io.ReaderAt, begin int64, columns int) func(i int) ([]float32, error) {
+	size := columns * columns
+	return func(i int) ([]float32, error) {
+		full := make([]float32, size)
+		if _, err := r.ReadAt(quant.Float32s(full).Data, begin+4*int64(i)*int64(size)); err != nil {
+			return nil, fmt.Errorf("second moments: %w", err)
+		}
+		return full, nil
+	}
 }
 
 // share gives tensors the second moments of others, as metadata name them.
@@ -152,15 +251,15 @@ func (c *Calibration) share(named string) error {
 
 // owners names, for each tensor that has the second moments of one before it, that one.
 func (c *Calibration) owners() map[string]string {
-	first, owners := map[*float32]string{}, map[string]string{}
+	first, owners := map[*Squares]string{}, map[string]string{}
 	for _, t := range c.Tensors {
-		if len(t.Full) == 0 {
+		if t.Full == nil {
 			continue
 		}
-		if owner, ok := first[&t.Full[0]]; ok {
+		if owner, ok := first[t.Full]; ok {
 			owners[t.Name] = owner
 		} else {
-			first[&t.Full[0]] = t.Name
+			first[t.Full] = t.Name
 		}
 	}
 	return owners
@@ -185,92 +284,4 @@ func integers(b []byte) []int64 {
 		out[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
 	}
 	return out
-}
-
-// Write puts the file in place, whole or not at all, and notes its digest.
-func (c *Calibration) Write(path string) error {
-	h, err := c.header()
-	if err != nil {
-		return err
-	}
-	f, err := replace.New(path, replace.Shared)
-	if err != nil {
-		return fmt.Errorf("calibration %s: %w", filepath.Base(path), err)
-	}
-	defer func() { _ = f.Drop() }() // after the file is in place it does nothing
-	sum := sha256.New()
-	if err := c.write(io.MultiWriter(f, sum), h); err != nil {
-		return err
-	}
-	c.Digest, c.File = "sha256:"+hex.EncodeToString(sum.Sum(nil)), path
-	return f.Place()
-}
-
-func (c *Calibration) header() (safetensors.Header, error) {
-	c.Sort()
-	if err := c.check(); err != nil {
-		return safetensors.Header{}, fmt.Errorf("calibration: %w", err)
-	}
-	owners := c.owners()
-	all := []safetensors.Tensor{{Name: normName, Dtype: quant.F32, Shape: []int{len(c.Norm)}}}
-	for _, t := range c.Tensors {
-		shape := []int{t.In}
-		if len(t.Rows) > 1 {
-			shape = []int{len(t.Rows), t.In}
-		}
-		all = append(all, safetensors.Tensor{Name: t.Name + meanSuffix, Dtype: quant.F32, Shape: shape},
-			safetensors.Tensor{Name: t.Name + rowsSuffix, Dtype: quant.I64, Shape: []int{len(t.Rows)}})
-		if _, shared := owners[t.Name]; t.Full != nil && !shared {
-			square := []int{t.In, t.In}
-			if t.apart() {
-				square = []int{len(t.Rows), t.In, t.In}
-			}
-			all = append(all, safetensors.Tensor{Name: t.Name + fullSuffix, Dtype: quant.F32, Shape: square})
-		}
-	}
-	metadata := map[string]string{
-		"calibration": version, "model": c.Model, "text": c.Text, "tokens": strconv.FormatInt(c.Tokens, 10),
-	}
-	if len(owners) > 0 {
-		b, err := json.Marshal(owners) // in the order of the names
-		if err != nil {
-			return safetensors.Header{}, err
-		}
-		metadata[sameKey] = string(b)
-	}
-	return safetensors.New(metadata, all)
-}
-
-// write writes the arrays in the header's order.
-func (c *Calibration) write(w io.Writer, h safetensors.Header) error {
-	if _, err := w.Write(h.Append(nil)); err != nil {
-		return err
-	}
-	for _, entry := range h.Tensors {
-		if _, err := w.Write(c.bytes(entry.Name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bytes is the data of one entry.
-func (c *Calibration) bytes(entry string) []byte {
-	if entry == normName {
-		return quant.Float32s(c.Norm).Data
-	}
-	if name, ok := strings.CutSuffix(entry, meanSuffix); ok {
-		t, _ := c.Find(name)
-		return quant.Float32s(t.Mean).Data
-	}
-	if name, ok := strings.CutSuffix(entry, fullSuffix); ok {
-		t, _ := c.Find(name)
-		return quant.Float32s(t.Full).Data
-	}
-	t, _ := c.Find(strings.TrimSuffix(entry, rowsSuffix))
-	var b []byte
-	for _, n := range t.Rows {
-		b = binary.LittleEndian.AppendUint64(b, uint64(n))
-	}
-	return b
 }

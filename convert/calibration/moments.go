@@ -1,5 +1,7 @@
 package calibration
 
+import "crypto/sha256"
+
 // priorShare is how many rows the diagonal counts for beside measured second moments, as a share of their columns.
 // Of few rows, most products of two columns are chance. TestHeldOut in the root package measures it: of what nvfp4
 // loses by the plain rule, feedback from 180 and 600 tokens leaves 0.48 and 0.38 on tiny-qwen3.5-hf, and without
@@ -10,9 +12,9 @@ const priorShare = 1. / 3
 
 // Moments are the second moments of what a tensor is multiplied by. The zero value is none.
 type Moments struct {
-	// Full is [columns, columns], of all experts of a stack, which share their input; or [experts, columns, columns],
-	// where each reads what it has made itself, each over its own rows.
-	Full []float32
+	// Full is one matrix of all experts of a stack, which share their input; or one for each, where each reads what it
+	// has made itself, over its own rows.
+	Full *Squares
 	// Rows is over how many rows that is: of all, or of each expert.
 	Rows []int64
 	// Prior is the diagonal that stands for what an expert's few rows do not tell, [experts, columns]; nil where
@@ -40,24 +42,32 @@ func (c *Calibration) Moments(name string, weights []float32) Moments {
 }
 
 // Known says whether there are any.
-func (m Moments) Known() bool { return len(m.Full) > 0 }
+func (m Moments) Known() bool { return m.Full != nil }
 
 // Apart says whether each expert has its own.
 func (m Moments) Apart() bool { return m.Prior != nil }
 
 // Matrix is how many elements one matrix has.
-func (m Moments) Matrix() int { return len(m.Full) / max(len(m.Rows), 1) }
+func (m Moments) Matrix() int { return m.Full.Columns * m.Full.Columns }
+
+// Digest tells what Full is apart from all else.
+func (m Moments) Digest() ([sha256.Size]byte, error) { return m.Full.digest() }
 
 // Of is the matrix of one expert [columns, columns], drawn to a diagonal by as much as priorShare says: that of an
-// expert without rows is nothing else, and feeds nothing back.
-func (m Moments) Of(expert, columns int) []float32 {
+// expert without rows is nothing else, and feeds nothing back. It is read when it is asked for: an error is that of
+// a file that can no more be read, or is another one by now.
+func (m Moments) Of(expert int) ([]float32, error) {
 	if !m.Apart() {
 		expert = 0
 	}
+	full, err := m.Full.Matrix(expert)
+	if err != nil {
+		return nil, err
+	}
+	columns := m.Full.Columns
 	rows, prior := float64(m.Rows[expert]), priorShare*float64(columns)
 	measured := rows / (rows + prior)
-	out := make([]float32, m.Matrix())
-	full := m.Full[expert*len(out):][:len(out)]
+	out := make([]float32, len(full))
 	for i, x := range full {
 		out[i] = float32(float64(x) * measured)
 	}
@@ -68,5 +78,5 @@ func (m Moments) Of(expert, columns int) []float32 {
 		}
 		out[at] = float32(diagonal)
 	}
-	return out
+	return out, nil
 }

@@ -24,7 +24,7 @@ func firstRead(readers ...string) *Calibration {
 	}
 	c := &Calibration{Tokens: 100, Norm: []float32{1}}
 	for _, name := range append(readers, tableBody) {
-		c.Tensors = append(c.Tensors, Tensor{Name: name, In: n, Rows: []int64{100}, Mean: make([]float32, n), Full: full})
+		c.Tensors = append(c.Tensors, Tensor{Name: name, In: n, Rows: []int64{100}, Mean: make([]float32, n), Full: inMemory(n, full)})
 	}
 	c.Sort()
 	return c
@@ -42,8 +42,8 @@ func TestWeighTable(t *testing.T) {
 	names := []string{"layers.0.linear_attn.in_proj_a.weight", "layers.0.linear_attn.in_proj_b.weight", "layers.0.linear_attn.in_proj_qkv.weight", "layers.0.linear_attn.in_proj_z.weight"}
 	c := firstRead(names...)
 	known, _ := c.Find(tableBody)
-	read := known.Full
-	if err := c.WeighTable(src); err != nil {
+	read := matrices(t, known.Full)
+	if err := c.weighTable(src); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.check(); err != nil {
@@ -113,37 +113,51 @@ func TestWeighTable(t *testing.T) {
 	}
 	want := (1-streamShare)*cost*n/all + streamShare*(1+4)
 	table, _ := c.Find(tableBody)
-	if got := form(table.Full); math.Abs(got-want) > 1e-4*want {
+	full := matrices(t, table.Full)
+	if got := form(full); math.Abs(got-want) > 1e-4*want {
 		t.Errorf("an error costs %g, want %g", got, want)
 	}
-	if got := trace(table.Full) / n; math.Abs(got-1) > 1e-5 {
+	if got := trace(full) / n; math.Abs(got-1) > 1e-5 {
 		t.Errorf("the mean over columns is %g", got)
 	}
 	for i, x := range table.Mean {
-		if x != table.Full[i*n+i] {
-			t.Fatalf("column %d weighs %g alone, and %g with others", i, x, table.Full[i*n+i])
+		if x != full[i*n+i] {
+			t.Fatalf("column %d weighs %g alone, and %g with others", i, x, full[i*n+i])
 		}
 	}
 }
 
-// TestWeighTableUnread: of a model whose first layer is not known, a table that is a head has no second moments, and
-// one that is none is not there.
-func TestWeighTableUnread(t *testing.T) {
+// TestPlaceTable: of a model whose first layer is not known, a table that is a head has no second moments, and one
+// that is none is not there; of one whose first layer is known it has them, in a place of its own where it is no head.
+func TestPlaceTable(t *testing.T) {
 	src, err := source.OpenDir(qwen35)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer src.Close()
 	head := firstRead()
-	if err := head.WeighTable(src); err != nil {
-		t.Fatal(err)
+	if n := head.PlaceTable(src); n != 0 {
+		t.Errorf("what is not there takes %d bytes", n)
 	}
 	if table, ok := head.Find(tableBody); !ok || table.Full != nil {
 		t.Error("a head alone keeps the second moments of what it reads")
 	}
 	none := two()
-	if err := none.WeighTable(src); err != nil || len(none.Tensors) != 2 {
-		t.Errorf("%d tensors, %v", len(none.Tensors), err)
+	if n := none.PlaceTable(src); n != 0 || len(none.Tensors) != 2 {
+		t.Errorf("%d tensors, %d bytes", len(none.Tensors), n)
+	}
+	const reader = "layers.0.linear_attn.in_proj_z.weight"
+	known := firstRead(reader)
+	if n := known.PlaceTable(src); n != 0 || len(known.Tensors) != 2 {
+		t.Errorf("a head gets %d bytes more", n)
+	}
+	lone := firstRead(reader)
+	lone.Tensors = slices.DeleteFunc(lone.Tensors, func(t Tensor) bool { return t.Name == tableBody })
+	if n := lone.PlaceTable(src); n != 4*256*256 {
+		t.Errorf("a table that is no head takes %d bytes", n)
+	}
+	if table, ok := lone.Find(tableBody); !ok || table.Full == nil || table.Full.Columns != 256 {
+		t.Errorf("it has no place: %+v", table)
 	}
 }
 
@@ -151,7 +165,7 @@ func TestWeighTableUnread(t *testing.T) {
 func TestJoinLoneTable(t *testing.T) {
 	with := two()
 	with.Text = "sha256:bb"
-	with.Tensors = append(with.Tensors, Tensor{Name: tableBody, In: 2, Rows: []int64{5}, Mean: []float32{1, 1}, Full: []float32{1, 0, 0, 1}})
+	with.Tensors = append(with.Tensors, Tensor{Name: tableBody, In: 2, Rows: []int64{5}, Mean: []float32{1, 1}, Full: inMemory(2, []float32{1, 0, 0, 1})})
 	with.Sort()
 	both, err := Join(two(), with)
 	if err != nil || len(both.Tensors) != 2 || both.Tokens != 10 {
@@ -163,7 +177,7 @@ func TestJoinLoneTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if table, ok := both.Find(tableBody); !ok || !slices.Equal(table.Full, []float32{1, 0, 0, 1}) {
+	if table, ok := both.Find(tableBody); !ok || !slices.Equal(matrices(t, table.Full), []float32{1, 0, 0, 1}) {
 		t.Errorf("of two parts that have it: %+v", table)
 	}
 }

@@ -68,8 +68,11 @@ func (f *feedbacks) of(t plan.Tensor, expert int) (quant.Feedback, error) {
 			delete(f.made, slices.Min(slices.Collect(maps.Keys(f.made)))) // chunks come in their order
 		}
 		once = sync.OnceValues(func() (quant.Feedback, error) {
-			columns := quant.Columns(t.Shape)
-			return quant.NewFeedback(t.Moments.Of(expert, columns), columns, t.Target.GroupSize)
+			full, err := t.Moments.Of(expert)
+			if err != nil {
+				return quant.Feedback{}, err
+			}
+			return quant.NewFeedback(full, quant.Columns(t.Shape), t.Target.GroupSize)
 		})
 		f.made[expert] = once
 	}

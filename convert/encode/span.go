@@ -39,22 +39,18 @@ func PeakMemory(p plan.Plan, jobs int) int64 {
 	return program + perTensor*int64(p.Totals().Tensors) + 4*int64(size.elements*size.inFlight) + calibrated(p, jobs+1)
 }
 
-// calibrated is what a plan's calibration takes, of which second moments that tensors share are one, and what
-// error feedback makes of them, eight bytes each, for as many tensors as are made at once, and of stacks whose
-// experts have their own for as many of these as are kept.
+// calibrated is what a plan's calibration takes: weights, and of second moments, which are read when their tensor's
+// turn comes, a matrix as it is read and what error feedback makes of it, eight bytes each, for as many tensors as are
+// made at once, and of stacks whose experts have their own for as many of these as are kept.
 func calibrated(p plan.Plan, atOnce int) (bytes int64) {
-	seen, factors := map[*float32]bool{}, []int64{}
+	var factors []int64
 	for _, b := range p.Blobs {
 		for _, t := range b.Tensors {
 			bytes += 4 * int64(len(t.Weights))
 			if !t.Moments.Known() {
 				continue
 			}
-			factors = append(factors, 8*int64(t.Moments.Matrix())*int64(min(max(len(t.Moments.Rows), 1), feedbacksKept)))
-			if full := t.Moments.Full; !seen[&full[0]] {
-				seen[&full[0]] = true
-				bytes += 4 * int64(len(full))
-			}
+			factors = append(factors, int64(t.Moments.Matrix())*int64(4+8*min(max(len(t.Moments.Rows), 1), feedbacksKept)))
 		}
 	}
 	slices.Sort(factors)

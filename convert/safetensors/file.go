@@ -34,14 +34,15 @@ func Open(path string) (*File, error) {
 		return nil, err
 	}
 	defer f.Close()
-	h, err := readHeader(f, stat.Size())
+	h, err := ReadHeader(f, stat.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	return &File{Path: path, Header: h, stat: stat}, nil
 }
 
-func readHeader(r io.ReaderAt, size int64) (Header, error) {
+// ReadHeader reads and checks the header of a file of so many bytes. What is wrong with it is ErrBadHeader.
+func ReadHeader(r io.ReaderAt, size int64) (Header, error) {
 	first := make([]byte, min(8, size))
 	if _, err := r.ReadAt(first, 0); err != nil {
 		return Header{}, shrunk(err)

@@ -121,7 +121,11 @@ func blobKeys(plan plan.Plan) ([]blobKey, error) {
 				add(sum, "weights", sha256.Sum256(quant.Float32s(t.Weights).Data))
 			}
 			if t.Moments.Known() {
-				add(sum, "feedback 2", sha256.Sum256(quant.Float32s(t.Moments.Full).Data), t.Moments.Rows) // the second form of error feedback, by them
+				full, err := t.Moments.Digest()
+				if err != nil {
+					return nil, err
+				}
+				add(sum, "feedback 2", full, t.Moments.Rows) // the second form of error feedback, by them
 			}
 			add(sum, t.From.ScaleDtype, t.From.Global, t.From.Shape)
 			for _, p := range t.From.Pieces {

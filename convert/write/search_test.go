@@ -304,7 +304,7 @@ func TestErrorFeedback(t *testing.T) {
 	if errA != nil || errB != nil || slices.Equal(a, b) {
 		t.Errorf("a searched blob would be reused: %v %v", errA, errB)
 	}
-	by, err := quant.NewFeedback(c.Moments(experts, nil).Of(0, in), in, quant.FormatInt4.GroupSize)
+	by, err := quant.NewFeedback(momentsOf(t, c, nil, 0), in, quant.FormatInt4.GroupSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +349,7 @@ func TestFeedbackApart(t *testing.T) {
 	}
 	var want []byte
 	for e := range count {
-		by, err := quant.NewFeedback(c.Moments(experts, weights).Of(e, in), in, quant.FormatInt4.GroupSize)
+		by, err := quant.NewFeedback(momentsOf(t, c, weights, e), in, quant.FormatInt4.GroupSize)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,6 +373,16 @@ func TestFeedbackApart(t *testing.T) {
 	if after, err := blobKeys(p); err != nil || slices.Equal(before, after) {
 		t.Errorf("with other rows a blob would be reused: %v", err)
 	}
+}
+
+// momentsOf are those of one expert.
+func momentsOf(t *testing.T, c *calibration.Calibration, weights []float32, expert int) []float32 {
+	t.Helper()
+	full, err := c.Moments(experts, weights).Of(expert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full
 }
 
 // calibrationOf is a calibration of one stack, whose experts have the more of their input in some columns.

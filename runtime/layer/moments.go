@@ -29,27 +29,92 @@ type watch struct {
 	asked    bool
 	full     [][]float64
 	fullRows []int64
+	lent     *Products
 }
 
-// Watch begins to add up what goes into the product, from nothing; with full, products of any two columns as well.
-func (m *Mapped) Watch(full bool) {
-	w := &watch{asked: full, rows: make([]int64, len(m.matrix.Experts)), sums: make([][]float64, len(m.matrix.Experts))}
+// Products lends the arrays that products of any two columns are added up in, and takes them back for the next.
+type Products struct{ free map[int][][]float64 } // by length
+
+// lend is n zeros.
+func (p *Products) lend(n int) []float64 {
+	of := p.free[n]
+	if len(of) == 0 {
+		return make([]float64, n)
+	}
+	sums := of[len(of)-1]
+	p.free[n] = of[:len(of)-1]
+	clear(sums)
+	return sums
+}
+
+// TakeBack has the arrays of moments lent again: they are not to be read any more.
+func (p *Products) TakeBack(all []Moments) {
+	seen := map[*float64]bool{} // tensors that share their input share them
+	for _, t := range all {
+		for _, sums := range t.Full {
+			if len(sums) == 0 || seen[&sums[0]] {
+				continue
+			}
+			if seen[&sums[0]] = true; p.free == nil {
+				p.free = map[int][][]float64{}
+			}
+			p.free[len(sums)] = append(p.free[len(sums)], sums)
+		}
+	}
+}
+
+// Watch begins to add up what goes into the product, from nothing; products of any two columns as well, in arrays that
+// are lent, unless full is nil.
+func (m *Mapped) Watch(full *Products) {
+	w := &watch{asked: full != nil, rows: make([]int64, len(m.matrix.Experts)), sums: make([][]float64, len(m.matrix.Experts)), lent: full}
 	for e := range w.sums {
 		w.sums[e] = make([]float64, m.matrix.In)
 	}
-	if n := m.fullCount(); full {
-		w.full, w.fullRows = make([][]float64, n), make([]int64, n)
+	if in := m.Input(); full != nil {
+		w.full, w.fullRows = make([][]float64, in.Matrices), make([]int64, in.Matrices)
 	}
 	m.watched = w
 }
 
-// fullCount is how many matrices of second moments there are of the input.
-func (m *Mapped) fullCount() int {
-	if m.apart {
-		return len(m.matrix.Experts)
-	}
-	return 1
+// Input is what is known of a map's input before it is watched.
+type Input struct {
+	In      int
+	Tensors []Reader // that have rows in the matrix
+	// Matrices is how many matrices of second moments there are: one, which all tensors share, or one for each expert.
+	Matrices int
+	Apart    bool // the latter
 }
+
+// Reader is a tensor whose rows an input is multiplied by: as it is stored, and the experts whose rows those are.
+type Reader struct {
+	Tensor  string
+	Experts []int
+}
+
+// Input says who reads the input.
+func (m *Mapped) Input() Input {
+	in := Input{In: m.matrix.In, Matrices: 1, Apart: m.apart}
+	if m.apart {
+		in.Matrices = len(m.matrix.Experts)
+	}
+	at := map[string]int{}
+	for e, rows := range m.matrix.Experts {
+		for _, r := range rows {
+			i, known := at[r.Stored.Name]
+			if !known {
+				i = len(in.Tensors)
+				at[r.Stored.Name], in.Tensors = i, append(in.Tensors, Reader{Tensor: r.Stored.Name})
+			}
+			if t := &in.Tensors[i]; len(t.Experts) == 0 || t.Experts[len(t.Experts)-1] != e {
+				t.Experts = append(t.Experts, e)
+			}
+		}
+	}
+	return in
+}
+
+// Bytes is what the second moments of the input take in a file.
+func (in Input) Bytes() int64 { return 4 * int64(in.In) * int64(in.In) * int64(in.Matrices) }
 
 // Unwatch ends that, and returns what was added up, for each tensor that has rows in the matrix. Tensors that
 // share their input share the numbers.
@@ -60,18 +125,13 @@ func (m *Mapped) Unwatch() []Moments {
 		return nil
 	}
 	var all []Moments
-	for e, rows := range m.matrix.Experts {
-		for _, r := range rows {
-			i := slices.IndexFunc(all, func(t Moments) bool { return t.Tensor == r.Stored.Name })
-			if i < 0 {
-				i = len(all)
-				all = append(all, Moments{Tensor: r.Stored.Name, In: m.matrix.In})
-			}
-			if t := &all[i]; len(t.Sums) == 0 || &t.Sums[len(t.Sums)-1][0] != &w.sums[e][0] {
-				t.Rows, t.Sums = append(t.Rows, w.rows[e]), append(t.Sums, w.sums[e])
-				t.Full, t.FullRows = w.fullOf(e, t.Full, t.FullRows)
-			}
+	for _, r := range m.Input().Tensors {
+		t := Moments{Tensor: r.Tensor, In: m.matrix.In}
+		for _, e := range r.Experts {
+			t.Rows, t.Sums = append(t.Rows, w.rows[e]), append(t.Sums, w.sums[e])
+			t.Full, t.FullRows = w.fullOf(e, t.Full, t.FullRows)
 		}
+		all = append(all, t)
 	}
 	return all
 }
@@ -124,12 +184,12 @@ func (w *watch) products(s *mlx.Scope, expert int, values []float32, in int) {
 		return
 	}
 	if w.full[expert] == nil {
-		w.full[expert] = make([]float64, in*in)
+		w.full[expert] = w.lent.lend(in * in)
 	}
 	n, sums := len(values)/in, w.full[expert]
 	w.fullRows[expert] += int64(n)
 	rows := s.FromFloat32(values, n, in) // in float32, whatever the model computes in
-	for i, v := range s.Float32s(s.MatMul(s.Transpose(rows, 1, 0), rows)) {
+	for i, v := range s.Lend(s.MatMul(s.Transpose(rows, 1, 0), rows)) {
 		sums[i] += float64(v)
 	}
 }
@@ -153,11 +213,6 @@ func (w *watch) productsApart(s *mlx.Scope, values []float32, chosen []int32, in
 			mlx.Raise(err)
 		}
 	}
-}
-
-// FullBytes is what the second moments of the matrix's input take in a file.
-func (m *Mapped) FullBytes() int64 {
-	return 4 * int64(m.matrix.In) * int64(m.matrix.In) * int64(m.fullCount())
 }
 
 // add adds one row. Sums run in the order of the rows, in float64.

@@ -24,12 +24,13 @@ func TestMoments(t *testing.T) {
 		stack := newExperts(c, NewMatrix(random(t, quant.FormatNVFP4, 3, 16, 64)))
 		own := newExperts(c, NewMatrix(random(t, quant.FormatNVFP4, 3, 16, 64)))
 		own.mapped.apart = true
+		var products Products
 		for _, m := range []*Mapped{plain.mapped, stack.mapped, own.mapped} {
 			if err := m.Open(); err != nil {
 				return err
 			}
 			defer m.Close()
-			m.Watch(true)
+			m.Watch(&products)
 		}
 		x := make([]float32, 4*64)
 		for i := range x {
@@ -81,8 +82,18 @@ func TestMoments(t *testing.T) {
 				t.Errorf("expert %d has other products", e)
 			}
 		}
-		if stack.mapped.FullBytes() != 4*64*64 || own.mapped.FullBytes() != 3*4*64*64 {
-			t.Errorf("second moments take %d and %d bytes", stack.mapped.FullBytes(), own.mapped.FullBytes())
+		if one, each := stack.mapped.Input().Bytes(), own.mapped.Input().Bytes(); one != 4*64*64 || each != 3*4*64*64 {
+			t.Errorf("second moments take %d and %d bytes", one, each)
+		}
+		// What is taken back is lent again, as zeros, and what tensors share once.
+		products.TakeBack(slices.Concat(got, apart))
+		for range 3 {
+			if sums := products.lend(64 * 64); slices.ContainsFunc(sums, func(x float64) bool { return x != 0 }) || (&sums[0] != &got[0].Full[0][0] && &sums[0] != &apart[0].Full[0][0] && &sums[0] != &apart[0].Full[2][0]) {
+				t.Error("arrays that were taken back are not lent again")
+			}
+		}
+		if sums := products.lend(64 * 64); &sums[0] == &got[0].Full[0][0] {
+			t.Error("an array is lent twice")
 		}
 		if stack.mapped.Unwatch() != nil {
 			t.Error("it is still watched")
