@@ -32,10 +32,13 @@ const (
 
 // What a chain can have at most: inputs and outputs of one function, and values that are made.
 const (
-	mostInputs  = 8
+	mostInputs  = 16
 	mostOutputs = 4
-	mostValues  = 32
+	mostValues  = MostValues
 )
+
+// MostValues is how many values the functions of a chain can make.
+const MostValues = 1024
 
 type link struct {
 	function, argument unsafe.Pointer

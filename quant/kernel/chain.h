@@ -7,7 +7,7 @@
 typedef void (*qk_function)(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
 
 enum { QK_INPUT, QK_MADE, QK_CONSTANT }; // where a value comes from
-enum { QK_MOST_INPUTS = 8, QK_MOST_OUTPUTS = 4, QK_MOST_VALUES = 32 }; // chain_cgo.go holds chain.go to all of these
+enum { QK_MOST_INPUTS = 16, QK_MOST_OUTPUTS = 4, QK_MOST_VALUES = 1024 }; // chain_cgo.go holds chain.go to all of these
 
 struct qk_value {
 	int32_t from, index;

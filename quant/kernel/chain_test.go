@@ -55,7 +55,7 @@ func TestChainRefuses(t *testing.T) {
 	for name, f := range map[string]func(c *Chain, x Value){
 		"no function":           func(c *Chain, x Value) { c.Call(nil, nil, []int{1}, x) },
 		"an input as an output": func(c *Chain, x Value) { c.Open(x) },
-		"too many inputs":       func(c *Chain, x Value) { c.Call(AddEntry(), nil, []int{1}, x, x, x, x, x, x, x, x, x) },
+		"too many inputs":       func(c *Chain, x Value) { c.Call(AddEntry(), nil, []int{1}, slices.Repeat([]Value{x}, mostInputs+1)...) },
 		"too many values": func(c *Chain, x Value) {
 			for range mostValues + 1 {
 				c.Call(AddEntry(), nil, []int{1}, x, x)

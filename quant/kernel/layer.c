@@ -38,6 +38,20 @@ struct step {
 	float *room; // of each piece: query, key and value
 };
 
+// attend is one call: kept are the heads of keys and values, length the places with this token's own, of which
+// a piece takes SHARE.
+struct attend {
+	int64_t heads, kept, dim, pairs, width, length, capacity, shares;
+	int gated;
+	float eps;
+	const float *x, *query_norm, *key_norm, *turns;
+	float *y, *keys, *values;
+	float *queries, *parts; // room: of each piece and query, PART floats
+};
+
+enum { SHARE = 128 };
+#define PART(dim) (SHARE + 2 + (dim))
+
 #define TARGET
 #define FN(name) name##_base
 #include "layer_body.h"
@@ -128,4 +142,38 @@ void qk_call_delta(const void *argument, const void *const *inputs, const int64_
 		abort();
 	qk_run(CHOOSE(n[6], head), &s, pieces);
 	free(s.room);
+}
+
+// carried is what an output holds of an input, whose memory it has or not.
+static float *carried(void *output, const void *input, int64_t elements) {
+	if (output != input)
+		memcpy(output, input, elements * sizeof(float));
+	return output;
+}
+
+void qk_call_attend(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs) {
+	const int32_t *n = inputs[7], *length = inputs[6];
+	void *const *out = outputs;
+	struct attend a = {
+		.heads = n[0], .kept = n[1], .dim = n[2], .pairs = n[3], .length = length[0] + 1, .gated = n[4],
+		.width = ((n[4] ? 2 : 1) * (int64_t)n[0] + 2 * n[1]) * n[2],
+		.x = inputs[0], .query_norm = inputs[3], .key_norm = inputs[4], .turns = inputs[5], .y = out[0],
+	};
+	const int64_t rows = sizes[0] / a.width;
+	(void)argument;
+	if (rows < 1)
+		return;
+	memcpy(&a.eps, &n[5], sizeof a.eps);
+	a.capacity = sizes[1] / (rows * a.kept * a.dim);
+	if (a.length > a.capacity)
+		abort();
+	a.shares = (a.length + SHARE - 1) / SHARE;
+	a.keys = carried(out[1], inputs[1], sizes[1]);
+	a.values = carried(out[2], inputs[2], sizes[2]);
+	a.queries = malloc(rows * a.heads * (a.dim + a.shares * PART(a.dim)) * sizeof *a.queries);
+	if (!a.queries)
+		abort();
+	a.parts = a.queries + rows * a.heads * a.dim;
+	CHOOSE(n[6], attend)(&a, rows);
+	free(a.queries);
 }

@@ -23,6 +23,9 @@ void qk_call_combine_all(const void *argument, const void *const *inputs, const 
 // qk_call_delta is DeltaStep, with several outputs. Its settings are DeltaStep.Sizes.
 void qk_call_delta(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs);
 
+// qk_call_attend is Attend: x, keys, values, both norms, turns, length, Attend.Sizes; outputs y, keys, values.
+void qk_call_attend(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs);
+
 // As many experts as Route may choose from.
 enum { QK_MOST_EXPERTS = 4096 };
 

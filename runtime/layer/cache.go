@@ -36,21 +36,27 @@ func (c *KVCache) Append(s *mlx.Scope, k, v *mlx.Array) (keys, values *mlx.Array
 	return keys, values
 }
 
+// reserve makes room in a buffer [B, nkv, capacity, D], of which the first at positions are used, for end of them.
+func reserve(s *mlx.Scope, buffer **mlx.Array, dtype quant.Dtype, b, heads, at, end, d int) {
+	old := *buffer
+	if old != nil && old.Dim(2) >= end {
+		return
+	}
+	grown := s.Zeros(dtype, b, heads, roomFor(end), d)
+	if old != nil {
+		used := s.SliceAxis(old, 2, 0, at)
+		grown = s.SliceUpdate(grown, used, []int{0, 0, 0, 0}, []int{b, heads, at, d}, nil)
+	}
+	replace(s, buffer, grown)
+}
+
 // appendPositions writes x at position at of the buffer, which grows if it must, and returns the
 // part that is used. The old buffer's handle is freed before evaluation, so that MLX may write
 // into its memory instead of copying it.
 func appendPositions(s *mlx.Scope, buffer **mlx.Array, x *mlx.Array, at int) *mlx.Array {
 	shape := x.Shape() // [B, nkv, T, D]
 	b, heads, end, d := shape[0], shape[1], at+shape[2], shape[3]
-	old := *buffer
-	if old == nil || old.Shape()[2] < end {
-		grown := s.Zeros(x.Dtype(), b, heads, roomFor(end), d)
-		if old != nil {
-			used := s.SliceAxis(old, 2, 0, at)
-			grown = s.SliceUpdate(grown, used, []int{0, 0, 0, 0}, []int{b, heads, at, d}, nil)
-		}
-		replace(s, buffer, grown)
-	}
+	reserve(s, buffer, x.Dtype(), b, heads, at, end, d)
 	replace(s, buffer, s.SliceUpdate(*buffer, x, []int{0, 0, at, 0}, []int{b, heads, end, d}, nil))
 	return s.SliceAxis(*buffer, 2, 0, end)
 }

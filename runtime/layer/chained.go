@@ -10,7 +10,7 @@ import (
 // hand them to MLX's graph one by one takes a third as long again: its threads wait for each other at every
 // one. So on a CPU, where the products are ours, all of a block with a Gated DeltaNet is one operation for
 // single tokens; of one with attention, what lies before and after the look at keys and values. They are the
-// same functions, in the same order.
+// same functions, in the same order. Where all sequences have as many tokens, all blocks are one: see through.go.
 
 // Chained is one block for one token a sequence.
 type Chained struct {
@@ -65,16 +65,21 @@ func (b *Chained) width() int { return b.mixerNorm.weight.Shape[0] }
 
 // openDelta chains all of the block. After x, a call gives it conv and state.
 func (b *Chained) openDelta(d *DeltaNet) *chain {
-	c, z := newChain(b.width()), d.sizes
+	c := newChain(b.width())
 	conv, state := c.Input(), c.Input()
 	in := c.linear(d.in, c.norm(b.mixerNorm, c.x))
 	k := d.kernel()
-	widths := []int{z.ValueWidth(), (z.Kernel - 1) * z.ConvDim(), z.ValueWidth() * z.KeyDim, z.ValueHeads}
+	widths := append([]int{d.sizes.ValueWidth()}, d.sizes.carried()...)
 	made := c.Call(k.Entry(), nil, widths, in, conv, state, c.weight(d.conv), c.weight(d.rate), c.weight(d.bias),
 		c.weight(d.norm.weight), c.Settings(k.Sizes()))
 	x := c.add(b.width(), c.x, c.linear(d.out, made[0]))
 	c.Open(b.feedForward(c, x), made[1], made[2], made[3])
 	return c
+}
+
+// carried are the elements a sequence of conv, state and decay.
+func (z DeltaSizes) carried() []int {
+	return []int{(z.Kernel - 1) * z.ConvDim(), z.ValueWidth() * z.KeyDim, z.ValueHeads}
 }
 
 func (b *Chained) feedForward(c *chain, x kernel.Value) kernel.Value {

@@ -33,10 +33,15 @@ func (d *DeltaNet) step(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Arra
 // shape, and what it makes of conv, state and decay. The state is carried on in place.
 func (d *DeltaNet) stepOutputs(y []int, cache *DeltaCache) []mlx.Output {
 	const state = 3 // counted from one
+	return append([]mlx.Output{{Shape: y}}, d.carriedOutputs(y[0], cache, state)...)
+}
+
+// carriedOutputs are what is made of conv, state and decay of b sequences, where the state is an input of that
+// number, counted from one.
+func (d *DeltaNet) carriedOutputs(b int, cache *DeltaCache, state int) []mlx.Output {
 	return []mlx.Output{
-		{Shape: y},
 		{Shape: cache.conv.Shape()},
 		{Shape: cache.state.Shape(), Over: state},
-		{Shape: []int{y[0], 1, d.sizes.ValueHeads}},
+		{Shape: []int{b, 1, d.sizes.ValueHeads}},
 	}
 }

@@ -53,6 +53,7 @@ type Decoder struct {
 	rotary    *layer.Rotary
 	compute   layer.Compute
 	tied      bool
+	through   *layer.Through // on a CPU, for single tokens; nil where blocks go one by one
 }
 
 // decoder describes all but the blocks. The head is the embedding if the config ties them, or if
@@ -107,8 +108,9 @@ func (d *Decoder) Mapped() []*layer.Mapped {
 // Reopen opens mapped weights of a block anew, over what their tensors are now; those of the embedding and of
 // the head have a number that no block has.
 func (d *Decoder) Reopen(block int, mapped []*layer.Mapped) error {
+	d.through.Close() // it is made again when it is used, as is the block's
 	if block >= 0 && block < len(d.Blocks) && d.Blocks[block].chained != nil {
-		d.Blocks[block].chained.Close() // it is made again when it is used
+		d.Blocks[block].chained.Close()
 	}
 	for _, m := range mapped {
 		m.Close()
@@ -121,6 +123,7 @@ func (d *Decoder) Reopen(block int, mapped []*layer.Mapped) error {
 
 // Close lets go of what is mapped, and of what was made of it.
 func (d *Decoder) Close() {
+	d.through.Close()
 	for _, b := range d.Blocks {
 		if b.chained != nil {
 			b.chained.Close()
@@ -158,10 +161,24 @@ func (d *Decoder) Warm(s *mlx.Scope) error {
 // on: the normalised states [B, T, H] that Logits takes. Pictures are of a single sequence.
 func (d *Decoder) Hidden(s *mlx.Scope, ids *mlx.Array, caches []layer.Cache, sight Sight) *mlx.Array {
 	x := d.Embed(s, ids, sight)
+	if d.readsThrough(x, caches, sight) {
+		return d.Norm.Apply(s, d.through.Forward(s, x, caches))
+	}
 	for i := range d.Blocks {
 		x = d.Block(s, i, x, &caches[i], sight)
 	}
 	return d.Norm.Apply(s, x)
+}
+
+// readsThrough says whether all blocks can read states [B, T, H] as one.
+func (d *Decoder) readsThrough(x *mlx.Array, caches []layer.Cache, sight Sight) bool {
+	if d.through == nil || len(sight.Spans) > 0 {
+		return false
+	}
+	for i := range caches {
+		sight.prepare(&caches[i])
+	}
+	return d.through.Reads(x, caches)
 }
 
 // Embed is the states [B, T, H] that token ids [B, T] and pictures begin with.

@@ -76,6 +76,7 @@ func (ck *Checkpoint) Decoder(compute layer.Compute) (*Decoder, error) {
 	if err := b.err(); err != nil {
 		return nil, err
 	}
+	var chained []*layer.Chained
 	for i := range d.Blocks {
 		block := &d.Blocks[i]
 		if compute.GPU {
@@ -83,7 +84,9 @@ func (ck *Checkpoint) Decoder(compute layer.Compute) (*Decoder, error) {
 			continue
 		}
 		block.chained = layer.NewChained(block.MixerNorm, block.Mixer, block.FeedForwardNorm, block.FeedForward)
+		chained = append(chained, block.chained)
 	}
+	d.through = layer.NewThrough(chained)
 	return d, nil
 }
 
