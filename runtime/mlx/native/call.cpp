@@ -53,6 +53,9 @@ class Call : public mx::Primitive {
     std::vector<const void*> in;
     std::vector<int64_t> sizes;
     std::vector<void*> out;
+    for (auto& o : outputs)  // each has its own list of the inputs, in which they count as used
+      if (&o.inputs() != &inputs)
+        o.inputs().clear();
     for (auto& a : inputs) {
       in.push_back(in_rows(a));
       sizes.push_back(a.size());
