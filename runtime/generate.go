@@ -144,7 +144,7 @@ func (g *generation) flush() {
 
 // follow reads a token and picks the one after it.
 func (g *generation) follow(ctx context.Context, id int) (int, error) {
-	if g.sampler.greedy() && g.model.Info().Device == mlx.GPU {
+	if g.sampler.greedy() {
 		return g.session.StepGreedy(ctx, id, g.model.Tokenizer.Size())
 	}
 	logits, err := g.session.Step(ctx, id)

@@ -5,12 +5,13 @@ import (
 	"fmt"
 
 	"qimport/quant"
+	"qimport/quant/kernel"
 	"qimport/runtime/mlx"
 )
 
 // StepGreedy reads one token and returns the likeliest of the first size tokens of the vocabulary
-// after it, the first of equals. It is chosen where the model runs: from a GPU, fetching the logits
-// of a whole vocabulary takes as long as a good part of the step.
+// after it, the first of equals. It is chosen where the model runs: fetching the logits of a whole
+// vocabulary from a GPU, or looking at them one by one, takes as long as a good part of the step.
 func (x *Session) StepGreedy(ctx context.Context, id, size int) (next int, err error) {
 	err = x.eachSlice(ctx, []int{id}, func(ids []int, _ bool) error {
 		likeliest := func(s *mlx.Scope, hidden *mlx.Array) *mlx.Array { return x.likeliest(s, hidden, size) }
@@ -38,7 +39,12 @@ func (x *batch) lastLogits(s *mlx.Scope, hidden *mlx.Array, size int) *mlx.Array
 	return s.SliceAxis(s.Reshape(last, b, last.Dim(-1)), 1, 0, size)
 }
 
+// likeliest is the likeliest of each row of logits [B, size], as above.
 func likeliest(s *mlx.Scope, logits *mlx.Array) *mlx.Array {
+	if f := kernel.LikeliestEntry(); f != nil && s.Device() == mlx.CPU && logits.Dtype() == quant.F32 {
+		sizes := kernel.LikeliestSizes(logits.Dim(1), logits.Dim(1))
+		return s.Call(f, nil, quant.I32, []int{logits.Dim(0)}, logits, s.FromInt32(sizes, len(sizes)))
+	}
 	chosen := s.AsType(s.ArgMax(logits, -1, false), quant.I32)
 	return s.Where(s.All(s.IsFinite(logits), -1, false), chosen, s.Full(-1, quant.I32, 1))
 }

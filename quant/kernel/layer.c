@@ -52,6 +52,21 @@ struct attend {
 enum { SHARE = 128 };
 #define PART(dim) (SHARE + 2 + (dim))
 
+// found is what a share of LOGITS elements of a row has as the largest, and whether all of it is finite.
+struct found {
+	float most;
+	int finite;
+	int64_t at;
+};
+
+struct likeliest {
+	int64_t width, size, shares;
+	const float *x;
+	struct found *found; // of each share of each row
+};
+
+enum { LOGITS = 1 << 14 };
+
 #define TARGET
 #define FN(name) name##_base
 #include "layer_body.h"
@@ -176,4 +191,26 @@ void qk_call_attend(const void *argument, const void *const *inputs, const int64
 	a.parts = a.queries + rows * a.heads * a.dim;
 	CHOOSE(n[6], attend)(&a, rows);
 	free(a.queries);
+}
+
+void qk_call_likeliest(const void *argument, const void *const *inputs, const int64_t *sizes, void *output) {
+	const int32_t *n = inputs[1];
+	int32_t *ids = output;
+	struct likeliest a = {.width = n[0], .size = n[1], .shares = (n[1] + LOGITS - 1) / LOGITS, .x = inputs[0]};
+	const int64_t rows = sizes[0] / a.width;
+	(void)argument;
+	a.found = malloc((rows * a.shares + 1) * sizeof *a.found);
+	if (!a.found)
+		abort();
+	qk_run(CHOOSE(n[2], likeliest), &a, rows * a.shares);
+	for (int64_t row = 0; row < rows; row++) {
+		const struct found *f = a.found + row * a.shares, *most = f;
+		int finite = 1;
+		for (int64_t i = 0; i < a.shares; i++) {
+			most = f[i].most > most->most ? &f[i] : most;
+			finite &= f[i].finite;
+		}
+		ids[row] = finite ? (int32_t)most->at : -1;
+	}
+	free(a.found);
 }

@@ -26,6 +26,9 @@ void qk_call_delta(const void *argument, const void *const *inputs, const int64_
 // qk_call_attend is Attend: x, keys, values, both norms, turns, length, Attend.Sizes; outputs y, keys, values.
 void qk_call_attend(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs);
 
+// qk_call_likeliest is Likeliest: logits [n, width], LikeliestSizes; output int32 [n].
+void qk_call_likeliest(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
+
 // As many experts as Route may choose from.
 enum { QK_MOST_EXPERTS = 4096 };
 

@@ -34,3 +34,4 @@ INLINE TARGET float FN(dot)(const float *a, const float *b, int64_t n) {
 #include "activation_body.h"
 #include "delta_body.h"
 #include "attend_body.h"
+#include "likeliest_body.h"

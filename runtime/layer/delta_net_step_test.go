@@ -55,3 +55,36 @@ func TestMixStep(t *testing.T) {
 		d.checkPast(t, past)
 	})
 }
+
+// TestStepInPlace: a state that nobody else holds is carried on in its own memory.
+func TestStepInPlace(t *testing.T) {
+	thread := startMLX(t)
+	if thread.Info().Device != mlx.CPU || !mlx.HasCall() {
+		t.Skip("operations of ours are called at once")
+	}
+	eachMix(t, []int{2}, func(t *testing.T, d mixData) {
+		if d.act != quant.F32 {
+			return
+		}
+		err := thread.Do(t.Context(), func(s *mlx.Scope) error {
+			layer, c := d.layer(s, Compute{Mode: Quantized, State: quant.F32, Decay: quant.F32}), Cache{}
+			defer c.Free()
+			x := s.FromFloat32(d.x, d.batch, d.tokens, len(d.x)/d.batch/d.tokens)
+			var at [2]*float32
+			for i := range at {
+				y := layer.step(s, s.SliceAxis(x, 1, i, i+1), &c.Delta)
+				if err := s.Eval(append(c.Live(), y)...); err != nil {
+					return err
+				}
+				at[i] = &s.Lend(c.Delta.state)[0]
+			}
+			if at[0] != at[1] {
+				t.Error("the state has moved")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}

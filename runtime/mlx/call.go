@@ -20,6 +20,9 @@ type Output struct {
 	Over int
 }
 
+// HasCall says whether MLX's library was built here, so that Call is an operation of the graph.
+func HasCall() bool { return bool(C.qimport_has_call()) }
+
 // Call is an operation of the CPU's graph that a C function computes, of this signature:
 //
 //	void f(const void *argument, const void *const *inputs, const int64_t *sizes, void *output)
@@ -36,7 +39,7 @@ func (s *Scope) Calls(function, argument unsafe.Pointer, dtype quant.Dtype, outp
 	if function == nil || s.Device() != CPU {
 		panic(&Error{Op: "call", Text: "no function that a CPU's graph could call"})
 	}
-	if !bool(C.qimport_has_call()) {
+	if !HasCall() {
 		return s.callNow(function, argument, dtype, outputs, inputs)
 	}
 	var dims, shapes, over []C.int

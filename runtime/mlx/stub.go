@@ -89,6 +89,9 @@ type Output struct {
 	Over int
 }
 
+// HasCall says whether MLX's library was built here, so that Call is an operation of the graph.
+func HasCall() bool { return false }
+
 // Call is an operation of the CPU's graph that a C function computes, of this signature:
 //
 //	void f(const void *argument, const void *const *inputs, const int64_t *sizes, void *output)
