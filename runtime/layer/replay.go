@@ -11,31 +11,37 @@ import "qimport/runtime/mlx"
 type Replayed struct {
 	attention     *Attention // or nil
 	before, after *mlx.Function
+	// The same for a single token where kernels of ours look at the keys; nil where they do not.
+	tokenBefore, tokenAfter *mlx.Function
 }
 
-// Residual is what a block is around its mixer: mixed is the mixer's input, made of x [B, 1, H]; joined is
-// the block's output, made of x and of the mixer's.
+// Residual is what a block is around its mixer: x + mixer(MixerNorm(x)), then that plus Feed of its norm.
 type Residual struct {
-	Mixed  func(s *mlx.Scope, x *mlx.Array) *mlx.Array
-	Joined func(s *mlx.Scope, x, mixed *mlx.Array) *mlx.Array
+	MixerNorm, FeedNorm *Norm
+	Feed                interface {
+		Added(s *mlx.Scope, n *Norm, x *mlx.Array) *mlx.Array
+	}
 }
+
+// feed is the second half of the block, for x [B, 1, H].
+func (r Residual) feed(s *mlx.Scope, x *mlx.Array) *mlx.Array { return r.Feed.Added(s, r.FeedNorm, x) }
 
 // Replay makes the functions of a block with this mixer.
 func (d *DeltaNet) Replay(r Residual) *Replayed {
 	return &Replayed{before: &mlx.Function{Build: func(s *mlx.Scope, in []*mlx.Array) []*mlx.Array {
 		cache := Cache{Delta: DeltaCache{conv: in[1], state: in[2]}}
-		y := r.Joined(s, in[0], d.Forward(s, r.Mixed(s, in[0]), &cache))
+		x := d.out.added(s, in[0], d.mixer(1)(s, d.in.normed(s, r.MixerNorm, in[0]), &cache.Delta), nil)
 		made := cache.Delta
-		return []*mlx.Array{y, s.Adopt(made.conv), s.Adopt(made.state), s.Adopt(made.decay)}
+		return []*mlx.Array{r.feed(s, x), s.Adopt(made.conv), s.Adopt(made.state), s.Adopt(made.decay)}
 	}}}
 }
 
 // Replay makes the functions of a block with this mixer.
 func (a *Attention) Replay(r Residual) *Replayed {
-	return &Replayed{
+	replayed := &Replayed{
 		attention: a,
 		before: &mlx.Function{Build: func(s *mlx.Scope, in []*mlx.Array) []*mlx.Array {
-			h := a.heads(s, r.Mixed(s, in[0]), func(y *mlx.Array) *mlx.Array { return a.rope.applyAt(s, y, in[1]) })
+			h := a.parts(s, a.in.normed(s, r.MixerNorm, in[0]), func(y *mlx.Array) *mlx.Array { return a.rope.applyAt(s, y, in[1]) })
 			if h.gate == nil {
 				return []*mlx.Array{h.q, h.k, h.v}
 			}
@@ -43,9 +49,13 @@ func (a *Attention) Replay(r Residual) *Replayed {
 		}},
 		after: &mlx.Function{Build: func(s *mlx.Scope, in []*mlx.Array) []*mlx.Array {
 			gate := in[len(in)-1] // not used where there is none
-			return []*mlx.Array{r.Joined(s, in[0], a.finish(s, in[1], gate))}
+			return []*mlx.Array{r.feed(s, s.Add(in[0], a.finish(s, in[1], gate)))}
 		}},
 	}
+	if a.fuses() {
+		replayed.tokenBefore, replayed.tokenAfter = a.replayToken(r)
+	}
+	return replayed
 }
 
 // Reads says whether the functions can read x [B, T, H]: one token of each sequence, at a position that is
@@ -62,6 +72,9 @@ func (r *Replayed) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array 
 		d.carry(s, out[1], out[2], out[3])
 		d.read++
 		return out[0]
+	}
+	if r.readsToken(s, x, cache) {
+		return r.forwardToken(s, x, cache)
 	}
 	positions := cache.Padding.positionsOf(s, x.Dim(0), cache.KV.Len()-cache.Shift)
 	out := s.Apply(r.before, x, positions)

@@ -50,6 +50,9 @@ func (s *Scope) Context() context.Context { return s.ctx }
 // Device is where the operations run: CPU or GPU.
 func (s *Scope) Device() Device { return s.thread.info.Device }
 
+// Backend is what runs the operations: "cpu", "cuda" or "metal".
+func (s *Scope) Backend() string { return s.thread.info.Backend }
+
 // Keep takes arrays out of the scope and returns the first: their owner calls Free.
 func (s *Scope) Keep(a *Array, more ...*Array) *Array {
 	a.scope = nil

@@ -412,6 +412,9 @@ func (s *Scope) Context() context.Context { panic(ErrNoMLX) }
 // Device is where the operations run: CPU or GPU.
 func (s *Scope) Device() Device { panic(ErrNoMLX) }
 
+// Backend is what runs the operations: "cpu", "cuda" or "metal".
+func (s *Scope) Backend() string { panic(ErrNoMLX) }
+
 // Keep takes arrays out of the scope and returns the first: their owner calls Free.
 func (s *Scope) Keep(a *Array, more ...*Array) *Array { panic(ErrNoMLX) }
 

@@ -22,6 +22,8 @@ type FeedForward interface {
 	Mapped() []*layer.Mapped
 	Products() []layer.Product
 	Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array // [B, T, H] to [B, T, H]
+	// Added is x [B, T, H], a sum of layers, and Forward of its norm.
+	Added(s *mlx.Scope, n *layer.Norm, x *mlx.Array) *mlx.Array
 }
 
 // Block is one layer: x + Mixer(norm(x)), then that plus FeedForward(norm(that)).
@@ -35,13 +37,7 @@ type Block struct {
 
 // residual is the block around its mixer.
 func (b *Block) residual() layer.Residual {
-	return layer.Residual{
-		Mixed: func(s *mlx.Scope, x *mlx.Array) *mlx.Array { return b.MixerNorm.Apply(s, x) },
-		Joined: func(s *mlx.Scope, x, mixed *mlx.Array) *mlx.Array {
-			x = s.Add(x, mixed)
-			return s.Add(x, b.FeedForward.Forward(s, b.FeedForwardNorm.Apply(s, x)))
-		},
-	}
+	return layer.Residual{MixerNorm: b.MixerNorm, FeedNorm: b.FeedForwardNorm, Feed: b.FeedForward}
 }
 
 // Decoder is a whole text model. The same for all families, which differ in their blocks.
