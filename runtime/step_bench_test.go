@@ -50,7 +50,8 @@ func BenchmarkStep(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 }
 
-// stepModel is the model that QIMPORT_BENCH_MODEL names, or this repository's small one.
+// stepModel is the model that QIMPORT_BENCH_MODEL names, or this repository's small one, computing as
+// QIMPORT_BENCH_COMPUTE says.
 func stepModel(b *testing.B) *Model {
 	b.Helper()
 	dir := os.Getenv("QIMPORT_BENCH_MODEL")
@@ -62,7 +63,13 @@ func stepModel(b *testing.B) *Model {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { w.Close() })
-	m, err := Load(context.Background(), w, Options{})
+	var o Options
+	if c := os.Getenv("QIMPORT_BENCH_COMPUTE"); c != "" {
+		if o.Compute, err = ParseCompute(c); err != nil {
+			b.Fatal(err)
+		}
+	}
+	m, err := Load(context.Background(), w, o)
 	if errors.Is(err, mlx.ErrNoMLX) {
 		b.Skip(err)
 	}

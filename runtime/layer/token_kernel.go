@@ -150,16 +150,17 @@ func (l *Linear) added(s *mlx.Scope, sum, x, gate *mlx.Array) *mlx.Array {
 
 // Added is x [B, T, H], a sum of layers, and the part's output for its norm.
 func (m *MLP) Added(s *mlx.Scope, n *Norm, x *mlx.Array) *mlx.Array {
-	var inner *mlx.Array
-	if w := m.gateUp.tokenNormed(s, n, x, 2); w != nil {
-		inner = w.run(s, normedKernel)
-	} else {
-		inner = m.compute.swiglu(s, m.gateUp.normed(s, n, x), m.inner)
+	inner := m.tokenOpened(s, n, x)
+	if inner == nil {
+		inner = m.compute.swiglu(s, m.gateUp.Apply(s, n.Apply(s, x)), m.inner)
 	}
 	return m.down.added(s, x, inner, nil)
 }
 
-// Added is x [B, T, H], a sum of layers, and the part's output for its norm.
-func (m *MoE) Added(s *mlx.Scope, n *Norm, x *mlx.Array) *mlx.Array {
-	return s.Add(x, m.Forward(s, n.Apply(s, x)))
+// tokenOpened is what the part holds inside, [1, 1, inner], for the norm of x [1, 1, H]; nil where no kernel makes it.
+func (m *MLP) tokenOpened(s *mlx.Scope, n *Norm, x *mlx.Array) *mlx.Array {
+	if w := m.gateUp.tokenNormed(s, n, x, 2); w != nil {
+		return w.run(s, normedKernel)
+	}
+	return nil
 }

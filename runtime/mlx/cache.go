@@ -30,3 +30,12 @@ func keepKernels(info Info, capability [2]int64) {
 		_ = os.Setenv(kernelFolder, filepath.Join(cache, "qimport", kind)) // only the name is checked, and has no NUL
 	})
 }
+
+// handOverSooner has MLX hand its operations to CUDA by fifties, if nobody said otherwise: it would gather
+// a hundred, in which time a GPU could have run what a single token takes of them.
+func handOverSooner() {
+	const operations = "MLX_MAX_OPS_PER_BUFFER"
+	if _, set := os.LookupEnv(operations); !set {
+		_ = os.Setenv(operations, "50") // only the name is checked
+	}
+}

@@ -21,6 +21,9 @@ func openDevice(d Device) (C.mlx_device, Device, error) {
 	case d == CPU || gpus == 0:
 		return C.mlx_device_new_type(C.MLX_CPU, 0), CPU, nil
 	}
+	if backend(GPU) == "cuda" {
+		handOverSooner()
+	}
 	return C.mlx_device_new_type(C.MLX_GPU, 0), GPU, nil
 }
 
