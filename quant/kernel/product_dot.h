@@ -235,12 +235,10 @@ static void dot_rows(const struct call *c, const struct segment *s, int64_t from
 		float sum[TOGETHER] = {0};
 		if (s->digits && is_nibbles(r))
 			digit_rows(sum, 1, c, s, r, i, n);
-		else if (is_float8(r, in))
-			float8_rows(sum, s, r, i, n, in);
 		else
 			for (int64_t k = 0; k < in; k += SPAN)
-				for (int64_t o = 0; o < n; o++)
-					sum[o] += row_dot(c, s, r, i + o, k, k + SPAN < in ? k + SPAN : in);
+				for (int64_t o = 0, end = k + SPAN < in ? k + SPAN : in; o < n; o++)
+					sum[o] += is_float8(r, in) ? float8_dot(s, r, i + o, k, end) : row_dot(c, s, r, i + o, k, end);
 		memcpy(y + from, sum, n * sizeof *sum);
 	}
 }
