@@ -11,8 +11,8 @@ import (
 	"unsafe"
 )
 
-// openDevice finds the device to use; the caller frees it.
-func openDevice(d Device) (C.mlx_device, Device, error) {
+// openDevice finds the device to use, for a thread that is long or is not; the caller frees it.
+func openDevice(d Device, long bool) (C.mlx_device, Device, error) {
 	var gpus C.int
 	C.mlx_device_count(&gpus, C.MLX_GPU)
 	switch {
@@ -21,7 +21,7 @@ func openDevice(d Device) (C.mlx_device, Device, error) {
 	case d == CPU || gpus == 0:
 		return C.mlx_device_new_type(C.MLX_CPU, 0), CPU, nil
 	}
-	if backend(GPU) == "cuda" {
+	if long && backend(GPU) == "cuda" {
 		handOverSooner()
 	}
 	return C.mlx_device_new_type(C.MLX_GPU, 0), GPU, nil

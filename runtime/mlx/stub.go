@@ -412,6 +412,9 @@ func (s *Scope) Context() context.Context { panic(ErrNoMLX) }
 // Device is where the operations run: CPU or GPU.
 func (s *Scope) Device() Device { panic(ErrNoMLX) }
 
+// Long says whether the thread's work goes on for long enough for kernels that take seconds to compile.
+func (s *Scope) Long() bool { panic(ErrNoMLX) }
+
 // Backend is what runs the operations: "cpu", "cuda" or "metal".
 func (s *Scope) Backend() string { panic(ErrNoMLX) }
 
@@ -491,6 +494,10 @@ type Thread struct {
 
 // Start starts a Thread for a device. A device that this machine lacks is an error.
 func Start(d Device) (*Thread, error) { return nil, ErrNoMLX }
+
+// StartLong is Start for work that goes on for thousands of steps of the same kind. Kernels pay there that
+// take seconds to compile (see Scope.Long), and MLX hands operations to CUDA sooner.
+func StartLong(d Device) (*Thread, error) { return nil, ErrNoMLX }
 
 // Do runs f on the thread and returns what it returns, or an *Error if MLX refused an operation,
 // or a *PanicError if f panicked. Before f runs, and at each Eval in it, a cancelled context ends

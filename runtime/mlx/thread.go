@@ -19,6 +19,7 @@ import (
 // turns. Threads do not share arrays.
 type Thread struct {
 	info      Info
+	long      bool // see StartLong
 	stream    C.mlx_stream
 	kernels   map[*Kernel]*compiledKernel   // used on the thread only
 	functions map[*Function]*tracedFunction // likewise
@@ -40,8 +41,18 @@ var initialize = sync.OnceFunc(func() { C.qimport_mlx_init() })
 
 // Start starts a Thread for a device. A device that this machine lacks is an error.
 func Start(d Device) (*Thread, error) {
+	return begin(d, false)
+}
+
+// StartLong is Start for work that goes on for thousands of steps of the same kind. Kernels pay there that
+// take seconds to compile (see Scope.Long), and MLX hands operations to CUDA sooner.
+func StartLong(d Device) (*Thread, error) {
+	return begin(d, true)
+}
+
+func begin(d Device, long bool) (*Thread, error) {
 	initialize()
-	t := &Thread{kernels: map[*Kernel]*compiledKernel{}, functions: map[*Function]*tracedFunction{}, jobs: make(chan job), quit: make(chan struct{}), gone: make(chan struct{})}
+	t := &Thread{long: long, kernels: map[*Kernel]*compiledKernel{}, functions: map[*Function]*tracedFunction{}, jobs: make(chan job), quit: make(chan struct{}), gone: make(chan struct{})}
 	started := make(chan error)
 	go t.loop(d, started)
 	if err := <-started; err != nil {
@@ -112,7 +123,7 @@ func (t *Thread) run(j job) {
 
 // open makes the thread's stream the default one.
 func (t *Thread) open(d Device) error {
-	dev, kind, err := openDevice(d)
+	dev, kind, err := openDevice(d, t.long)
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
 // Stubgen writes stub.go: what package mlx exports, for builds without cgo. The types keep their
-// methods, which cannot be reached because Start returns no Thread. With -check it only compares.
+// methods, which cannot be reached because Start and StartLong return no Thread. With -check it only compares.
 package main
 
 import (
@@ -110,7 +110,7 @@ func write(out *bytes.Buffer, fset *token.FileSet, decl ast.Decl) error {
 func result(f *ast.FuncDecl) []ast.Stmt {
 	noMLX := ast.NewIdent("ErrNoMLX")
 	switch {
-	case f.Name.Name == "Start":
+	case strings.HasPrefix(f.Name.Name, "Start"):
 		return []ast.Stmt{&ast.ReturnStmt{Results: []ast.Expr{ast.NewIdent("nil"), noMLX}}}
 	case f.Name.Name == "Do":
 		return []ast.Stmt{&ast.ReturnStmt{Results: []ast.Expr{noMLX}}}
