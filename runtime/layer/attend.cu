@@ -1,43 +1,11 @@
-// Attention of a single token for CUDA, in two operations of one source, since it is compiled once then: what
-// the cache is to take of the token, and, when it has, what the token's queries see in it. The first is told by
-// keys that are no others than y. Queries and keys are normalised and turned to the position here. Everything is
+// Attention of a single token for CUDA, behind warp.cu, in two operations of one source, since it is compiled
+// once then: what the cache is to take of the token, and, when it has, what the token's queries see in it. The
+// first is told by keys that are no others than y. Queries and keys are normalised and turned to the position here. Everything is
 // float32, what is handed on is rounded once; the query is rounded too, as keys are.
 namespace qimport {
 
-constexpr int WARP = 32;
 constexpr int WARPS = 16;
-constexpr int WIDE = 8;  // neighbouring columns that a thread works on
 constexpr int AHEAD = 4; // keys that it has on their way
-
-template <typename T>
-struct Chunk;
-
-template <>
-struct Chunk<float> {
-  float4 a, b;
-  __device__ void load(const float* from) {
-    a = *reinterpret_cast<const float4*>(from);
-    b = *reinterpret_cast<const float4*>(from + 4);
-  }
-  __device__ void widen(float (&to)[WIDE]) const {
-    to[0] = a.x, to[1] = a.y, to[2] = a.z, to[3] = a.w;
-    to[4] = b.x, to[5] = b.y, to[6] = b.z, to[7] = b.w;
-  }
-};
-
-template <>
-struct Chunk<__nv_bfloat16> {
-  uint4 a;
-  __device__ void load(const __nv_bfloat16* from) { a = *reinterpret_cast<const uint4*>(from); }
-  __device__ void widen(float (&to)[WIDE]) const {
-    const unsigned pairs[4] = {a.x, a.y, a.z, a.w};
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      to[2 * i] = __uint_as_float(pairs[i] << 16);
-      to[2 * i + 1] = __uint_as_float(pairs[i] & 0xffff0000u);
-    }
-  }
-};
 
 // to is a head of D numbers, normalised, its first DIMS columns turned to the position. A warp works on it.
 template <int D, int DIMS, typename Act, typename Weight>
@@ -49,9 +17,7 @@ __device__ inline void turn(
     const float x = static_cast<float>(head[i]);
     square += x * x;
   }
-  for (int step = 1; step < WARP; step *= 2) {
-    square += __shfl_xor_sync(0xffffffff, square, step);
-  }
+  square = warp_sum(square);
   const float scale = rsqrtf(square / D + eps);
   for (int i = lane; i < D; i += WARP) {
     normed[i] = static_cast<float>(head[i]) * scale * static_cast<float>(weight[i]);

@@ -17,7 +17,7 @@ var attendKernel = &mlx.Kernel{
 	Inputs:  []string{"y", "keys", "values", "q_weight", "k_weight", "at"},
 	Outputs: []string{"seen", "next_key", "next_value"},
 	Ints:    []string{"NQ", "NKV", "D", "DIMS", "EPS", "BASE"},
-	CUDA: mlx.KernelSource{Header: lean(attendCUDA), Body: `
+	CUDA: mlx.KernelSource{Header: behindWarp(attendCUDA), Body: `
   qimport::attend<NQ, NKV, D, DIMS>(
       y, keys, values, keys_shape[2], q_weight, k_weight, at, __int_as_float(EPS), __int_as_float(BASE),
       seen, next_key, next_value);`},

@@ -1,36 +1,18 @@
-// The experts of a single token for CUDA: the choice among them, their gates and what these open, and their
-// weighed sum on that of the layers. Everything is float32; what experts hold inside is rounded once.
+// The experts of a single token for CUDA, behind warp.cu: the choice among them, their gates and what these open,
+// and their weighed sum on that of the layers. Everything is float32; what experts hold inside is rounded once.
 namespace qimport {
 
-constexpr int WARP = 32;
-constexpr int WARPS = 8;  // of a block
-constexpr int WIDE = 32;  // neighbouring columns that a thread works on
+constexpr int WARPS = 8;    // of a block
+constexpr int COLUMNS = 32; // neighbouring ones that a thread works on
 constexpr int CHOICES = 32; // among more than so many experts a thread, none is made
 
-__device__ inline float warp_sum(float x) {
-  for (int step = 1; step < WARP; step *= 2) {
-    x += __shfl_xor_sync(0xffffffff, x, step);
-  }
-  return x;
-}
-
-__device__ inline float low(unsigned pair) { return __uint_as_float(pair << 16); }
-__device__ inline float high(unsigned pair) { return __uint_as_float(pair & 0xffff0000u); }
-
-__device__ inline void load(const float* from, float (&to)[WIDE]) {
+template <typename T>
+__device__ inline void load(const T* from, float (&to)[COLUMNS]) {
 #pragma unroll
-  for (int i = 0; i < WIDE; i += 4) {
-    const float4 a = *reinterpret_cast<const float4*>(from + i);
-    to[i] = a.x, to[i + 1] = a.y, to[i + 2] = a.z, to[i + 3] = a.w;
-  }
-}
-
-__device__ inline void load(const __nv_bfloat16* from, float (&to)[WIDE]) {
-#pragma unroll
-  for (int i = 0; i < WIDE; i += 8) {
-    const uint4 a = *reinterpret_cast<const uint4*>(from + i);
-    to[i] = low(a.x), to[i + 1] = high(a.x), to[i + 2] = low(a.y), to[i + 3] = high(a.y);
-    to[i + 4] = low(a.z), to[i + 5] = high(a.z), to[i + 6] = low(a.w), to[i + 7] = high(a.w);
+  for (int i = 0; i < COLUMNS; i += WIDE) {
+    Chunk<T> chunk;
+    chunk.load(from + i);
+    chunk.widen(to + i);
   }
 }
 
@@ -38,11 +20,11 @@ __device__ inline void load(const __nv_bfloat16* from, float (&to)[WIDE]) {
 template <typename T>
 struct Plain {
   const T* w;
-  __device__ float dot(size_t row, int K, int at, const float (&x)[WIDE]) const {
-    float y[WIDE], sum = 0;
+  __device__ float dot(size_t row, int K, int at, const float (&x)[COLUMNS]) const {
+    float y[COLUMNS], sum = 0;
     load(w + row * K + at, y);
 #pragma unroll
-    for (int i = 0; i < WIDE; i++) {
+    for (int i = 0; i < COLUMNS; i++) {
       sum += x[i] * y[i];
     }
     return sum;
@@ -56,7 +38,7 @@ struct NVFP4 {
   const uint32_t* w;
   const uint8_t* scales;
   const float* global; // of each row, or null
-  __device__ float dot(size_t row, int K, int at, const float (&x)[WIDE]) const {
+  __device__ float dot(size_t row, int K, int at, const float (&x)[COLUMNS]) const {
     const size_t first = row * K + at;
     const uint4 a = *reinterpret_cast<const uint4*>(w + first / 8);
     const unsigned both = *reinterpret_cast<const unsigned short*>(scales + first / 16);
@@ -142,8 +124,8 @@ __device__ void opened(const Act* x, const int* ids, Rows w, int inner, int K, A
   const int at = blockIdx.x * WARPS + threadIdx.x / WARP;
   const size_t gate = (size_t)ids[at / inner] * 2 * inner + at % inner;
   float a = 0, b = 0;
-  for (int column = lane * WIDE; column < K; column += WARP * WIDE) {
-    float part[WIDE];
+  for (int column = lane * COLUMNS; column < K; column += WARP * COLUMNS) {
+    float part[COLUMNS];
     load(x + column, part);
     a += w.dot(gate, K, column, part);
     b += w.dot(gate + inner, K, column, part);
@@ -162,8 +144,8 @@ __device__ void weighed(
   const int lane = threadIdx.x % WARP;
   const int row = blockIdx.x * WARPS + threadIdx.x / WARP;
   float total = 0;
-  for (int column = lane * WIDE; column < choices * K; column += WARP * WIDE) {
-    float part[WIDE];
+  for (int column = lane * COLUMNS; column < choices * K; column += WARP * COLUMNS) {
+    float part[COLUMNS];
     load(x + column, part);
     const int choice = column / K;
     const size_t of = (size_t)ids[choice] * N + row;

@@ -22,7 +22,7 @@ var chooseKernel = &mlx.Kernel{
 	Inputs:  []string{"logits"},
 	Outputs: []string{"ids", "weights"},
 	Ints:    []string{"K", "E", "NORMALISE"},
-	CUDA:    mlx.KernelSource{Header: lean(expertsCUDA), Body: `  qimport::choose<K>(logits, E, NORMALISE, ids, weights);`},
+	CUDA:    mlx.KernelSource{Header: behindWarp(expertsCUDA), Body: `  qimport::choose<K>(logits, E, NORMALISE, ids, weights);`},
 }
 
 // expertRows is how a stack's rows are kept: the inputs that they are to a kernel, and the source that reads them.
@@ -44,10 +44,10 @@ func init() {
 	for name, rows := range map[string]*expertRows{"plain": &plainRowsInput, "packed": &packedRowsInput, "scaled": &scaledRowsInput} {
 		openedKernel[rows] = &mlx.Kernel{Name: "experts_opened_" + name, Inputs: append([]string{"x", "ids"}, rows.inputs...),
 			Outputs: []string{"y"}, Ints: []string{"INNER", "K"}, Types: []string{"Weight"},
-			CUDA: mlx.KernelSource{Header: lean(expertsCUDA), Body: `  qimport::opened(x, ids, ` + rows.source + `, INNER, K, y);`}}
+			CUDA: mlx.KernelSource{Header: behindWarp(expertsCUDA), Body: `  qimport::opened(x, ids, ` + rows.source + `, INNER, K, y);`}}
 		weighedKernel[rows] = &mlx.Kernel{Name: "experts_weighed_" + name, Inputs: append([]string{"x", "ids", "weights", "sum"}, rows.inputs...),
 			Outputs: []string{"y"}, Ints: []string{"CHOICES", "N", "K"}, Types: []string{"Weight"},
-			CUDA: mlx.KernelSource{Header: lean(expertsCUDA), Body: `  qimport::weighed(x, ids, weights, CHOICES, sum, ` + rows.source + `, N, K, y);`}}
+			CUDA: mlx.KernelSource{Header: behindWarp(expertsCUDA), Body: `  qimport::weighed(x, ids, weights, CHOICES, sum, ` + rows.source + `, N, K, y);`}}
 	}
 }
 
@@ -122,10 +122,7 @@ func (m *MoE) Added(s *mlx.Scope, n *Norm, x *mlx.Array) *mlx.Array {
 	if m.shared == nil {
 		return y
 	}
-	inner := m.shared.tokenOpened(s, n, x)
-	if inner == nil {
-		inner = m.compute.swiglu(s, m.shared.gateUp.Apply(s, in), m.shared.inner)
-	}
+	inner := m.shared.opened(s, n, x, in)
 	on := s.Sigmoid(s.AsType(m.sharedOn.Apply(s, in), quant.F32))
 	return s.Add(y, s.Mul(on, s.AsType(m.shared.down.Apply(s, inner), quant.F32)))
 }

@@ -1,54 +1,14 @@
-// A single token's products and attention for CUDA, each with what lies before and after it in one operation:
+// A single token's products for CUDA, behind warp.cu, each with what lies before and after it in one operation:
 // the norm of its input, the gate of a feed-forward part, the sum of the layers. Everything in them is
 // float32; what they hand on is rounded once. (Inputs of a product are rounded to activations, as they are
 // where a norm is an operation of its own.)
 namespace qimport {
 
-constexpr int WARP = 32;
 constexpr int WARPS = 8;   // of a block that makes a product
 constexpr int HELD = 8192; // the widest input that is made anew before its product
-constexpr int WIDE = 8;    // neighbouring columns that a thread works on
-constexpr int AHEAD = 4;   // of those, how many it has on their way
-
-__device__ inline float warp_sum(float x) {
-  for (int step = 1; step < WARP; step *= 2) {
-    x += __shfl_xor_sync(0xffffffff, x, step);
-  }
-  return x;
-}
+constexpr int AHEAD = 4;   // chunks that a thread has on their way
 
 __device__ inline float sigmoid(float x) { return 1 / (1 + expf(-x)); }
-
-// WIDE neighbouring numbers as they lie in memory, and as float32.
-template <typename T>
-struct Chunk;
-
-template <>
-struct Chunk<float> {
-  float4 a, b;
-  __device__ void load(const float* from) {
-    a = *reinterpret_cast<const float4*>(from);
-    b = *reinterpret_cast<const float4*>(from + 4);
-  }
-  __device__ void widen(float (&to)[WIDE]) const {
-    to[0] = a.x, to[1] = a.y, to[2] = a.z, to[3] = a.w;
-    to[4] = b.x, to[5] = b.y, to[6] = b.z, to[7] = b.w;
-  }
-};
-
-template <>
-struct Chunk<__nv_bfloat16> {
-  uint4 a;
-  __device__ void load(const __nv_bfloat16* from) { a = *reinterpret_cast<const uint4*>(from); }
-  __device__ void widen(float (&to)[WIDE]) const {
-    const unsigned pairs[4] = {a.x, a.y, a.z, a.w};
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      to[2 * i] = __uint_as_float(pairs[i] << 16);
-      to[2 * i + 1] = __uint_as_float(pairs[i] & 0xffff0000u);
-    }
-  }
-};
 
 // A warp's share of the products of ROWS rows of w with an input: of its columns at, at+step, ...
 template <int ROWS, typename W>

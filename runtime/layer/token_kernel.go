@@ -13,8 +13,14 @@ import (
 // of them. Here each is one. Compiling them takes MLX seconds in every process, since it keeps only its own
 // kernels: they are for threads that are long. Metal has no such source yet, and takes the operations.
 
+//go:embed warp.cu
+var warpCUDA string
+
 //go:embed token.cu
 var tokenCUDA string
+
+// behindWarp is the source of a single token's kernels.
+func behindWarp(source string) string { return lean(warpCUDA + source) }
 
 // Of token.cu: the widest input that is made anew before its product, the columns a thread works on, and the
 // warps of a block.
@@ -34,7 +40,7 @@ var normedKernel = &mlx.Kernel{
 	Inputs:  []string{"x", "weight", "w"},
 	Outputs: []string{"y"},
 	Ints:    []string{"EPS"},
-	CUDA: mlx.KernelSource{Header: lean(tokenCUDA), Body: `
+	CUDA: mlx.KernelSource{Header: behindWarp(tokenCUDA), Body: `
   qimport::normed(x, weight, __int_as_float(EPS), w, w_shape[0], w_shape[1], weight_shape[0] == 1, y);`},
 }
 
@@ -43,7 +49,7 @@ var addedKernel = &mlx.Kernel{
 	Name:    "token_added",
 	Inputs:  []string{"x", "gate", "sum", "w"},
 	Outputs: []string{"y"},
-	CUDA: mlx.KernelSource{Header: lean(tokenCUDA), Body: `
+	CUDA: mlx.KernelSource{Header: behindWarp(tokenCUDA), Body: `
   const int behind = gate_shape[2] - w_shape[1];
   qimport::added(x, gate + behind, sum, w, w_shape[0], w_shape[1], y);`},
 }
@@ -152,17 +158,13 @@ func (l *Linear) added(s *mlx.Scope, sum, x, gate *mlx.Array) *mlx.Array {
 
 // Added is x [B, T, H], a sum of layers, and the part's output for its norm.
 func (m *MLP) Added(s *mlx.Scope, n *Norm, x *mlx.Array) *mlx.Array {
-	inner := m.tokenOpened(s, n, x)
-	if inner == nil {
-		inner = m.compute.swiglu(s, m.gateUp.Apply(s, n.Apply(s, x)), m.inner)
-	}
-	return m.down.added(s, x, inner, nil)
+	return m.down.added(s, x, m.opened(s, n, x, n.Apply(s, x)), nil)
 }
 
-// tokenOpened is what the part holds inside, [1, 1, inner], for the norm of x [1, 1, H]; nil where no kernel makes it.
-func (m *MLP) tokenOpened(s *mlx.Scope, n *Norm, x *mlx.Array) *mlx.Array {
+// opened is what the part holds inside, [B, T, inner], for the norm of x [B, T, H], which in is.
+func (m *MLP) opened(s *mlx.Scope, n *Norm, x, in *mlx.Array) *mlx.Array {
 	if w := m.gateUp.tokenNormed(s, n, x, 2); w != nil {
-		return w.run(s, normedKernel)
+		return w.run(s, normedKernel) // in is not made then, since nothing asks for it
 	}
-	return nil
+	return m.compute.swiglu(s, m.gateUp.Apply(s, in), m.inner)
 }
