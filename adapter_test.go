@@ -13,7 +13,6 @@ import (
 	"qimport/convert/safetensors"
 	"qimport/manifest"
 	"qimport/quant"
-	"qimport/runtime/mlx"
 	"qimport/verify"
 	"qimport/verify/report"
 )
@@ -64,11 +63,7 @@ func qualityFails(r report.Report) (failed []string) {
 // TestImportAdapter: an import with an adapter is held to the source with the same adapter, from which
 // the source alone is told apart; the verdict names the adapter.
 func TestImportAdapter(t *testing.T) {
-	thread, err := mlx.Start(mlx.CPU)
-	if err != nil {
-		t.Skip("models cannot be run here")
-	}
-	thread.Close()
+	needMLX(t)
 	dir, store := smallAdapter(t, 0.15), openStore(t, t.TempDir())
 	o := unverified(dense, quant.Format{})
 	o.Plan.Adapters = []adapter.Spec{{Dir: dir, Scale: 0.5}}

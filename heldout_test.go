@@ -11,7 +11,6 @@ import (
 	"qimport/convert/calibration"
 	"qimport/convert/source"
 	"qimport/quant"
-	"qimport/runtime/mlx"
 )
 
 // TestHeldOut measures what error feedback from a calibration loses of the output on a text that the calibration has
@@ -20,11 +19,7 @@ import (
 // much, so that the constants of error feedback were chosen by it. Feedback must lose less than the search, of a
 // few tokens too.
 func TestHeldOut(t *testing.T) {
-	thread, err := mlx.Start(mlx.CPU)
-	if err != nil {
-		t.Skip(err)
-	}
-	thread.Close()
+	needMLX(t)
 	models := []string{"testdata/qwen3.5-bf16"}
 	if fixtures := os.Getenv("QIMPORT_FIXTURES"); fixtures != "" {
 		models = nil

@@ -10,18 +10,13 @@ import (
 
 	"qimport/convert/source"
 	"qimport/quant"
-	"qimport/runtime/mlx"
 )
 
 // TestTableFeedback measures what the table of embeddings loses where it is looked up in: the mean relative error of
 // what the maps of the first layer answer to its rows, each normed. Error feedback must lose less than the search,
 // which loses less than the plain rule does. -v tells it, of the trained fixtures too.
 func TestTableFeedback(t *testing.T) {
-	thread, err := mlx.Start(mlx.CPU)
-	if err != nil {
-		t.Skip(err)
-	}
-	thread.Close()
+	needMLX(t)
 	models := []string{"testdata/qwen3.5-bf16"}
 	if fixtures := os.Getenv("QIMPORT_FIXTURES"); fixtures != "" {
 		models = append(models, filepath.Join(fixtures, "tiny-qwen3-hf"), filepath.Join(fixtures, "tiny-qwen3.5-moe-hf"))
@@ -75,7 +70,7 @@ func TestTableFeedback(t *testing.T) {
 // valuesOf is a tensor by its body name.
 func valuesOf(t *testing.T, src *source.Source, body string) []float32 {
 	t.Helper()
-	at := slices.IndexFunc(src.Inventory().Tensors, func(t source.Tensor) bool { return t.Body == body && !t.MTP })
+	at := slices.IndexFunc(src.Inventory().Tensors, func(t source.Tensor) bool { return t.Body == body })
 	if at < 0 {
 		t.Fatalf("%s is not there", body)
 	}
@@ -94,12 +89,7 @@ func valuesOf(t *testing.T, src *source.Source, body string) []float32 {
 // squared error of what they answer to every eighth row.
 func firstAnswers(t *testing.T, src *source.Source, table []float32, columns int) func(got []float32) float64 {
 	t.Helper()
-	gains := valuesOf(t, src, "layers.0.input_layernorm.weight")
-	if src.NormForm().String() == "raw" {
-		for i := range gains {
-			gains[i]++
-		}
-	}
+	gains := gains(t, src, "layers.0.input_layernorm.weight", src.NormForm())
 	answers := func(table, w []float32) (all []float64) {
 		for at := 0; at < len(table); at += 8 * columns {
 			row, square := table[at:at+columns], 1e-12
