@@ -261,7 +261,7 @@ func TestWriter(t *testing.T) {
 	check(err)
 	b, err := os.ReadFile(wanted)
 	check(err)
-	if !bytes.Equal(a, b) || int64(len(a)) != w.Size() || c.Digest != want.Digest || c.FullCount() != 2 {
+	if !bytes.Equal(a, b) || int64(len(a)) != w.size || c.Digest != want.Digest || c.FullCount() != 2 {
 		t.Errorf("another file than that of the sums: %s and %s", c.Digest, want.Digest)
 	}
 	if m := c.Moments(plain, nil); !slices.Equal(matrices(t, m.Full), []float32{2, -1, -1, 4}) {

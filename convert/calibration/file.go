@@ -221,7 +221,7 @@ func matricesAt(r io.ReaderAt, begin int64, columns int) func(i int) ([]float32,
 	size := columns * columns
 	return func(i int) ([]float32, error) {
 		full := make([]float32, size)
-		if _, err := r.ReadAt(quant.Float32s(full).Data, begin+4*int64(i)*int64(size)); err != nil {
+		if _, err := r.ReadAt(quant.Float32s(full).Data, begin+placeOf(i, columns)); err != nil {
 			return nil, fmt.Errorf("second moments: %w", err)
 		}
 		return full, nil

@@ -19,6 +19,9 @@ type Squares struct {
 // Matrix is one of the matrices [columns, columns], symmetric. It is not to be changed.
 func (s *Squares) Matrix(i int) ([]float32, error) { return s.matrix(i) }
 
+// placeOf is where a matrix lies behind the first, in bytes of a file.
+func placeOf(i, columns int) int64 { return 4 * int64(i) * int64(columns) * int64(columns) }
+
 // inMemory are those of a slice.
 func inMemory(columns int, full []float32) *Squares {
 	size := columns * columns

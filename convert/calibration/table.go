@@ -60,10 +60,10 @@ func (c *Calibration) PlaceTable(src *source.Source) (bytes int64) {
 	case read && known == nil:
 		c.Tensors = append(c.Tensors, Seen(tableBody, in, 1, Room(in, 1)))
 		c.Sort()
-		return 4 * int64(in) * int64(in)
+		return placeOf(1, in)
 	case read && known.Full == nil:
 		known.Full = Room(in, 1)
-		return 4 * int64(in) * int64(in)
+		return placeOf(1, in)
 	}
 	return 0
 }

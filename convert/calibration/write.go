@@ -72,9 +72,6 @@ func Seen(name string, in, experts int, full *Squares) Tensor {
 // Room are second moments that are still to be measured.
 func Room(columns, matrices int) *Squares { return &Squares{Count: matrices, Columns: columns} }
 
-// Size is that of the file, in bytes.
-func (w *Writer) Size() int64 { return w.size }
-
 // Add adds sums of squares of each column over rows, by expert, to what a tensor has. It may be called again, for
 // another part of the text.
 func (w *Writer) Add(name string, rows []int64, sums [][]float64) error {
@@ -113,7 +110,7 @@ func (w *Writer) AddFull(full *Squares, sums [][]float64, rows []int64) error {
 		if own == nil || rows[e] == 0 {
 			continue
 		}
-		at := begin + 4*int64(e)*int64(n*n)
+		at := begin + placeOf(e, n)
 		meanSquares(next, own, n, rows[e])
 		if seen[e] > 0 {
 			if old == nil {
@@ -203,7 +200,7 @@ func (c *Calibration) Write(path string) error {
 			if err != nil {
 				return err
 			}
-			if err := w.write(at+4*int64(i)*int64(len(own)), quant.Float32s(own).Data); err != nil {
+			if err := w.write(at+placeOf(i, full.Columns), quant.Float32s(own).Data); err != nil {
 				return err
 			}
 		}
