@@ -4,6 +4,7 @@
 // taken for the call.
 
 #include "chain.h"
+#include "product.h"
 #include <stdlib.h>
 
 // Values begin at multiples of so many elements.
@@ -41,9 +42,7 @@ void qk_call_chain(const void *argument, const void *const *inputs, const int64_
 	int64_t elements = 0;
 	for (int32_t v = 0; v < c->values; v++)
 		elements += room_of(c, v, rows);
-	float *room = malloc((elements + 1) * sizeof *room);
-	if (!room)
-		abort();
+	float *room = qk_need(elements * sizeof *room);
 	void *made[QK_MOST_VALUES];
 	place(c, rows, room, c->outputs == 1 ? &output : output, made);
 	for (int32_t i = 0; i < c->links; i++)

@@ -152,9 +152,7 @@ void qk_call_delta(const void *argument, const void *const *inputs, const int64_
 	s.conv = 2 * s.nk * s.dk + s.nv * s.dv;
 	s.width = s.conv + s.nv * s.dv + 2 * s.nv;
 	int64_t pieces = sizes[0] / s.width * s.nv;
-	s.room = malloc(pieces * (2 * s.dk + s.dv) * sizeof *s.room);
-	if (pieces > 0 && !s.room)
-		abort();
+	s.room = qk_need(pieces * (2 * s.dk + s.dv) * sizeof *s.room);
 	qk_run(CHOOSE(n[6], head), &s, pieces);
 	free(s.room);
 }
@@ -185,9 +183,7 @@ void qk_call_attend(const void *argument, const void *const *inputs, const int64
 	a.shares = (a.length + SHARE - 1) / SHARE;
 	a.keys = carried(out[1], inputs[1], sizes[1]);
 	a.values = carried(out[2], inputs[2], sizes[2]);
-	a.queries = malloc(rows * a.heads * (a.dim + a.shares * PART(a.dim)) * sizeof *a.queries);
-	if (!a.queries)
-		abort();
+	a.queries = qk_need(rows * a.heads * (a.dim + a.shares * PART(a.dim)) * sizeof *a.queries);
 	a.parts = a.queries + rows * a.heads * a.dim;
 	CHOOSE(n[6], attend)(&a, rows);
 	free(a.queries);
@@ -199,9 +195,7 @@ void qk_call_likeliest(const void *argument, const void *const *inputs, const in
 	struct likeliest a = {.width = n[0], .size = n[1], .shares = (n[1] + LOGITS - 1) / LOGITS, .x = inputs[0]};
 	const int64_t rows = sizes[0] / a.width;
 	(void)argument;
-	a.found = malloc((rows * a.shares + 1) * sizeof *a.found);
-	if (!a.found)
-		abort();
+	a.found = qk_need(rows * a.shares * sizeof *a.found);
 	qk_run(CHOOSE(n[2], likeliest), &a, rows * a.shares);
 	for (int64_t row = 0; row < rows; row++) {
 		const struct found *f = a.found + row * a.shares, *most = f;

@@ -20,10 +20,10 @@ static const struct kernels *kernels_of(const struct qk_product *p) {
 	return &qk_base;
 }
 
-static void *need(size_t size) {
+void *qk_need(size_t size) {
 	void *p = malloc(size ? size : 1);
 	if (!p) {
-		fprintf(stderr, "qimport: no memory for a product: %zu bytes\n", size);
+		fprintf(stderr, "qimport: no memory to compute with: %zu bytes\n", size);
 		abort();
 	}
 	return p;
@@ -159,7 +159,7 @@ static void run(struct call *c) {
 	c->padded = (c->p->in + PAD - 1) / PAD * PAD;
 	for (int64_t i = 0; i < c->count; i++)
 		most += 2 * (c->segments[i].n + panel) * c->padded + DIGITS * SUMS(c->padded) + LINE;
-	void *memory = need(most * sizeof(float) + LINE);
+	void *memory = qk_need(most * sizeof(float) + LINE);
 	float *packed = (float *)(((uintptr_t)memory + LINE - 1) / LINE * LINE);
 	for (int64_t i = 0; i < c->count; i++)
 		at += cut(c, &c->segments[i], packed + at);
@@ -178,8 +178,8 @@ void qk_multiply(const struct qk_product *p, float *y, const float *x, int64_t n
 }
 
 void qk_multiply_experts(const struct qk_product *p, float *y, const float *x, const uint32_t *ids, int64_t n, int64_t each) {
-	int64_t *at = need((p->experts + 1) * sizeof *at), *columns = need(n * sizeof *columns);
-	struct segment *segments = need((p->experts < n ? p->experts : n) * sizeof *segments);
+	int64_t *at = qk_need((p->experts + 1) * sizeof *at), *columns = qk_need(n * sizeof *columns);
+	struct segment *segments = qk_need((p->experts < n ? p->experts : n) * sizeof *segments);
 	struct call c = {.p = p, .y = y, .x = x, .each = each, .columns = columns, .segments = segments};
 	memset(at, 0, (p->experts + 1) * sizeof *at);
 	for (int64_t i = 0; i < n; i++)

@@ -39,6 +39,10 @@ void qk_call_multiply(const void *argument, const void *const *inputs, const int
 void qk_call_experts(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
 void qk_call_decode(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
 
+// qk_need is room of so many bytes, for free. A graph has no way to be told that there is none: the process ends,
+// and says why.
+void *qk_need(size_t size);
+
 // qk_run calls task(argument, i) for every i under pieces, on the caller's thread and those of the pool.
 void qk_run(void (*task)(const void *argument, int64_t i), const void *argument, int64_t pieces);
 // qk_set_threads says how many threads work at a product, the caller's included.
