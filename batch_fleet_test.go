@@ -131,6 +131,14 @@ func TestBatchStatus(t *testing.T) {
 	states("interrupted interrupted") // both were written in one pass
 	run("2 done, 0 unchanged")
 	states("done done")
+	looking, err := store.Claim(t.Context(), entries[0].Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	states("done done") // a batch claims an import for the moment in which it finds it done
+	if err := looking.Close(); err != nil {
+		t.Fatal(err)
+	}
 
 	entries[0].Plan.ScaleSearch = true
 	states("missing done") // another recipe

@@ -69,10 +69,10 @@ func entryStatus(ctx context.Context, store *manifest.Store, e BatchEntry) Entry
 	}
 	result, ok := settled(store, e, r, want, there, nil)
 	switch {
+	case ok && (e.Push == nil || r.Pushed == e.Push.String()): // also while another batch sees that it is
+		s.State, s.Manifest = Done, result.Manifest
 	case claimed:
 		s.State = AtWork
-	case ok && (e.Push == nil || r.Pushed == e.Push.String()):
-		s.State, s.Manifest = Done, result.Manifest
 	case ok:
 		s.Manifest, s.Why = result.Manifest, "it is in the store, and was not pushed to "+e.Push.String()
 		if r.Status == Failed {
