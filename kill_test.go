@@ -20,11 +20,20 @@ const (
 	childType   = "QIMPORT_TEST_TYPE"
 	childPart   = "QIMPORT_TEST_PART"
 	childBatch  = "QIMPORT_TEST_BATCH"
+	// Where a child calibrates to.
+	childCalibration = "QIMPORT_TEST_CALIBRATION"
 )
 
-// TestMain makes the child of TestKilledAnywhere, TestPartsKilled, TestBatchOnePassKilled and of
-// TestSourceCutWhileRead.
+// TestMain makes the child of TestKilledAnywhere, TestPartsKilled, TestBatchOnePassKilled, TestCalibrateKilled and
+// of TestSourceCutWhileRead.
 func TestMain(m *testing.M) {
+	if out := os.Getenv(childCalibration); out != "" {
+		if _, err := Calibrate(context.Background(), CalibrateOptions{Source: dense, Out: out, Tokens: 300, Full: true}); err != nil {
+			os.Stderr.WriteString(err.Error())
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	root := os.Getenv(childStore)
 	if root == "" {
 		os.Exit(m.Run())

@@ -1,6 +1,8 @@
 package replace
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -44,5 +46,38 @@ func TestWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		holds(map[bool]string{false: "old", true: "new"}[place])
+	}
+}
+
+// TestPlaceErrors: a file whose place is gone, or is a folder's, says so.
+func TestPlaceErrors(t *testing.T) {
+	dir := t.TempDir()
+	gone, taken := filepath.Join(dir, "gone"), filepath.Join(dir, "taken")
+	for path, spoil := range map[string]func() error{
+		filepath.Join(gone, "file"): func() error { return os.RemoveAll(gone) },
+		taken:                       func() error { return os.Mkdir(taken, 0o755) },
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f, err := New(path, Shared)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Place(); err == nil {
+			t.Errorf("%s was placed", path)
+		}
+		if err := f.Drop(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("%v is left, %v", entries, err)
+	}
+	if _, err := New(filepath.Join(gone, "file"), Shared); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in a folder that is not there: %v", err)
 	}
 }
