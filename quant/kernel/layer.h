@@ -26,6 +26,11 @@ void qk_call_delta(const void *argument, const void *const *inputs, const int64_
 // qk_call_attend is Attend: x, keys, values, both norms, turns, length, Attend.Sizes; outputs y, keys, values.
 void qk_call_attend(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs);
 
+// qk_call_delta_prompt is DeltaPrompt, with the inputs and outputs of qk_call_delta, and qk_call_attend_prompt
+// AttendPrompt, with those of qk_call_attend. Settings have the number of tokens of a sequence besides.
+void qk_call_delta_prompt(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs);
+void qk_call_attend_prompt(const void *argument, const void *const *inputs, const int64_t *sizes, void *outputs);
+
 // qk_call_likeliest is Likeliest: logits [n, width], LikeliestSizes; output int32 [n].
 void qk_call_likeliest(const void *argument, const void *const *inputs, const int64_t *sizes, void *output);
 

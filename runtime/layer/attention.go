@@ -70,6 +70,9 @@ func (a *Attention) Params() []*Param {
 // Forward attends from x [B, T, H] to itself and to all that the KV cache holds, which grows by T, but
 // for padding.
 func (a *Attention) Forward(s *mlx.Scope, x *mlx.Array, cache *Cache) *mlx.Array {
+	if x.Dim(1) > 1 && a.readsPrompt(cache) {
+		return a.out.Apply(s, a.lookPrompt(s, a.in.Apply(s, x), cache))
+	}
 	h := a.heads(s, x, func(y *mlx.Array) *mlx.Array { return a.rotate(s, y, cache) })
 	return a.finish(s, a.attend(s, h, cache), h.gate)
 }

@@ -39,7 +39,7 @@ func BenchmarkDeltaPrefill(b *testing.B) {
 						return err
 					}
 					start := time.Now()
-					mixed := d.mixOnHost(s, projected, &cache.Delta)
+					mixed := d.mixPrompt(s, projected, &cache.Delta)
 					if err := s.Eval(append(cache.Live(), mixed)...); err != nil {
 						return err
 					}

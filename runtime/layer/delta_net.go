@@ -112,8 +112,8 @@ func (d *DeltaNet) mixer(tokens int) func(*mlx.Scope, *mlx.Array, *DeltaCache) *
 		return d.fused
 	case d.steps(tokens):
 		return d.step
-	case d.mixesOnHost(tokens):
-		return d.mixOnHost
+	case tokens > 1 && d.readsPrompt():
+		return d.mixPrompt
 	}
 	return d.mix
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"testing"
 
 	"qimport/quant"
@@ -178,24 +177,6 @@ func (d deltaData) run(t *testing.T, thread *mlx.Thread, lengths ...int) (out, s
 	return out, state
 }
 
-// runOnHost is run through the form that needs no graph.
-func (d deltaData) runOnHost(lengths ...int) (out, state []float64) {
-	z := deltaTestSizes
-	carried := slices.Clone(d.state)
-	for at, i := 0, 0; at < d.tokens; i++ {
-		n := min(lengths[min(i, len(lengths)-1)], d.tokens-at)
-		part := func(x []float32, width int) []float32 { return x[at*width : (at+n)*width] }
-		o := make([]float32, n*z.ValueWidth())
-		deltaRule{
-			sizes: z, tokens: n, q: part(d.q, z.KeyHeads*z.KeyDim), k: part(d.k, z.KeyHeads*z.KeyDim), v: part(d.v, z.ValueWidth()),
-			g: part(d.g, z.ValueHeads), beta: part(d.b, z.ValueHeads), state: carried, decay: make([]float32, z.ValueHeads),
-		}.run(o)
-		out = append(out, wide(o)...)
-		at += n
-	}
-	return out, wide(carried)
-}
-
 func worst(a, b []float64) (at int, diff float64) {
 	if len(a) != len(b) {
 		return -1, math.Inf(1)
@@ -211,7 +192,7 @@ func worst(a, b []float64) (at int, diff float64) {
 	return at, diff
 }
 
-// TestGatedDeltaForms holds the chunked forms, of MLX and of this package, and the one-token form to the float64 definition and to
+// TestGatedDeltaForms holds the chunked form and the one-token form to the float64 definition and to
 // each other, from a carried-in state.
 func TestGatedDeltaForms(t *testing.T) {
 	thread := startMLX(t)
@@ -234,10 +215,6 @@ func TestGatedDeltaForms(t *testing.T) {
 				for name, lengths := range map[string][]int{"chunked": {tokens}, "step by step": {1}, "in pieces": {100, 1, 77, 1}} {
 					out, state := d.run(t, thread, lengths...)
 					compare(name, out, state)
-					if mlx.HasProduct() {
-						out, state = d.runOnHost(lengths...)
-						compare("on the host, "+name, out, state)
-					}
 				}
 			})
 		}

@@ -75,7 +75,7 @@ func compareMixes(t *testing.T, s *mlx.Scope, c Compute, tolerance float64) erro
 	defer graph.Free()
 	for part := range 2 { // the second from the state of the first
 		in := s.SliceAxis(x, 1, part*tokens, (part+1)*tokens)
-		compareArrays(t, s, fmt.Sprint("output ", part), d.mixOnHost(s, in, &host.Delta), d.mix(s, in, &graph.Delta), tolerance)
+		compareArrays(t, s, fmt.Sprint("output ", part), d.mixPrompt(s, in, &host.Delta), d.mix(s, in, &graph.Delta), tolerance)
 		compareArrays(t, s, fmt.Sprint("state ", part), host.Delta.state, graph.Delta.state, 1e-5)
 		compareArrays(t, s, fmt.Sprint("conv state ", part), host.Delta.conv, graph.Delta.conv, 0)
 	}

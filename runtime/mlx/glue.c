@@ -40,27 +40,6 @@ bool qimport_array_ready(mlx_array a) {
       _mlx_array_is_row_contiguous(&by_row, a) == 0 && by_row;
 }
 
-typedef void sgemm_function(int order, int ta, int tb, int m, int n, int k, float alpha,
-                            const float* a, int lda, const float* b, int ldb, float beta,
-                            float* c, int ldc);
-
-static sgemm_function* sgemm;
-static pthread_once_t sgemm_found = PTHREAD_ONCE_INIT;
-
-static void find_sgemm(void) { sgemm = (sgemm_function*)dlsym(RTLD_DEFAULT, "cblas_sgemm"); }
-
-bool qimport_has_sgemm(void) {
-  pthread_once(&sgemm_found, find_sgemm);
-  return sgemm != NULL;
-}
-
-void qimport_sgemm(bool ta, bool tb, int m, int n, int k, const float* a, int lda,
-                   const float* b, int ldb, float beta, float* c, int ldc) {
-  enum { RowMajor = 101, NoTrans = 111, Trans = 112 };
-  if (qimport_has_sgemm())
-    sgemm(RowMajor, ta ? Trans : NoTrans, tb ? Trans : NoTrans, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
-}
-
 typedef int call_function(mlx_array* outputs, size_t count, const int* dims, const int* shapes,
                           const int* over, mlx_dtype dtype, qimport_function* f, const void* argument,
                           const mlx_array* inputs, size_t input_count, mlx_stream stream);

@@ -20,13 +20,6 @@ void* qimport_array_bytes(mlx_array a);
 // by row, so that its memory can be read as it is.
 bool qimport_array_ready(mlx_array a);
 
-// qimport_has_sgemm says whether a BLAS with the C interface is loaded.
-bool qimport_has_sgemm(void);
-
-// qimport_sgemm is cblas_sgemm for matrices that lie row by row, with alpha = 1.
-void qimport_sgemm(bool ta, bool tb, int m, int n, int k, const float* a, int lda,
-                   const float* b, int ldb, float beta, float* c, int ldc);
-
 // qimport_function computes outputs from inputs that lie row by row; see Scope.Call.
 typedef void qimport_function(const void* argument, const void* const* inputs,
                               const int64_t* sizes, void* output);

@@ -303,25 +303,6 @@ func SetCacheLimit(bytes int64) {}
 // ClearCache gives the freed memory that MLX keeps back to the system.
 func ClearCache() {}
 
-// Operand is a matrix in memory of Go, row by row: row i begins at Data[i*Stride]. A transposed one is
-// used as its transpose.
-type Operand struct {
-	Data       []float32
-	Stride     int
-	Transposed bool
-}
-
-// HasProduct says whether Product can be used: whether MLX's CPU backend brought a BLAS that can be
-// called beside it.
-func HasProduct() bool { return false }
-
-// Product computes C = A B + beta C at once, with A [m, k], B [k, n] and C [m, n], by the BLAS that
-// MLX itself uses on a CPU. It is for matrices so small that they are worked on by several
-// goroutines, one product each, where a graph would compute one after the other. Nothing of MLX
-// may run meanwhile. With beta = 0 what was in C does not count. A matrix that does not fit into
-// its memory panics.
-func Product(m, n, k int, a, b Operand, beta float32, c Operand) {}
-
 // Quantized is a packed matrix [.., rows, in], or a stack of them, as MLX holds one.
 type Quantized struct {
 	Weight *Array // uint32 [.., rows, in*bits/32]

@@ -1,0 +1,39 @@
+//go:build cgo && amd64 && !windows
+
+#ifdef __clang__
+#include "product_call.h" // EVEX512
+#pragma clang attribute push(__attribute__((target(EVEX512 "avx512f,avx512bw,avx512vl,avx512dq"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,prefer-vector-width=512")
+#endif
+
+#include <immintrin.h>
+#include "prompt.h"
+
+typedef __m512 vf;
+enum { VF = 16, MR = 8 };
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vf v_zero(void) { return _mm512_setzero_ps(); }
+INLINE vf v_set(float x) { return _mm512_set1_ps(x); }
+INLINE vf v_load(const float *p) { return _mm512_loadu_ps(p); }
+INLINE void v_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
+INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
+
+// v_least and v_most are b where a or b is NaN.
+INLINE vf v_least(vf a, vf b) { return _mm512_min_ps(a, b); }
+INLINE vf v_most(vf a, vf b) { return _mm512_max_ps(a, b); }
+
+// v_from is a where x is not less than least, which NaN is not, and else 0.
+INLINE vf v_from(vf a, vf x, vf least) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, least, _CMP_NLT_UQ), a); }
+
+#include "prompt_turn.h"
+
+#define KERNELS qk_prompt_avx512
+#include "prompt_body.h"
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,37 @@
+//go:build cgo && arm64 && !windows
+
+#include <arm_neon.h>
+#include "prompt.h"
+
+typedef float32x4_t vf;
+enum { VF = 4, MR = 8 };
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vf v_zero(void) { return vdupq_n_f32(0); }
+INLINE vf v_set(float x) { return vdupq_n_f32(x); }
+INLINE vf v_load(const float *p) { return vld1q_f32(p); }
+INLINE void v_store(float *p, vf a) { vst1q_f32(p, a); }
+INLINE vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+INLINE float v_sum(vf a) { return vaddvq_f32(a); }
+
+// v_least and v_most are NaN where a or b is.
+INLINE vf v_least(vf a, vf b) { return vminq_f32(a, b); }
+INLINE vf v_most(vf a, vf b) { return vmaxq_f32(a, b); }
+
+// v_from is a where x is not less than least, which NaN is not, and else 0.
+INLINE vf v_from(vf a, vf x, vf least) {
+	return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vcltq_f32(x, least)));
+}
+
+// turn4 writes 4 rows of 4 elements as columns.
+INLINE void turn4(float *to, int64_t ts, const float *from, int64_t fs) {
+	float32x4x4_t rows = {{vld1q_f32(from), vld1q_f32(from + fs), vld1q_f32(from + 2 * fs), vld1q_f32(from + 3 * fs)}};
+	float all[16];
+	vst4q_f32(all, rows);
+	for (int i = 0; i < 4; i++)
+		vst1q_f32(to + i * ts, vld1q_f32(all + 4 * i));
+}
+
+#define KERNELS qk_prompt_base
+#include "prompt_body.h"
