@@ -1,7 +1,7 @@
 //go:build cgo && (amd64 || arm64) && !windows
 
-// Several tokens of a sequence through the middle of a layer, as operations of a graph. delta_prompt_ref.go and
-// attend_prompt_ref.go are their definitions.
+// Several tokens of a sequence through the middle of a layer, as operations of a graph. Their
+// definitions are in prompt_ref.go.
 
 #include "prompt.h"
 #include <pthread.h>
