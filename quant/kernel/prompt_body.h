@@ -26,7 +26,7 @@ INLINE vf v_exp(vf x) {
 // which a processor is many times slower.
 INLINE vf v_decay(vf x) { return v_from(v_exp(x), x, v_set(-60)); }
 
-INLINE vf v_sigmoid(vf x) { return v_set(1) / (v_set(1) + v_exp(v_zero() - x)); }
+INLINE vf v_sigmoid(vf x) { return v_invert(v_set(1) + v_exp(v_zero() - x)); }
 
 // v_some loads n elements, zeros behind them where that is less than a vector; v_put stores as many.
 INLINE vf v_some(const float *p, int64_t n) {

@@ -24,6 +24,8 @@ INLINE vf v_from(vf a, vf x, vf least) {
 	return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vcltq_f32(x, least)));
 }
 
+INLINE vf v_invert(vf x) { return vdivq_f32(vdupq_n_f32(1), x); }
+
 // turn4 writes 4 rows of 4 elements as columns.
 INLINE void turn4(float *to, int64_t ts, const float *from, int64_t fs) {
 	float32x4x4_t rows = {{vld1q_f32(from), vld1q_f32(from + fs), vld1q_f32(from + 2 * fs), vld1q_f32(from + 3 * fs)}};
