@@ -76,7 +76,7 @@ func TestChainRefuses(t *testing.T) {
 // TestRoute holds the C functions around experts to their definitions, with logits that are equal, far apart,
 // and as they come.
 func TestRoute(t *testing.T) {
-	const experts, topK, width, rows = 60, 6, 33, 7
+	const experts, topK, width, rows = 60, 6, 33, 37
 	rng := rand.New(rand.NewPCG(5, 6))
 	logits := normal(rng, rows*experts)
 	clear(logits[:experts])

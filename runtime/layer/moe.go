@@ -54,6 +54,9 @@ func (m *MoE) Forward(s *mlx.Scope, x *mlx.Array) *mlx.Array {
 	shape := x.Shape()
 	tokens := shape[0] * shape[1]
 	flat := s.Reshape(x, tokens, shape[2])
+	if m.routes() {
+		return s.Reshape(m.routed(s, flat), shape...)
+	}
 	chosen, weights := m.route(s, flat) // [N, k]
 	var y *mlx.Array                    // [N, k, H]
 	switch {
