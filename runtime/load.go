@@ -67,11 +67,7 @@ func (m *Model) load(ctx context.Context, o Options) error {
 		return err
 	}
 	m.checkpoint = checkpoint
-	start := mlx.Start
-	if o.Steps >= LongSteps {
-		start = mlx.StartLong
-	}
-	if m.thread, err = start(o.Device); err != nil {
+	if m.thread, err = mlx.Start(o.Device); err != nil {
 		return err
 	}
 	if m.decoder, m.Placement, err = place(checkpoint, o, m.thread.Info()); err != nil {

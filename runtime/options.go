@@ -58,19 +58,12 @@ type Options struct {
 	Memory float64
 	// StateDtype and DecayDtype are float32 unless set: bf16 shows what is lost with it.
 	StateDtype, DecayDtype quant.Dtype
-	// Steps is how many single tokens will be read, as far as it is known. From LongSteps on, a GPU gets kernels
-	// for them that take seconds to compile.
-	Steps int
 	// WrongRows is a number of rows of input with which products with packed rows are made to come out
 	// wrong, which shows that a verification notices it; 0 for none.
 	WrongRows int
 
 	decoded []quant.Format // that are decoded, since MLX is wrong with them packed
 }
-
-// LongSteps is how many single tokens make up for compiling kernels for them: seconds, by some two milliseconds
-// a token (BenchmarkStep).
-const LongSteps = 3000
 
 // DefaultMemory is the share of the machine's memory that arrays may take.
 const DefaultMemory = 0.5

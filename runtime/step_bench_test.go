@@ -63,7 +63,7 @@ func stepModel(b *testing.B) *Model {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { w.Close() })
-	o := Options{Steps: LongSteps} // as for many tokens, of which a benchmark reads a few
+	o := Options{}
 	if c := os.Getenv("QIMPORT_BENCH_COMPUTE"); c != "" {
 		if o.Compute, err = ParseCompute(c); err != nil {
 			b.Fatal(err)

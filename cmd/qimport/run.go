@@ -85,7 +85,6 @@ func runModel(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	options.Steps = request.MaxTokens
 	found, err := qimport.Find(c.openStore, c.Args().First())
 	if err != nil {
 		return err

@@ -24,12 +24,15 @@ __device__ inline void turn(
   }
   __syncwarp();
   constexpr int HALF = DIMS / 2;
+#pragma unroll 1 // sines of large angles are long
   for (int i = lane; i < D; i += WARP) {
     float x = normed[i];
     if (i < DIMS) {
       const int pair = i % HALF;
       const float angle = position * exp2f(-base * pair / HALF);
-      x = i < HALF ? x * cosf(angle) - normed[i + HALF] * sinf(angle) : x * cosf(angle) + normed[i - HALF] * sinf(angle);
+      float sine, cosine;
+      sincosf(angle, &sine, &cosine);
+      x = i < HALF ? x * cosine - normed[i + HALF] * sine : x * cosine + normed[i - HALF] * sine;
     }
     to[i] = static_cast<Act>(x);
   }

@@ -19,7 +19,8 @@ var gatedDeltaCUDA string
 //go:embed gated_delta.metal
 var gatedDeltaMetal string
 
-// lean is a source without comments and indentation: MLX puts it together anew for every run.
+// lean is a source without comments and indentation: it is put together with what is particular anew for every
+// run that is added to a graph.
 func lean(source string) string {
 	var b strings.Builder
 	for line := range strings.Lines(source) {

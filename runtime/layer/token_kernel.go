@@ -10,8 +10,7 @@ import (
 
 // Handing an operation to CUDA takes MLX some ten microseconds, and a GPU less to run it where there is but one
 // token: a product with a norm before it, or a gate, or the sum of the layers after it, was three or four
-// of them. Here each is one. Compiling them takes MLX seconds in every process, since it keeps only its own
-// kernels: they are for threads that are long. Metal has no such source yet, and takes the operations.
+// of them. Here each is one. Metal has no such source yet, and takes the operations.
 
 //go:embed warp.cu
 var warpCUDA string
@@ -54,11 +53,10 @@ var addedKernel = &mlx.Kernel{
   qimport::added(x, gate + behind, sum, w, w_shape[0], w_shape[1], y);`},
 }
 
-// single says whether x [1, 1, n] is a single token on a GPU that kernels of ours for one are written for, and
-// is one of many.
+// single says whether x [1, 1, n] is a single token on a GPU that kernels of ours for one are written for.
 func single(s *mlx.Scope, x *mlx.Array) bool {
 	shape := x.Shape()
-	return len(shape) == 3 && shape[0] == 1 && shape[1] == 1 && s.Backend() == "cuda" && s.Long()
+	return len(shape) == 3 && shape[0] == 1 && shape[1] == 1 && s.Backend() == "cuda"
 }
 
 // tokenWeight is the one dense weight of the map, where kernels of ours take it for products with outputs of

@@ -58,7 +58,7 @@ var errNotTaken = errors.New("the kernel does not take it")
 
 // startCUDA is a thread of a GPU that the kernels of single tokens are written for.
 func startCUDA(t testing.TB) *mlx.Thread {
-	thread, err := mlx.StartLong(mlx.GPU)
+	thread, err := mlx.Start(mlx.GPU)
 	if err != nil {
 		t.Skip(err)
 	}

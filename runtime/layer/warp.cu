@@ -29,9 +29,9 @@ struct Chunk<float> {
 };
 
 template <>
-struct Chunk<__nv_bfloat16> {
+struct Chunk<bf16> {
   uint4 a;
-  __device__ void load(const __nv_bfloat16* from) { a = *reinterpret_cast<const uint4*>(from); }
+  __device__ void load(const bf16* from) { a = *reinterpret_cast<const uint4*>(from); }
   __device__ void widen(float* to) const {
     const unsigned pairs[4] = {a.x, a.y, a.z, a.w};
 #pragma unroll

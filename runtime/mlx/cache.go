@@ -12,30 +12,33 @@ import (
 // kernelFolder is the variable by which MLX is told where it keeps the kernels that it compiles.
 const kernelFolder = "MLX_PTX_CACHE_DIR"
 
-var keepOnce sync.Once
+var tellOnce sync.Once
 
-// keepKernels has the kernels that MLX compiles for an NVIDIA GPU kept in the user's cache, if nobody
-// said where. MLX would keep them in the folder for temporary files, where they do not last and others
-// may put what it then runs; and under names that are the same for every kind of GPU.
-func keepKernels(info Info, capability [2]int64) {
-	if info.Backend != "cuda" {
-		return
-	}
-	keepOnce.Do(func() {
-		cache, err := os.UserCacheDir()
-		if _, set := os.LookupEnv(kernelFolder); set || err != nil {
-			return
-		}
-		kind := fmt.Sprintf("mlx-%s-sm_%d%d", info.Version, capability[0], capability[1])
-		_ = os.Setenv(kernelFolder, filepath.Join(cache, "qimport", kind)) // only the name is checked, and has no NUL
+// tellCUDA sets what MLX reads when it first uses an NVIDIA GPU of that capability.
+func tellCUDA(version string, capability [2]int64) {
+	tellOnce.Do(func() {
+		keepKernels(version, capability)
+		handOverSooner(capability)
 	})
 }
 
-// handOverSooner has MLX hand its operations to CUDA by fifties, if nobody said otherwise: it would gather
-// a hundred, in which time a GPU could have run what a single token takes of them.
-func handOverSooner() {
+// keepKernels has the kernels that MLX compiles kept in the user's cache, if nobody said where. MLX would keep
+// them in the folder for temporary files, where they do not last and others may put what it then runs; and under
+// names that are the same for every kind of GPU.
+func keepKernels(version string, capability [2]int64) {
+	cache, err := os.UserCacheDir()
+	if _, set := os.LookupEnv(kernelFolder); set || err != nil {
+		return
+	}
+	kind := fmt.Sprintf("mlx-%s-sm_%d%d", version, capability[0], capability[1])
+	_ = os.Setenv(kernelFolder, filepath.Join(cache, "qimport", kind)) // only the name is checked, and has no NUL
+}
+
+// handOverSooner has MLX hand its operations to CUDA by fifties, if nobody said otherwise: for the GPUs of data
+// centres it would gather a hundred, in which time they could have run what a single token takes of them.
+func handOverSooner(capability [2]int64) {
 	const operations = "MLX_MAX_OPS_PER_BUFFER"
-	if _, set := os.LookupEnv(operations); !set {
+	if _, set := os.LookupEnv(operations); !set && capability[0] >= 9 && capability[1] == 0 {
 		_ = os.Setenv(operations, "50") // only the name is checked
 	}
 }

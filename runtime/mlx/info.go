@@ -11,8 +11,8 @@ import (
 	"unsafe"
 )
 
-// openDevice finds the device to use, for a thread that is long or is not; the caller frees it.
-func openDevice(d Device, long bool) (C.mlx_device, Device, error) {
+// openDevice finds the device to use; the caller frees it.
+func openDevice(d Device) (C.mlx_device, Device, error) {
 	var gpus C.int
 	C.mlx_device_count(&gpus, C.MLX_GPU)
 	switch {
@@ -21,18 +21,12 @@ func openDevice(d Device, long bool) (C.mlx_device, Device, error) {
 	case d == CPU || gpus == 0:
 		return C.mlx_device_new_type(C.MLX_CPU, 0), CPU, nil
 	}
-	if long && backend(GPU) == "cuda" {
-		handOverSooner()
-	}
 	return C.mlx_device_new_type(C.MLX_GPU, 0), GPU, nil
 }
 
 func readInfo(dev C.mlx_device, kind Device) Info {
-	version := C.mlx_string_new()
-	defer C.mlx_string_free(version)
-	C.mlx_version(&version)
 	info := Info{
-		Version: C.GoString(C.mlx_string_data(version)),
+		Version: version(),
 		Device:  kind,
 		Backend: backend(kind),
 		BLAS:    strings.TrimSpace(C.GoString(C.qimport_blas_config())),
@@ -42,9 +36,26 @@ func readInfo(dev C.mlx_device, kind Device) Info {
 	if C.mlx_device_info_get(&facts, dev) == 0 {
 		info.Name = textFact(facts, "device_name")
 		info.Memory = sizeFact(facts, "memory_size", "total_memory")
-		keepKernels(info, [2]int64{sizeFact(facts, "compute_capability_major"), sizeFact(facts, "compute_capability_minor")})
 	}
 	return info
+}
+
+// version is MLX's.
+func version() string {
+	text := C.mlx_string_new()
+	defer C.mlx_string_free(text)
+	C.mlx_version(&text)
+	return C.GoString(C.mlx_string_data(text))
+}
+
+// capability is the kind of an NVIDIA GPU, "compute capability" to CUDA: 9 and 0 of an H100.
+func capability(dev C.mlx_device) [2]int64 {
+	facts := C.mlx_device_info_new()
+	defer C.mlx_device_info_free(facts)
+	if C.mlx_device_info_get(&facts, dev) != 0 {
+		return [2]int64{}
+	}
+	return [2]int64{sizeFact(facts, "compute_capability_major"), sizeFact(facts, "compute_capability_minor")}
 }
 
 // backend names what runs the operations of a kind of device.

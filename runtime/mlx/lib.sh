@@ -61,7 +61,7 @@ compile() {
 		-c "$work/$1.cpp" -o "$work/$1.o" 2>"$work/$1.log"
 }
 
-# units writes them: the operations, which are as long as all else, and the rest with a call of ours.
+# units writes them: the operations, which are as long as all else, the rest, and calls of ours.
 units() {
 	echo '#include "mlx/c/ops.cpp"' >"$work/ops.cpp"
 	for file in "$work"/mlx-c/mlx/c/*.cpp; do
@@ -70,7 +70,7 @@ units() {
 		*) echo "#include \"mlx/c/${file##*/}\"" ;;
 		esac
 	done >"$work/rest.cpp"
-	cp "$here/native/call.cpp" "$work/"
+	cp "$here"/native/call.cpp "$here"/native/kernel.cpp "$here"/native/dtypes.h "$work/"
 }
 
 build_mlxc() {
@@ -81,16 +81,17 @@ build_mlxc() {
 	failed=
 	compile rest || failed=rest
 	compile call || failed=call
+	compile kernel || failed=kernel
 	wait $ops || failed=ops
 	[ -z "$failed" ] || { cat "$work/$failed.log" >&2; die "mlx-c $mlxc_version did not compile (see above)"; }
 	case $backend in
 	metal)
-		$CXX -dynamiclib -o "$work/lib/libmlxc.dylib" "$work/ops.o" "$work/rest.o" "$work/call.o" \
+		$CXX -dynamiclib -o "$work/lib/libmlxc.dylib" "$work/ops.o" "$work/rest.o" "$work/call.o" "$work/kernel.o" \
 			-nostdlib++ "$here/../../dist/darwin/libc++.1.tbd" -L"$work/wheels/mlx/lib" -lmlx -Wl,-S -Wl,-x -Wl,-install_name,@rpath/libmlxc.dylib -Wl,-rpath,@loader_path/mlx/lib
 		;;
 	*)
 		$CC -O2 -fPIC -ffile-prefix-map="$here=." -c "$here/native/blas_front.c" -o "$work/blas_front.o"
-		$CXX -shared -s -o "$work/lib/libmlxc.so" "$work/ops.o" "$work/rest.o" "$work/blas_front.o" "$work/call.o" \
+		$CXX -shared -s -o "$work/lib/libmlxc.so" "$work/ops.o" "$work/rest.o" "$work/blas_front.o" "$work/call.o" "$work/kernel.o" \
 			-L"$work/wheels/scipy_openblas32/lib" -lscipy_openblas -L"$work/wheels/mlx/lib" -lmlx \
 			-Wl,-soname,libmlxc.so -Wl,-rpath,'$ORIGIN:$ORIGIN/mlx/lib'
 		;;

@@ -50,9 +50,6 @@ func (s *Scope) Context() context.Context { return s.ctx }
 // Device is where the operations run: CPU or GPU.
 func (s *Scope) Device() Device { return s.thread.info.Device }
 
-// Long says whether the thread's work goes on for long enough for kernels that take seconds to compile.
-func (s *Scope) Long() bool { return s.thread.long }
-
 // Backend is what runs the operations: "cpu", "cuda" or "metal".
 func (s *Scope) Backend() string { return s.thread.info.Backend }
 

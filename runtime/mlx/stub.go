@@ -234,41 +234,8 @@ func (s *Scope) Triu(a *Array, k int) *Array { panic(ErrNoMLX) }
 // Eye is the n by n matrix with ones on its diagonal.
 func (s *Scope) Eye(n int, dtype quant.Dtype) *Array { panic(ErrNoMLX) }
 
-// Kernel is a function of our own that a GPU runs as one operation. MLX writes the function's head:
-// a pointer for each input and output, and the constants, under the names given here; where the
-// body says x_shape, that is the sizes of input x. It is plain data: Scope.Run has it compiled, and
-// the Thread frees what came of that when it closes. A CPU has none.
-type Kernel struct {
-	Name            string // letters, digits and _
-	Inputs, Outputs []string
-	Ints, Types     []string // constants: whole numbers, and dtypes by the backend's names
-	CUDA, Metal     KernelSource
-}
-
-// KernelSource is a Kernel in one backend's language.
-type KernelSource struct {
-	Header string // what the function uses, put before it
-	Body   string // of the function
-}
-
-// KernelRun is one use of a Kernel.
-type KernelRun struct {
-	Inputs  []*Array // those that do not lie row by row in memory are copied first
-	Outputs []KernelOutput
-	Ints    []int         // values of the constants, not negative; each combination is compiled anew
-	Types   []quant.Dtype // likewise
-	Threads [3]int        // in all, in each dimension
-	Group   [3]int        // in one group (a "block" of CUDA, a "threadgroup" of Metal)
-}
-
-// KernelOutput is an array that a Kernel fills.
-type KernelOutput struct {
-	Dtype quant.Dtype
-	Shape []int
-}
-
-// Run adds a run of the kernel to the graph and returns its outputs. Errors in the source come
-// with Eval.
+// Run adds a run of the kernel to the graph and returns its outputs. Errors in the source come with it or with
+// Eval.
 func (s *Scope) Run(k *Kernel, r KernelRun) []*Array { panic(ErrNoMLX) }
 
 // MatMul multiplies matrices in the last two axes; the axes before are broadcast.
@@ -393,9 +360,6 @@ func (s *Scope) Context() context.Context { panic(ErrNoMLX) }
 // Device is where the operations run: CPU or GPU.
 func (s *Scope) Device() Device { panic(ErrNoMLX) }
 
-// Long says whether the thread's work goes on for long enough for kernels that take seconds to compile.
-func (s *Scope) Long() bool { panic(ErrNoMLX) }
-
 // Backend is what runs the operations: "cpu", "cuda" or "metal".
 func (s *Scope) Backend() string { panic(ErrNoMLX) }
 
@@ -475,10 +439,6 @@ type Thread struct {
 
 // Start starts a Thread for a device. A device that this machine lacks is an error.
 func Start(d Device) (*Thread, error) { return nil, ErrNoMLX }
-
-// StartLong is Start for work that goes on for thousands of steps of the same kind. Kernels pay there that
-// take seconds to compile (see Scope.Long), and MLX hands operations to CUDA sooner.
-func StartLong(d Device) (*Thread, error) { return nil, ErrNoMLX }
 
 // Do runs f on the thread and returns what it returns, or an *Error if MLX refused an operation,
 // or a *PanicError if f panicked. Before f runs, and at each Eval in it, a cancelled context ends

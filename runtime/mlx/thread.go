@@ -19,9 +19,9 @@ import (
 // turns. Threads do not share arrays.
 type Thread struct {
 	info      Info
-	long      bool // see StartLong
 	stream    C.mlx_stream
-	kernels   map[*Kernel]*compiledKernel   // used on the thread only
+	cuda      *cudaCompiler                 // used on the thread only; nil on other backends
+	metal     map[*Kernel]*metalKernel      // likewise
 	functions map[*Function]*tracedFunction // likewise
 	jobs      chan job
 	quit      chan struct{} // closed to ask the thread to end
@@ -41,18 +41,8 @@ var initialize = sync.OnceFunc(func() { C.qimport_mlx_init() })
 
 // Start starts a Thread for a device. A device that this machine lacks is an error.
 func Start(d Device) (*Thread, error) {
-	return begin(d, false)
-}
-
-// StartLong is Start for work that goes on for thousands of steps of the same kind. Kernels pay there that
-// take seconds to compile (see Scope.Long), and MLX hands operations to CUDA sooner.
-func StartLong(d Device) (*Thread, error) {
-	return begin(d, true)
-}
-
-func begin(d Device, long bool) (*Thread, error) {
 	initialize()
-	t := &Thread{long: long, kernels: map[*Kernel]*compiledKernel{}, functions: map[*Function]*tracedFunction{}, jobs: make(chan job), quit: make(chan struct{}), gone: make(chan struct{})}
+	t := &Thread{metal: map[*Kernel]*metalKernel{}, functions: map[*Function]*tracedFunction{}, jobs: make(chan job), quit: make(chan struct{}), gone: make(chan struct{})}
 	started := make(chan error)
 	go t.loop(d, started)
 	if err := <-started; err != nil {
@@ -123,11 +113,16 @@ func (t *Thread) run(j job) {
 
 // open makes the thread's stream the default one.
 func (t *Thread) open(d Device) error {
-	dev, kind, err := openDevice(d, t.long)
+	dev, kind, err := openDevice(d)
 	if err != nil {
 		return err
 	}
 	defer C.mlx_device_free(dev)
+	if backend(kind) == "cuda" {
+		gpu := capability(dev)
+		tellCUDA(version(), gpu)
+		t.cuda = newCUDACompiler(gpu)
+	}
 	t.stream = C.mlx_stream_new_device(dev)
 	if t.stream.ctx == nil || C.mlx_set_default_device(dev) != 0 || C.mlx_set_default_stream(t.stream) != 0 {
 		return fmt.Errorf("device %s: %w", kind, lastError("stream"))

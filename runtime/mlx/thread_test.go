@@ -24,23 +24,6 @@ func onThread(t *testing.T, f func(*Scope) error) {
 	noArraysLeft(t)
 }
 
-// TestLong: a thread knows whether its work goes on for long.
-func TestLong(t *testing.T) {
-	for want, begin := range map[bool]func(Device) (*Thread, error){false: Start, true: StartLong} {
-		thread, err := begin(CPU)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer thread.Close()
-		_ = thread.Do(t.Context(), func(s *Scope) error {
-			if s.Long() != want {
-				t.Errorf("long is %v, want %v", s.Long(), want)
-			}
-			return nil
-		})
-	}
-}
-
 // start starts a thread for the CPU, or for the device that QIMPORT_TEST_DEVICE names.
 func start(t testing.TB) *Thread {
 	t.Helper()

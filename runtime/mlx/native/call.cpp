@@ -5,10 +5,10 @@
 // the graph: nothing has to be evaluated before it. An output takes over the
 // memory of an input that nothing else uses any more, where it is asked to: so a
 // state is carried on in place.
+#include "dtypes.h"
 #include "mlx/allocator.h"
 #include "mlx/array.h"
 #include "mlx/backend/cpu/encoder.h"
-#include "mlx/c/mlx.h"
 #include "mlx/primitives.h"
 
 #include <cstring>
@@ -111,9 +111,6 @@ extern "C" __attribute__((visibility("default"))) int qimport_mlx_call(
     mlx_array* outputs, size_t count, const int* dims, const int* shapes, const int* over,
     mlx_dtype dtype, function f, const void* argument, const mlx_array* inputs, size_t input_count,
     mlx_stream stream) {
-  static const mx::Dtype dtypes[] = {  // as mlx_dtype numbers them
-      mx::bool_, mx::uint8, mx::uint16, mx::uint32, mx::uint64, mx::int8, mx::int16,
-      mx::int32, mx::int64, mx::float16, mx::float32, mx::float64, mx::bfloat16, mx::complex64};
   try {
     std::vector<mx::array> in;
     for (size_t i = 0; i < input_count; i++)
@@ -122,7 +119,7 @@ extern "C" __attribute__((visibility("default"))) int qimport_mlx_call(
     for (size_t i = 0; i < count; shapes += dims[i++])
       out.push_back(mx::Shape(shapes, shapes + dims[i]));
     auto call = std::make_shared<Call>(*static_cast<mx::Stream*>(stream.ctx), f, argument, std::vector<int>(over, over + count));
-    auto made = mx::array::make_arrays(std::move(out), std::vector<mx::Dtype>(count, dtypes[dtype]), call, std::move(in));
+    auto made = mx::array::make_arrays(std::move(out), std::vector<mx::Dtype>(count, dtype_of(dtype)), call, std::move(in));
     for (size_t i = 0; i < count; i++)
       outputs[i].ctx = new mx::array(made[i]);
     return 0;

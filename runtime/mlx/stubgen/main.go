@@ -1,5 +1,5 @@
 // Stubgen writes stub.go: what package mlx exports, for builds without cgo. The types keep their
-// methods, which cannot be reached because Start and StartLong return no Thread. With -check it only compares.
+// methods, which cannot be reached because Start returns no Thread. With -check it only compares.
 package main
 
 import (

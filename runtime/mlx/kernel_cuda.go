@@ -1,0 +1,53 @@
+package mlx
+
+/*
+#include <stdlib.h>
+#include "kernel_cuda.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	"qimport/quant"
+)
+
+// runCUDA is Run for a CUDA kernel, which is compiled here and kept.
+func (s *Scope) runCUDA(k *Kernel, r KernelRun, inputs C.mlx_vector_array) []*Array {
+	if !C.qimport_has_compiled() {
+		panic(&Error{Op: k.Name, Text: "kernels for CUDA need MLX as this version sets it up: QIMPORT_MLX=cuda make setup"})
+	}
+	dtypes := make([]quant.Dtype, len(r.Inputs))
+	for i, a := range r.Inputs {
+		dtypes[i] = a.Dtype()
+	}
+	code, err := s.thread.cuda.code(k.Name, k.cudaSource(r, dtypes))
+	if err != nil {
+		panic(&Error{Op: k.Name, Text: err.Error()})
+	}
+	var asked []int
+	for _, size := range k.cudaSizes() {
+		asked = append(asked, r.Inputs[size.input].Dim(size.axis))
+	}
+	sizes, n := ints(asked)
+	name := C.CString(code.function)
+	defer C.free(unsafe.Pointer(name))
+	results := C.mlx_vector_array_new()
+	rc := C.qimport_compiled(&results, name, unsafe.Pointer(unsafe.SliceData(code.given)), C.size_t(len(code.given)), inputs,
+		sizes, C.int(n), r.threads(), r.layout(), C.int(len(r.Outputs)), s.thread.stream)
+	return s.unpack(k.Name, rc, results)
+}
+
+// newCUDACompiler makes kernels for a GPU of that capability.
+func newCUDACompiler(capability [2]int64) *cudaCompiler {
+	return &cudaCompiler{
+		compiler: nvrtc{},
+		arch:     fmt.Sprintf("sm_%d%d", capability[0], capability[1]),
+		folder:   mlxFolder,
+		file: func(function string) string {
+			return fmt.Sprintf("%s_%x", function, C.qimport_code_number(nil, 0))
+		},
+		made: map[string]cudaCode{},
+	}
+}
