@@ -76,7 +76,11 @@ func examineMLX() []Finding {
 	info := thread.Info()
 	found := []Finding{{"mlx", report.Passed, "MLX " + info.Version + ", runs on " + info.Backend}}
 	if info.Device == mlx.GPU {
-		return append(found, Finding{"gpu", report.Passed, info.Name + ", " + humanize.Bytes(uint64(info.Memory))})
+		found = append(found, Finding{"gpu", report.Passed, info.Name + ", " + humanize.Bytes(uint64(info.Memory))})
+		if !mlx.HasKernels() {
+			found = append(found, Finding{"kernels", report.Failed, "this MLX cannot run kernels of qimport's own, without which models are slower; QIMPORT_MLX=cuda make setup brings one that can"})
+		}
+		return found
 	}
 	found = append(found, Finding{"gpu", report.NotRun, "none that MLX can use; models run on the CPU"})
 	switch {

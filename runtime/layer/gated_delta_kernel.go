@@ -72,7 +72,7 @@ var gatedDeltaKernel = &mlx.Kernel{
 
 // fuses says whether the layer runs as the kernel.
 func (d *DeltaNet) fuses() bool {
-	return d.compute.GPU && d.sizes.KeyDim <= fusedMaxDim && d.sizes.ValueDim <= fusedMaxDim
+	return d.compute.GPU && mlx.HasKernels() && d.sizes.KeyDim <= fusedMaxDim && d.sizes.ValueDim <= fusedMaxDim
 }
 
 // fused is mix as one operation on a GPU.

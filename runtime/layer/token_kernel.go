@@ -56,7 +56,7 @@ var addedKernel = &mlx.Kernel{
 // single says whether x [1, 1, n] is a single token on a GPU that kernels of ours for one are written for.
 func single(s *mlx.Scope, x *mlx.Array) bool {
 	shape := x.Shape()
-	return len(shape) == 3 && shape[0] == 1 && shape[1] == 1 && s.Backend() == "cuda"
+	return len(shape) == 3 && shape[0] == 1 && shape[1] == 1 && s.Backend() == "cuda" && mlx.HasKernels()
 }
 
 // tokenWeight is the one dense weight of the map, where kernels of ours take it for products with outputs of

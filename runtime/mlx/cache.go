@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -34,11 +35,13 @@ func keepKernels(version string, capability [2]int64) {
 	_ = os.Setenv(kernelFolder, filepath.Join(cache, "qimport", kind)) // only the name is checked, and has no NUL
 }
 
-// handOverSooner has MLX hand its operations to CUDA by fifties, if nobody said otherwise: for the GPUs of data
-// centres it would gather a hundred, in which time they could have run what a single token takes of them.
+// handOverSooner has MLX hand its operations to CUDA by fifties, if nobody said otherwise, on the GPUs for which it
+// would gather a hundred (get_graph_limits of its backend/cuda): in that time they could have run what a single token
+// takes of them. For others it gathers twenty, which is left so.
 func handOverSooner(capability [2]int64) {
 	const operations = "MLX_MAX_OPS_PER_BUFFER"
-	if _, set := os.LookupEnv(operations); !set && capability[0] >= 9 && capability[1] == 0 {
+	hundreds := [][2]int64{{9, 0}, {10, 0}, {12, 0}}
+	if _, set := os.LookupEnv(operations); !set && slices.Contains(hundreds, capability) {
 		_ = os.Setenv(operations, "50") // only the name is checked
 	}
 }

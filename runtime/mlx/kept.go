@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"qimport/internal/replace"
 )
@@ -25,7 +26,7 @@ var errNotKept = errors.New("no such code is kept")
 const largestCode = 16 << 20
 
 // has says whether the files of that name hold code that was kept under it, with that function. Anything else
-// there (files cut short, damaged, writable by others, links) is not taken, and replaced by keep.
+// there (files cut short, damaged, of others or writable by them, links) is not taken, and replaced by keep.
 func (f codeFolder) has(name, function string) bool {
 	code, err := f.read(name + ".ptx")
 	if err != nil {
@@ -35,7 +36,7 @@ func (f codeFolder) has(name, function string) bool {
 	return err == nil && bytes.Equal(list, codeList(function, code))
 }
 
-// read is the whole of a file that only the user may have written.
+// read is the whole of a file, if others have no say in it.
 func (f codeFolder) read(name string) ([]byte, error) {
 	if f == "" {
 		return nil, errNotKept
@@ -45,10 +46,16 @@ func (f codeFolder) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Mode()&0o022 != 0 || info.Size() > largestCode {
+	if !info.Mode().IsRegular() || info.Mode()&0o022 != 0 || !ours(info) || info.Size() > largestCode {
 		return nil, errNotKept
 	}
 	return os.ReadFile(path)
+}
+
+// ours says whether a file is the user's, or root's, who may have filled the folder for all.
+func ours(info os.FileInfo) bool {
+	system, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (system.Uid == 0 || int(system.Uid) == os.Geteuid())
 }
 
 // keep puts code with that function in place, the list last, without which has does not take it.

@@ -1,6 +1,10 @@
 package mlx
 
-import "qimport/quant"
+import (
+	"errors"
+
+	"qimport/quant"
+)
 
 // Kernel is a function of our own that a GPU runs as one operation. Its head is written for it: a pointer for
 // each input and output, and the constants, under the names given here; where the body says x_shape[1], that is
@@ -15,6 +19,9 @@ type Kernel struct {
 	Ints, Types     []string // constants: whole numbers, and dtypes by the backend's names
 	CUDA, Metal     KernelSource
 }
+
+// ErrNoNVRTC says that kernels for CUDA cannot be compiled here.
+var ErrNoNVRTC = errors.New("this process has no NVRTC, CUDA's compiler, which MLX for CUDA brings")
 
 // KernelSource is a Kernel in one backend's language.
 type KernelSource struct {

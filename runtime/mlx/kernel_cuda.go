@@ -8,10 +8,34 @@ import "C"
 
 import (
 	"fmt"
+	"strings"
+	"sync"
 	"unsafe"
 
 	"qimport/quant"
 )
+
+// HasKernels says whether kernels of ours can run on this machine's GPU: with Metal, and with CUDA where mlx-c was
+// built here and there is NVRTC.
+func HasKernels() bool { return hasKernels() }
+
+var hasKernels = sync.OnceValue(func() bool {
+	if backend(GPU) != "cuda" {
+		return backend(GPU) == "metal"
+	}
+	_, err := nvrtc{}.version()
+	return err == nil && bool(C.qimport_has_compiled())
+})
+
+// CompileCUDA is the machine code of the kernel for inputs of these dtypes, made for one kind of GPU (sm_90), which
+// need not be there, and not kept. It is for tests; Run compiles by itself. Of the outputs only dtypes count. Without
+// CUDA's compiler the error is ErrNoNVRTC.
+func (k *Kernel) CompileCUDA(arch string, r KernelRun, inputs []quant.Dtype) ([]byte, error) {
+	nowhere := func() codeFolder { return "" }
+	c := cudaCompiler{compiler: nvrtc{}, arch: arch, folder: nowhere, file: strings.Clone, made: map[string]cudaCode{}}
+	made, err := c.code(k.Name, k.cudaSource(r, inputs))
+	return made.given, err
+}
 
 // runCUDA is Run for a CUDA kernel, which is compiled here and kept.
 func (s *Scope) runCUDA(k *Kernel, r KernelRun, inputs C.mlx_vector_array) []*Array {

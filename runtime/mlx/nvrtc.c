@@ -49,8 +49,8 @@ bool qimport_nvrtc_version(int* major, int* minor) {
   return found && version(major, minor) == 0;
 }
 
-// read sets *text to what get gives, of the size that measure gives.
-static int read(program p, int (*measure)(program, size_t*), int (*get)(program, char*), char** text, size_t* size) {
+// fetch sets *text to what get gives, of the size that measure gives.
+static int fetch(program p, int (*measure)(program, size_t*), int (*get)(program, char*), char** text, size_t* size) {
   int rc = measure(p, size);
   if (rc) return rc;
   *text = calloc(1, *size + 1);
@@ -63,9 +63,9 @@ int qimport_nvrtc_compile(const char* source, const char* name, const char* cons
   *text = NULL;
   int rc = create(&p, source, name, 0, NULL, NULL);
   if (!rc && (rc = compile(p, count, options)))
-    read(p, log_size, log_text, text, size);
+    fetch(p, log_size, log_text, text, size);
   else if (!rc)
-    rc = read(p, code_size, code_text, text, size);
+    rc = fetch(p, code_size, code_text, text, size);
   if (p) destroy(&p);
   if (rc && (!*text || !**text)) {
     free(*text);

@@ -15,12 +15,10 @@ import (
 // nvrtc is the compiler that MLX's library for CUDA brings.
 type nvrtc struct{}
 
-var errNoNVRTC = errors.New("this process has no NVRTC, which MLX for CUDA brings")
-
 func (nvrtc) version() (string, error) {
 	var major, minor C.int
 	if !C.qimport_nvrtc_version(&major, &minor) {
-		return "", errNoNVRTC
+		return "", ErrNoNVRTC
 	}
 	return fmt.Sprintf("nvrtc %d.%d", major, minor), nil
 }

@@ -234,6 +234,17 @@ func (s *Scope) Triu(a *Array, k int) *Array { panic(ErrNoMLX) }
 // Eye is the n by n matrix with ones on its diagonal.
 func (s *Scope) Eye(n int, dtype quant.Dtype) *Array { panic(ErrNoMLX) }
 
+// HasKernels says whether kernels of ours can run on this machine's GPU: with Metal, and with CUDA where mlx-c was
+// built here and there is NVRTC.
+func HasKernels() bool { return false }
+
+// CompileCUDA is the machine code of the kernel for inputs of these dtypes, made for one kind of GPU (sm_90), which
+// need not be there, and not kept. It is for tests; Run compiles by itself. Of the outputs only dtypes count. Without
+// CUDA's compiler the error is ErrNoNVRTC.
+func (k *Kernel) CompileCUDA(arch string, r KernelRun, inputs []quant.Dtype) ([]byte, error) {
+	panic(ErrNoMLX)
+}
+
 // Run adds a run of the kernel to the graph and returns its outputs. Errors in the source come with it or with
 // Eval.
 func (s *Scope) Run(k *Kernel, r KernelRun) []*Array { panic(ErrNoMLX) }
