@@ -37,7 +37,7 @@ const tunedTokens = "4096"
 type tuning struct{ target, bits, kl float64 }
 
 // tuned is the table of mixtures: uniform formats, the shipped recipes and what peers make, each beside the mixture
-// that tune chooses for as many bits, encoded with error feedback. All are judged by one text, that of a
+// that tune chooses for as many bits, layer by layer as dynamic_quant does, encoded with error feedback. All are judged by one text, that of a
 // verification, which neither tune nor calibrate nor a peer has read.
 func (b bench) tuned() (string, error) {
 	fixtures, err := trained("tuned")
@@ -169,7 +169,7 @@ func (w *tunedBench) tuneTo(bits float64) (tuning, error) {
 		}
 	}
 	recipe := filepath.Join(w.out, "recipe.yaml")
-	how := append([]string{"tune", w.dir, "--by", "kind", "--text-tokens", tunedTokens, "--target-bpw", strconv.FormatFloat(bits, 'g', -1, 64), "--out", recipe, "--quiet"}, w.feedback()...)
+	how := append([]string{"tune", w.dir, "--text-tokens", tunedTokens, "--target-bpw", strconv.FormatFloat(bits, 'g', -1, 64), "--out", recipe, "--quiet"}, w.feedback()...)
 	if _, err := timed(nil, w.qimport, how...); err != nil {
 		return tuning{}, err
 	}
