@@ -154,15 +154,24 @@ static int64_t cut(struct call *c, struct segment *s, float *to) {
 	return (size + LINE - 1) / LINE * LINE;
 }
 
-static void run(struct call *c) {
-	int64_t most = 0, at = 0, panel = kernels_of(c->p)->panel;
-	c->padded = (c->p->in + PAD - 1) / PAD * PAD;
-	for (int64_t i = 0; i < c->count; i++)
-		most += 2 * (c->segments[i].n + panel) * c->padded + DIGITS * SUMS(c->padded) + LINE;
-	void *memory = qk_need(most * sizeof(float) + LINE);
-	float *packed = (float *)(((uintptr_t)memory + LINE - 1) / LINE * LINE);
+// cut_all cuts all segments, whose packed columns lie from `packed` on, and says how many floats they take.
+static int64_t cut_all(struct call *c, float *packed) {
+	int64_t at = 0;
+	c->pieces = c->packs = 0;
 	for (int64_t i = 0; i < c->count; i++)
 		at += cut(c, &c->segments[i], packed + at);
+	return at;
+}
+
+// Up to so many floats of packed columns lie in the room of the thread: to ask the system for them at every product took
+// a twentieth of the time of a mixture of experts.
+enum { ROOM = 8 << 20 };
+
+static void run(struct call *c) {
+	c->padded = (c->p->in + PAD - 1) / PAD * PAD;
+	const int64_t all = cut_all(c, NULL);
+	void *memory = all > ROOM ? qk_need(all * sizeof(float) + LINE) : NULL;
+	cut_all(c, memory ? (float *)(((uintptr_t)memory + LINE - 1) / LINE * LINE) : qk_room(all));
 	qk_enter();
 	qk_run(pack_piece, c, c->packs);
 	qk_run(multiply_piece, c, c->pieces);

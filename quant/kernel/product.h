@@ -43,6 +43,9 @@ void qk_call_decode(const void *argument, const void *const *inputs, const int64
 // and says why.
 void *qk_need(size_t size);
 
+// qk_room is room of so many floats, from a multiple of 64 bytes on, that a thread has until it asks again.
+float *qk_room(int64_t floats);
+
 // qk_run calls task(argument, i) for every i under pieces, on the caller's thread and those of the pool.
 void qk_run(void (*task)(const void *argument, int64_t i), const void *argument, int64_t pieces);
 // qk_set_threads says how many threads work at a product, the caller's included.

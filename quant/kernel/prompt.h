@@ -34,7 +34,4 @@ struct prompt_kernels {
 
 extern const struct prompt_kernels qk_prompt_base, qk_prompt_avx2, qk_prompt_avx512;
 
-// qk_room is room of so many floats, from a multiple of 64 bytes on, that a thread has until it asks again.
-float *qk_room(int64_t floats);
-
 #endif
