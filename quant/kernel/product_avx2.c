@@ -28,6 +28,25 @@ INLINE float v_sum(vf a) {
 	return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
 
+// v_transpose makes columns of a square's rows.
+INLINE void v_transpose(vf v[8]) {
+	vf a[8], b[8];
+	for (int i = 0; i < 8; i += 2) {
+		a[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
+		a[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
+	}
+	for (int i = 0; i < 8; i += 4) // in each half of b[i+k] column k of its four, of rows i to i+3
+		for (int k = 0; k < 2; k++) {
+			__m256d c = _mm256_castps_pd(a[i + k]), d = _mm256_castps_pd(a[i + k + 2]);
+			b[i + 2 * k] = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));
+			b[i + 2 * k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
+		}
+	for (int k = 0; k < 4; k++) {
+		v[k] = _mm256_permute2f128_ps(b[k], b[4 + k], 0x20);
+		v[4 + k] = _mm256_permute2f128_ps(b[k], b[4 + k], 0x31);
+	}
+}
+
 // v_bf16, v_f16 and v_u8 widen VF elements.
 INLINE vf v_bf16(const u8 *p) {
 	return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));

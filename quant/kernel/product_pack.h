@@ -10,20 +10,51 @@ INLINE const float *column(const struct call *c, const struct segment *s, int64_
 	return c->x + row_of(c, s, k) / c->each * c->p->in;
 }
 
-// places are the elements of a block in their order.
-static void places(int *at, int order) {
+// columns_from are the PANEL columns of a segment from column i on, NULL where there are no more.
+static void columns_from(const float *x[PANEL], const struct call *c, const struct segment *s, int64_t i) {
+	for (int64_t j = 0; j < PANEL; j++)
+		x[j] = i + j < s->n ? column(c, s, i + j) : NULL;
+}
+
+// turn_columns is elements [k, k+VF) of VF columns of length in, zeros where there are none: a vector of columns for
+// each element.
+INLINE void turn_columns(vf v[VF], const float *const *x, int64_t k, int64_t in) {
+	for (int j = 0; j < VF; j++) {
+		float last[VF] = {0};
+		if (x[j] && in - k >= VF)
+			v[j] = v_load(x[j] + k);
+		else
+			v[j] = v_load(x[j] && k < in ? memcpy(last, x[j] + k, (in - k) * sizeof *last) : last);
+	}
+	v_transpose(v);
+}
+
+// places are where the elements of a block go.
+static void places(int *to, int order) {
 	for (int p = 0; p < BLOCK; p++)
-		at[p] = order == NIBBLES ? nibble_order(p) : p;
+		to[order == NIBBLES ? nibble_order(p) : p] = p;
 }
 
 // copy_block copies the block of a column that begins at element k, zeros behind the last.
-INLINE void copy_block(float *restrict dst, const float *restrict x, int64_t k, int64_t in, const int *at, int64_t stride) {
-	if (k + BLOCK <= in)
-		for (int p = 0; p < BLOCK; p++)
-			dst[p * stride] = x[k + at[p]];
-	else
-		for (int p = 0; p < BLOCK; p++)
-			dst[p * stride] = k + at[p] < in ? x[k + at[p]] : 0;
+INLINE void copy_block(float *restrict dst, const float *restrict x, int64_t k, int64_t in, const int *to) {
+	int64_t n = in - k < BLOCK ? in - k : BLOCK;
+	for (int64_t e = 0; e < n; e++)
+		dst[to[e]] = x[k + e];
+	for (int64_t e = n < 0 ? 0 : n; e < BLOCK; e++)
+		dst[to[e]] = 0;
+}
+
+// pack_panel packs the panel that column i begins.
+static void pack_panel(float *dst, const struct call *c, const struct segment *s, int64_t i, const int *to) {
+	const float *x[PANEL];
+	columns_from(x, c, s, i);
+	for (int64_t k = 0; k < c->padded; k += VF)
+		for (int j = 0; j < PANEL; j += VF) {
+			vf v[VF];
+			turn_columns(v, x + j, k, c->p->in);
+			for (int e = 0; e < VF; e++)
+				v_store(dst + (k / BLOCK * BLOCK + to[k % BLOCK + e]) * PANEL + j, v[e]);
+		}
 }
 
 // sum_groups are the sums over each 32, 64 and 128 elements of a column, one after the other. After them
@@ -88,24 +119,21 @@ static int pack_digits(float *to, const float *x, int64_t in) {
 // PANEL], of which it packs the one that column i begins.
 static void pack_floats(const struct call *c, struct segment *s, int64_t i) {
 	int at[BLOCK];
-	int64_t in = c->p->in, n = s->n <= FEW ? 1 : PANEL, stride = n;
+	int64_t in = c->p->in;
 	for (int order = NATURAL; order <= NIBBLES; order++) {
 		if (!s->packed[order] || (order == NIBBLES && s->digits))
 			continue;
 		float *to = s->packed[order] + i * c->padded;
-		if (order == NATURAL && n == 1) {
+		places(at, order);
+		if (s->n > FEW) {
+			pack_panel(to, c, s, i, at);
+		} else if (order == NATURAL) {
 			memcpy(to, column(c, s, i), in * sizeof *to);
 			memset(to + in, 0, (c->padded - in) * sizeof *to);
-			continue;
+		} else {
+			for (int64_t b = 0; b < c->padded; b += BLOCK)
+				copy_block(to + b, column(c, s, i), b, in, at);
 		}
-		places(at, order);
-		for (int64_t b = 0; b < c->padded; b += BLOCK)
-			for (int64_t k = 0; k < n; k++)
-				if (i + k < s->n)
-					copy_block(to + b * stride + k, column(c, s, i + k), b, in, at, stride);
-				else
-					for (int p = 0; p < BLOCK; p++)
-						to[(b + p) * stride + k] = 0;
 	}
 }
 

@@ -23,6 +23,9 @@ INLINE float v_sum(vf a) {
 	return _mm_cvtss_f32(_mm_add_ss(a, _mm_shuffle_ps(a, a, 1)));
 }
 
+// v_transpose makes columns of a square's rows.
+INLINE void v_transpose(vf v[4]) { _MM_TRANSPOSE4_PS(v[0], v[1], v[2], v[3]); }
+
 INLINE vf v_bf16(const u8 *p) {
 	return _mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), _mm_loadl_epi64((const __m128i *)p)));
 }

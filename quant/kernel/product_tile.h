@@ -4,6 +4,7 @@ enum {
 	DEPTH = 256, // columns of W in a tile
 	WIDTH = 512, // columns of output that are computed at a time
 };
+_Static_assert(TILE % MR == 0 && TILE % VF == 0 && WIDTH % PANEL == 0, "tiles are whole");
 
 // decode_nibbles decodes elements [from, to) of row i, zeros behind them to a whole block.
 static void decode_nibbles(float *dst, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int group, nibble_table t) {
@@ -158,8 +159,8 @@ static void few_columns(const struct call *c, const struct segment *s, int64_t f
 }
 
 // micro adds the products of MR rows w, DEPTH apart, with a panel x [n, PANEL], of whose columns only the
-// first vectors*VF are computed, to y, rows of which are stride apart.
-INLINE void micro(float *y, int64_t stride, const float *w, const float *x, int64_t n, int vectors) {
+// first vectors*VF are computed, to y [MR, PANEL].
+INLINE void micro(float *y, const float *w, const float *x, int64_t n, int vectors) {
 	vf sum[MR][2];
 #pragma GCC unroll 16
 	for (int i = 0; i < MR; i++)
@@ -183,23 +184,43 @@ INLINE void micro(float *y, int64_t stride, const float *w, const float *x, int6
 	for (int i = 0; i < MR; i++)
 #pragma GCC unroll 2
 		for (int j = 0; j < vectors; j++)
-			v_store(y + i * stride + j * VF, v_add(v_load(y + i * stride + j * VF), sum[i][j]));
+			v_store(y + i * PANEL + j * VF, v_add(v_load(y + i * PANEL + j * VF), sum[i][j]));
 }
 
-static __attribute__((noinline)) void micro_wide(float *y, int64_t stride, const float *w, const float *x, int64_t n) {
-	micro(y, stride, w, x, n, 2);
+static __attribute__((noinline)) void micro_wide(float *y, const float *w, const float *x, int64_t n) {
+	micro(y, w, x, n, 2);
 }
 
-static __attribute__((noinline)) void micro_narrow(float *y, int64_t stride, const float *w, const float *x, int64_t n) {
-	micro(y, stride, w, x, n, 1);
+static __attribute__((noinline)) void micro_narrow(float *y, const float *w, const float *x, int64_t n) {
+	micro(y, w, x, n, 1);
+}
+
+// write_tile writes the products of n rows, TILE of each panel's in y [panels, TILE, PANEL], to rows of y from `row` on
+// of columns [left, left+wide).
+static void write_tile(const struct call *c, const struct segment *s, const float *y, int64_t n, int64_t row, int64_t left, int64_t wide) {
+	for (int64_t j = 0; j < wide; j += VF)
+		for (int64_t o = 0; o < n; o += VF) {
+			const float *from = y + j / PANEL * TILE * PANEL + o * PANEL + j % PANEL;
+			int64_t size = n - o < VF ? n - o : VF;
+			vf v[VF];
+			for (int i = 0; i < VF; i++)
+				v[i] = v_load(from + i * PANEL);
+			v_transpose(v);
+			for (int i = 0; i < VF && j + i < wide; i++) {
+				float part[VF], *to = c->y + row_of(c, s, left + j + i) * c->p->out + row + o;
+				v_store(size == VF ? to : part, v[i]);
+				if (size < VF)
+					memcpy(to, part, size * sizeof *to);
+			}
+		}
 }
 
 // tile computes n rows of one run, up to TILE, for columns [left, left+wide).
 static void tile(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n, int64_t row, int64_t left, int64_t wide) {
 	float w[TILE * DEPTH], y[TILE * WIDTH];
-	int64_t in = c->p->in, stride = (wide + PANEL - 1) / PANEL * PANEL, rows = (n + MR - 1) / MR * MR;
+	int64_t in = c->p->in, rows = (n + MR - 1) / MR * MR;
 	const float *x = s->packed[is_nibbles(r) ? NIBBLES : NATURAL] + left * c->padded;
-	memset(y, 0, rows * stride * sizeof *y);
+	memset(y, 0, (wide + PANEL - 1) / PANEL * PANEL * TILE * sizeof *y);
 	memset(w + n * DEPTH, 0, (rows - n) * DEPTH * sizeof *w);
 	for (int64_t k = 0; k < in; k += DEPTH) {
 		int64_t end = k + DEPTH < in ? k + DEPTH : in;
@@ -208,11 +229,9 @@ static void tile(const struct call *c, const struct segment *s, const struct qk_
 		int64_t depth = is_nibbles(r) ? (end - k + BLOCK - 1) / BLOCK * BLOCK : end - k;
 		for (int64_t j = 0; j < wide; j += PANEL)
 			for (int64_t o = 0; o < n; o += MR)
-				(wide - j > VF ? micro_wide : micro_narrow)(y + o * stride + j, stride, w + o * DEPTH, x + j * c->padded + k * PANEL, depth);
+				(wide - j > VF ? micro_wide : micro_narrow)(y + j * TILE + o * PANEL, w + o * DEPTH, x + j * c->padded + k * PANEL, depth);
 	}
-	for (int64_t j = 0; j < wide; j++)
-		for (int64_t o = 0; o < n; o++)
-			c->y[row_of(c, s, left + j) * c->p->out + row + o] = y[o * stride + j];
+	write_tile(c, s, y, n, row, left, wide);
 }
 
 static void panels(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
