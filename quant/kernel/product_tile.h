@@ -195,19 +195,28 @@ static __attribute__((noinline)) void micro_narrow(float *y, const float *w, con
 	micro(y, w, x, n, 1);
 }
 
-// write_tile writes the products of n rows, TILE of each panel's in y [panels, TILE, PANEL], to rows of y from `row` on
-// of columns [left, left+wide).
-static void write_tile(const struct call *c, const struct segment *s, const float *y, int64_t n, int64_t row, int64_t left, int64_t wide) {
-	for (int64_t j = 0; j < wide; j += VF)
+// ahead_of_panel asks for where n rows of a panel's products go, from row `row` of y and column j on.
+INLINE void ahead_of_panel(const struct call *c, const struct segment *s, int64_t n, int64_t row, int64_t j) {
+	for (int64_t end = j + PANEL < s->n ? j + PANEL : s->n; j < end; j++) {
+		float *y = c->y + row_of(c, s, j) * c->p->out + row;
+		for (int64_t o = 0; o < n; o += 16)
+			__builtin_prefetch(y + o, 1);
+		__builtin_prefetch(y + n - 1, 1);
+	}
+}
+
+// write_panel writes the products of n rows with a panel, in y [TILE, PANEL], to rows of y from `row` and columns from
+// j on.
+static void write_panel(const struct call *c, const struct segment *s, const float *y, int64_t n, int64_t row, int64_t j) {
+	for (int64_t end = j + PANEL < s->n ? j + PANEL : s->n; j < end; j += VF, y += VF)
 		for (int64_t o = 0; o < n; o += VF) {
-			const float *from = y + j / PANEL * TILE * PANEL + o * PANEL + j % PANEL;
 			int64_t size = n - o < VF ? n - o : VF;
 			vf v[VF];
 			for (int i = 0; i < VF; i++)
-				v[i] = v_load(from + i * PANEL);
+				v[i] = v_load(y + (o + i) * PANEL);
 			v_transpose(v);
-			for (int i = 0; i < VF && j + i < wide; i++) {
-				float part[VF], *to = c->y + row_of(c, s, left + j + i) * c->p->out + row + o;
+			for (int i = 0; i < VF && j + i < end; i++) {
+				float part[VF], *to = c->y + row_of(c, s, j + i) * c->p->out + row + o;
 				v_store(size == VF ? to : part, v[i]);
 				if (size < VF)
 					memcpy(to, part, size * sizeof *to);
@@ -217,21 +226,25 @@ static void write_tile(const struct call *c, const struct segment *s, const floa
 
 // tile computes n rows of one run, up to TILE, for columns [left, left+wide).
 static void tile(const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n, int64_t row, int64_t left, int64_t wide) {
-	float w[TILE * DEPTH], y[TILE * WIDTH];
+	float w[TILE * DEPTH], y[WIDTH / PANEL][TILE * PANEL];
 	int64_t in = c->p->in, rows = (n + MR - 1) / MR * MR;
 	const float *x = s->packed[is_nibbles(r) ? NIBBLES : NATURAL] + left * c->padded;
-	memset(y, 0, (wide + PANEL - 1) / PANEL * PANEL * TILE * sizeof *y);
 	memset(w + n * DEPTH, 0, (rows - n) * DEPTH * sizeof *w);
+	memset(y, 0, (wide + PANEL - 1) / PANEL * sizeof *y);
 	for (int64_t k = 0; k < in; k += DEPTH) {
 		int64_t end = k + DEPTH < in ? k + DEPTH : in;
 		for (int64_t o = 0; o < n; o++)
 			decode(w + o * DEPTH, r, i + o, k, end, DEPTH);
 		int64_t depth = is_nibbles(r) ? (end - k + BLOCK - 1) / BLOCK * BLOCK : end - k;
-		for (int64_t j = 0; j < wide; j += PANEL)
+		for (int64_t j = 0; j < wide; j += PANEL) {
+			if (end == in)
+				ahead_of_panel(c, s, n, row, left + j);
 			for (int64_t o = 0; o < n; o += MR)
-				(wide - j > VF ? micro_wide : micro_narrow)(y + j * TILE + o * PANEL, w + o * DEPTH, x + j * c->padded + k * PANEL, depth);
+				(wide - j > VF ? micro_wide : micro_narrow)(y[j / PANEL] + o * PANEL, w + o * DEPTH, x + j * c->padded + k * PANEL, depth);
+			if (end == in)
+				write_panel(c, s, y[j / PANEL], n, row, left + j);
+		}
 	}
-	write_tile(c, s, y, n, row, left, wide);
 }
 
 static void panels(const struct call *c, const struct segment *s, int64_t from, int64_t to) {
