@@ -113,8 +113,8 @@ static void pack_piece(const void *argument, int64_t i) {
 // Columns are packed from the border of a cache line on.
 enum { LINE = 64 };
 
-// Bytes of packed rows that a thread takes at a time where it reads them once.
-enum { BITE = 256 << 10 };
+// Bytes of packed rows that a thread takes at a time where it reads them once: the next ones follow them.
+enum { BITE = 64 << 10 };
 
 // orders are those that the rows of an expert need, as bits, and whether columns need their sums.
 static int orders(const struct call *c, const struct segment *s, int *sums) {
