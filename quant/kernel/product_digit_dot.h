@@ -13,14 +13,17 @@ INLINE void ahead_of_scales(const u8 *p, int64_t bytes) {
 		__builtin_prefetch(p + i);
 }
 
-// fill_scales are the scales of n groups of row i, from group g on, zeros behind them. Those of the row that is
-// `next` rows further on are asked for.
-INLINE void fill_scales(union digit_scales *dst, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int64_t next, int layout) {
+// ask_for_scales asks for the scales of n groups, from group g on, of rows from i on.
+INLINE void ask_for_scales(const struct qk_rows *r, int64_t i, int rows, int64_t g, int64_t n, int layout) {
 	int64_t size = layout != AFFINE ? 1 : r->elem == F32 ? 4 : 2;
-	int64_t at = (i + next) * r->scale_size + g * size;
-	ahead_of_scales(r->scales + at, n * size);
+	int64_t at = i * r->scale_size + g * size, bytes = (rows - 1) * r->scale_size + n * size;
+	ahead_of_scales(r->scales + at, bytes);
 	if (layout == AFFINE)
-		ahead_of_scales(r->biases + at, n * size);
+		ahead_of_scales(r->biases + at, bytes);
+}
+
+// fill_scales are the scales of n groups of row i, from group g on, zeros behind them.
+INLINE void fill_scales(union digit_scales *dst, const struct qk_rows *r, int64_t i, int64_t g, int64_t n, int layout) {
 #ifdef HAS_HALVES
 	const u8 *scales = r->scales + i * r->scale_size + g;
 	if (layout == NVFP4)
@@ -60,10 +63,13 @@ INLINE void digit_block(vf sum[][DIGITS], const u8 *data, int64_t data_size, con
 INLINE void digit_dots(float *y, int64_t y_size, vf sum[][DIGITS], const u8 *data, int64_t data_size, int64_t size, int64_t next, const union digit_scales *scales, float factor, const struct digits *x, int64_t stride, int group, int e2m1, int rows, int cols) {
 	u8 last[DIGIT_ROWS][DIGIT_BLOCK / 2] = {0};
 	int64_t k = 0;
-	for (; size >= DIGIT_BLOCK / 2; size -= DIGIT_BLOCK / 2, k++, data += DIGIT_BLOCK / 2) {
+	const int beside = size == data_size; // asked for as the bytes lie: out of their order memory gives them more slowly
+	const int64_t across = beside ? DIGIT_BLOCK / 2 : data_size, along = beside ? rows * across : DIGIT_BLOCK / 2;
+	const u8 *ask = data + next * data_size;
+	for (; size >= DIGIT_BLOCK / 2; size -= DIGIT_BLOCK / 2, k++, data += DIGIT_BLOCK / 2, ask += along) {
 #pragma GCC unroll 4
 		for (int i = 0; i < rows; i++)
-			__builtin_prefetch(data + (i + next) * data_size);
+			__builtin_prefetch(ask + i * across);
 		digit_block(sum, data, data_size, scales, k, x + k, stride, group, e2m1, rows, cols);
 	}
 	if (size > 0) {
@@ -92,8 +98,9 @@ INLINE void digit_piece(float *y, int64_t y_size, const struct call *c, const st
 	const struct digits *x = (const struct digits *)s->packed[NIBBLES] + from / DIGIT_BLOCK;
 	int64_t size = (to - from) / 2, stride = c->padded / DIGIT_BLOCK, n = (to - from) / group, next = rows_ahead(r->data_size, rows);
 	float factor = layout == NVFP4 ? r->global * 0.5f : layout == MXFP4 ? 0.5f : 1;
+	ask_for_scales(r, i + next, rows, from / group, n, layout);
 	for (int o = 0; o < rows; o++)
-		fill_scales(&scales[o], r, i + o, from / group, n, next, layout);
+		fill_scales(&scales[o], r, i + o, from / group, n, layout);
 	vf sum[DIGIT_ROWS][DIGITS];
 #pragma GCC unroll 4
 	for (int o = 0; o < rows; o++)
@@ -103,50 +110,47 @@ INLINE void digit_piece(float *y, int64_t y_size, const struct call *c, const st
 	digit_dots(y, y_size, sum, data, r->data_size, size, next, scales, factor, x, stride, group, layout != AFFINE, rows, cols);
 }
 
-// digit_layouts is digit_piece of rows of whatever layout.
-INLINE void digit_layouts(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to, int rows, int cols) {
-#define PIECE(layout, group) digit_piece(y, y_size, c, s, r, i, from, to, layout, group, rows, cols)
-	if (r->layout == NVFP4)
-		PIECE(NVFP4, 16);
-	else if (r->layout == MXFP4)
-		PIECE(MXFP4, 32);
-	else
-		r->group == 32 ? PIECE(AFFINE, 32) : r->group == 64 ? PIECE(AFFINE, 64) : PIECE(AFFINE, 128);
-#undef PIECE
+// digit_pieces is digit_piece of n rows.
+INLINE void digit_pieces(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n, int64_t from, int64_t to, int layout, int group, int cols) {
+	const int64_t end = i + n;
+#if DIGIT_ROWS > 1
+	for (; i + DIGIT_ROWS <= end; i += DIGIT_ROWS, y += DIGIT_ROWS * y_size)
+		digit_piece(y, y_size, c, s, r, i, from, to, layout, group, DIGIT_ROWS, cols);
+#endif
+	for (; i < end; i++, y += y_size)
+		digit_piece(y, y_size, c, s, r, i, from, to, layout, group, 1, cols);
 }
 
-typedef void digit_function(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to);
+// digit_layouts is digit_pieces of rows of whatever layout.
+INLINE void digit_layouts(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n, int64_t from, int64_t to, int cols) {
+#define PIECES(layout, group) digit_pieces(y, y_size, c, s, r, i, n, from, to, layout, group, cols)
+	if (r->layout == NVFP4)
+		PIECES(NVFP4, 16);
+	else if (r->layout == MXFP4)
+		PIECES(MXFP4, 32);
+	else
+		r->group == 32 ? PIECES(AFFINE, 32) : r->group == 64 ? PIECES(AFFINE, 64) : PIECES(AFFINE, 128);
+#undef PIECES
+}
 
-#define DIGIT_FUNCTION(name, rows, cols) \
-	static __attribute__((noinline)) void name(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t from, int64_t to) { \
-		digit_layouts(y, y_size, c, s, r, i, from, to, rows, cols); \
+typedef void digit_function(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n, int64_t from, int64_t to);
+
+#define DIGIT_FUNCTION(cols) \
+	static __attribute__((noinline)) void digits_by_##cols(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n, int64_t from, int64_t to) { \
+		digit_layouts(y, y_size, c, s, r, i, n, from, to, cols); \
 	}
-DIGIT_FUNCTION(row_by_1, 1, 1)
-DIGIT_FUNCTION(row_by_2, 1, 2)
-DIGIT_FUNCTION(row_by_3, 1, 3)
-DIGIT_FUNCTION(row_by_4, 1, 4)
-static digit_function *const row_by[DIGITS] = {row_by_1, row_by_2, row_by_3, row_by_4};
-#if DIGIT_ROWS > 1
-DIGIT_FUNCTION(rows_by_1, DIGIT_ROWS, 1)
-DIGIT_FUNCTION(rows_by_2, DIGIT_ROWS, 2)
-DIGIT_FUNCTION(rows_by_3, DIGIT_ROWS, 3)
-DIGIT_FUNCTION(rows_by_4, DIGIT_ROWS, 4)
-static digit_function *const rows_by[DIGITS] = {rows_by_1, rows_by_2, rows_by_3, rows_by_4};
-#else
-static digit_function *const *const rows_by = row_by;
-#endif
+DIGIT_FUNCTION(1)
+DIGIT_FUNCTION(2)
+DIGIT_FUNCTION(3)
+DIGIT_FUNCTION(4)
 #undef DIGIT_FUNCTION
+static digit_function *const digits_by[DIGITS] = {digits_by_1, digits_by_2, digits_by_3, digits_by_4};
 
 // digit_rows adds the products of n rows with the columns to y, whose rows are y_size apart.
 static void digit_rows(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n) {
 	int64_t in = c->p->in;
-	for (int64_t k = 0; k < in; k += SPAN) {
-		int64_t end = k + SPAN < in ? k + SPAN : in, o = 0;
-		for (; o + DIGIT_ROWS <= n; o += DIGIT_ROWS)
-			rows_by[s->n - 1](y + o * y_size, y_size, c, s, r, i + o, k, end);
-		for (; o < n; o++)
-			row_by[s->n - 1](y + o * y_size, y_size, c, s, r, i + o, k, end);
-	}
+	for (int64_t k = 0; k < in; k += SPAN)
+		digits_by[s->n - 1](y, y_size, c, s, r, i, n, k, k + SPAN < in ? k + SPAN : in);
 }
 #else
 static void digit_rows(float *y, int64_t y_size, const struct call *c, const struct segment *s, const struct qk_rows *r, int64_t i, int64_t n) {

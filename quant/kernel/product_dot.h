@@ -231,14 +231,16 @@ static void dot_rows(const struct call *c, const struct segment *s, int64_t from
 			n = beside_rows(c, s, r, i, from);
 			continue;
 		}
+		if (s->digits && is_nibbles(r)) {
+			memset(y + from, 0, n * sizeof *y);
+			digit_rows(y + from, 1, c, s, r, i, n);
+			continue;
+		}
 		n = n < TOGETHER ? n : TOGETHER;
 		float sum[TOGETHER] = {0};
-		if (s->digits && is_nibbles(r))
-			digit_rows(sum, 1, c, s, r, i, n);
-		else
-			for (int64_t k = 0; k < in; k += SPAN)
-				for (int64_t o = 0, end = k + SPAN < in ? k + SPAN : in; o < n; o++)
-					sum[o] += is_float8(r, in) ? float8_dot(s, r, i + o, k, end) : row_dot(c, s, r, i + o, k, end);
+		for (int64_t k = 0; k < in; k += SPAN)
+			for (int64_t o = 0, end = k + SPAN < in ? k + SPAN : in; o < n; o++)
+				sum[o] += is_float8(r, in) ? float8_dot(s, r, i + o, k, end) : row_dot(c, s, r, i + o, k, end);
 		memcpy(y + from, sum, n * sizeof *sum);
 	}
 }
