@@ -25,6 +25,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -95,7 +96,7 @@ func tablesCommand(args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&b.n, "n", 3, "runs of each")
 	flags.StringVar(&b.dir, "dir", filepath.Join(os.TempDir(), "qimport-bench"), "a `folder` for checkpoints, stores and llama.cpp")
-	flags.StringVar(&b.qimport, "qimport", "bin/qimport", "the built binary")
+	flags.StringVar(&b.qimport, "qimport", "", "a built `binary`; none: bin/qimport, built from what lies here")
 	flags.StringVar(&b.only, "only", "", "one shape: "+shapeNames())
 	flags.BoolVar(&b.full, "full", false, "the 4B shape too, and the 35B-A3B shape of full depth: 20 GB")
 	flags.StringVar(&b.within, "within", "", "verify that one in so much `memory` as well, or make variants in it, as 8G: needs root")
@@ -113,7 +114,21 @@ func tablesCommand(args []string) error {
 	if b.dir, err = filepath.Abs(b.dir); err != nil { // peers are run in another folder
 		return err
 	}
+	if b.qimport == "" {
+		if b.qimport, err = builtHere(); err != nil {
+			return err
+		}
+	}
 	return b.print(one, *write)
+}
+
+// builtHere builds the program, so that no table is of an older one.
+func builtHere() (string, error) {
+	out, err := exec.Command("make", "-s", "build").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("make build: %w: %s", err, out)
+	}
+	return "bin/qimport", nil
 }
 
 // print makes the tables, or one, and writes them into a document where one is named.
