@@ -2,29 +2,10 @@
 
 // What every x86-64 CPU has: SSE2, without fused products.
 
-#include <emmintrin.h>
+#include "vector_sse2.h"
 #include "product_call.h"
 
-typedef __m128 vf;
-enum { VF = 4, LANES = 1, MR = 4, ISA = BASE };
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vf v_zero(void) { return _mm_setzero_ps(); }
-INLINE vf v_set(float x) { return _mm_set1_ps(x); }
-INLINE vf v_load(const float *p) { return _mm_loadu_ps(p); }
-INLINE void v_store(float *p, vf a) { _mm_storeu_ps(p, a); }
-INLINE vf v_add(vf a, vf b) { return _mm_add_ps(a, b); }
-INLINE vf v_mul(vf a, vf b) { return _mm_mul_ps(a, b); }
-INLINE vf v_fma(vf a, vf b, vf c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
-
-INLINE float v_sum(vf a) {
-	a = _mm_add_ps(a, _mm_movehl_ps(a, a));
-	return _mm_cvtss_f32(_mm_add_ss(a, _mm_shuffle_ps(a, a, 1)));
-}
-
-// v_transpose makes columns of a square's rows.
-INLINE void v_transpose(vf v[4]) { _MM_TRANSPOSE4_PS(v[0], v[1], v[2], v[3]); }
+enum { LANES = 1, MR = 4, ISA = BASE };
 
 INLINE vf v_bf16(const u8 *p) {
 	return _mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), _mm_loadl_epi64((const __m128i *)p)));

@@ -6,25 +6,10 @@
 #pragma GCC target("avx2,fma")
 #endif
 
-#include <immintrin.h>
+#include "vector_avx2.h"
 #include "prompt.h"
 
-typedef __m256 vf;
-enum { VF = 8, MR = 4 };
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vf v_zero(void) { return _mm256_setzero_ps(); }
-INLINE vf v_set(float x) { return _mm256_set1_ps(x); }
-INLINE vf v_load(const float *p) { return _mm256_loadu_ps(p); }
-INLINE void v_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
-INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
-
-INLINE float v_sum(vf a) {
-	__m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-	return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
-}
+enum { MR = 4 };
 
 // v_least and v_most are b where a or b is NaN.
 INLINE vf v_least(vf a, vf b) { return _mm256_min_ps(a, b); }

@@ -7,20 +7,10 @@
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,prefer-vector-width=512")
 #endif
 
-#include <immintrin.h>
+#include "vector_avx512.h"
 #include "prompt.h"
 
-typedef __m512 vf;
-enum { VF = 16, MR = 8 };
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vf v_zero(void) { return _mm512_setzero_ps(); }
-INLINE vf v_set(float x) { return _mm512_set1_ps(x); }
-INLINE vf v_load(const float *p) { return _mm512_loadu_ps(p); }
-INLINE void v_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
-INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
-INLINE float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
+enum { MR = 8 };
 
 // v_least and v_most are b where a or b is NaN.
 INLINE vf v_least(vf a, vf b) { return _mm512_min_ps(a, b); }

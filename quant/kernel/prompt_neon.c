@@ -1,19 +1,9 @@
 //go:build cgo && arm64 && !windows
 
-#include <arm_neon.h>
+#include "vector_neon.h"
 #include "prompt.h"
 
-typedef float32x4_t vf;
-enum { VF = 4, MR = 8 };
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vf v_zero(void) { return vdupq_n_f32(0); }
-INLINE vf v_set(float x) { return vdupq_n_f32(x); }
-INLINE vf v_load(const float *p) { return vld1q_f32(p); }
-INLINE void v_store(float *p, vf a) { vst1q_f32(p, a); }
-INLINE vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
-INLINE float v_sum(vf a) { return vaddvq_f32(a); }
+enum { MR = 8 };
 
 // v_least and v_most are NaN where a or b is.
 INLINE vf v_least(vf a, vf b) { return vminq_f32(a, b); }
