@@ -29,16 +29,22 @@ func (z Attend) Sizes() []int32 {
 
 // native is Run by the C function, on one instruction set. keys and values are where it writes them.
 func (z Attend) native(a AttendArrays, keys, values []float32, isa int) {
-	sizes, length := z.Sizes(), []int32{int32(a.Length)}
-	sizes[len(sizes)-1] = int32(isa)
+	a.call(z.Sizes(), keys, values, isa, func(in *unsafe.Pointer, counts *C.int64_t, out unsafe.Pointer) {
+		C.qk_call_attend(nil, in, counts, out)
+	})
+}
+
+// call gives the arrays to a C function of these sizes, on one instruction set.
+func (a AttendArrays) call(sizes []int32, keys, values []float32, isa int, f func(in *unsafe.Pointer, counts *C.int64_t, out unsafe.Pointer)) {
+	sizes[isaAt] = int32(isa)
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	in := pinned(&pins, a.X, a.Keys, a.Values, a.QueryNorm, a.KeyNorm, a.Turns)
-	for _, n := range [][]int32{length, sizes} {
+	for _, n := range [][]int32{{int32(a.Length)}, sizes} {
 		pins.Pin(unsafe.SliceData(n))
 		in = append(in, unsafe.Pointer(unsafe.SliceData(n)))
 	}
 	out := pinned(&pins, a.Y, keys, values)
-	count := []C.int64_t{C.int64_t(len(a.X)), C.int64_t(len(a.Keys)), C.int64_t(len(a.Values))}
-	C.qk_call_attend(nil, unsafe.SliceData(in), unsafe.SliceData(count), unsafe.Pointer(unsafe.SliceData(out)))
+	counts := []C.int64_t{C.int64_t(len(a.X)), C.int64_t(len(a.Keys)), C.int64_t(len(a.Values))}
+	f(unsafe.SliceData(in), unsafe.SliceData(counts), unsafe.Pointer(unsafe.SliceData(out)))
 }

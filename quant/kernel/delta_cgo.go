@@ -23,15 +23,22 @@ func (z DeltaStep) Sizes() []int32 {
 		int32(math.Float32bits(z.Eps)), int32(best.isa)}
 }
 
+// isaAt is where Sizes have the instruction set.
+const isaAt = 6
+
 // native is Run by the C function, on one instruction set.
 func (z DeltaStep) native(a DeltaArrays, isa int) {
-	sizes := z.Sizes()
-	sizes[len(sizes)-1] = int32(isa)
+	a.call(z.Sizes(), isa, func(in *unsafe.Pointer, count *C.int64_t, out unsafe.Pointer) { C.qk_call_delta(nil, in, count, out) })
+}
+
+// call gives the arrays to a C function of these sizes, on one instruction set.
+func (a DeltaArrays) call(sizes []int32, isa int, f func(in *unsafe.Pointer, count *C.int64_t, out unsafe.Pointer)) {
+	sizes[isaAt] = int32(isa)
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	in := append(pinned(&pins, a.X, a.Past, a.State, a.Weight, a.Rate, a.Bias, a.Norm), unsafe.Pointer(unsafe.SliceData(sizes)))
 	out := pinned(&pins, a.Y, a.Next, a.NextState, a.Decay)
 	pins.Pin(unsafe.SliceData(sizes))
 	count := C.int64_t(len(a.X))
-	C.qk_call_delta(nil, unsafe.SliceData(in), &count, unsafe.Pointer(unsafe.SliceData(out)))
+	f(unsafe.SliceData(in), &count, unsafe.Pointer(unsafe.SliceData(out)))
 }
