@@ -3,7 +3,6 @@
 // Products: which rows and columns a thread takes. What it does with them is in product_body.h.
 
 #include "product_call.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,15 +17,6 @@ static const struct kernels *kernels_of(const struct qk_product *p) {
 #endif
 	(void)p;
 	return &qk_base;
-}
-
-void *qk_need(size_t size) {
-	void *p = malloc(size ? size : 1);
-	if (!p) {
-		fprintf(stderr, "qimport: no memory to compute with: %zu bytes\n", size);
-		abort();
-	}
-	return p;
 }
 
 // qk_find is the run that row o of expert e lies in; *o becomes its number there.
