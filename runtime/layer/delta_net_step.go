@@ -1,6 +1,8 @@
 package layer
 
 import (
+	"unsafe"
+
 	"qimport/quant"
 	"qimport/quant/kernel"
 	"qimport/runtime/mlx"
@@ -19,14 +21,19 @@ func (d *DeltaNet) kernel() kernel.DeltaStep {
 // step is mix of one token a sequence as one operation of the graph: as operations of MLX, each of which
 // passes over the state on one core, it took longer than the layer's products.
 func (d *DeltaNet) step(s *mlx.Scope, x *mlx.Array, cache *DeltaCache) *mlx.Array {
-	b := x.Shape()[0]
-	d.begin(s, cache, b)
 	k := d.kernel()
-	sizes := k.Sizes()
-	inputs := []*mlx.Array{x, cache.conv, cache.state, d.conv.Array, d.rate.Array, d.bias.Array, d.norm.weight.Array, s.FromInt32(sizes, len(sizes))}
-	out := s.Calls(k.Entry(), nil, quant.F32, d.stepOutputs([]int{b, 1, d.sizes.ValueWidth()}, cache), inputs...)
-	cache.carry(s, out[1], out[2], out[3])
-	return out[0]
+	return d.operate(s, x, cache, k.Entry(), k.Sizes())
+}
+
+// operate is mix of x [B, T, ..] by a function of C with these sizes.
+func (d *DeltaNet) operate(s *mlx.Scope, x *mlx.Array, cache *DeltaCache, entry unsafe.Pointer, sizes []int32) *mlx.Array {
+	b, t, act := x.Dim(0), x.Dim(1), d.compute.Activation()
+	d.begin(s, cache, b)
+	inputs := []*mlx.Array{s.AsType(x, quant.F32), s.AsType(cache.conv, quant.F32), cache.state, d.conv.Array, d.rate.Array,
+		d.bias.Array, d.norm.weight.Array, s.FromInt32(sizes, len(sizes))}
+	out := s.Calls(entry, nil, quant.F32, d.stepOutputs([]int{b, t, d.sizes.ValueWidth()}, cache), inputs...)
+	cache.carry(s, s.AsType(out[1], act), out[2], out[3])
+	return s.AsType(out[0], act)
 }
 
 // stepOutputs are those of an operation whose second and third input are the cache's conv and state: y of that
