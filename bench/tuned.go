@@ -37,8 +37,8 @@ const tunedTokens = "4096"
 type tuning struct{ target, bits, kl float64 }
 
 // tuned is the table of mixtures: uniform formats, the shipped recipes and what peers make, each beside the mixture
-// that tune chooses for as many bits, layer by layer as dynamic_quant does, encoded with error feedback. All are judged by one text, that of a
-// verification, which neither tune nor calibrate nor a peer has read.
+// that tune chooses for as many bits, layer by layer as dynamic_quant does, encoded with error feedback. All are
+// judged by one text, that of a verification, which neither tune nor calibrate nor a peer has read.
 func (b bench) tuned() (string, error) {
 	fixtures, err := trained("tuned")
 	if err != nil {
