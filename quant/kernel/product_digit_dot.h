@@ -10,7 +10,7 @@ union digit_scales {
 // ahead_of_scales asks for bytes of scales.
 INLINE void ahead_of_scales(const u8 *p, int64_t bytes) {
 	for (int64_t i = 0; i < bytes; i += 64)
-		__builtin_prefetch(p + i);
+		__builtin_prefetch(p + i, 0, 2);
 }
 
 // ask_for_scales asks for the scales of n groups, from group g on, of rows from i on.
@@ -68,8 +68,10 @@ INLINE void digit_dots(float *y, int64_t y_size, vf sum[][DIGITS], const u8 *dat
 	const u8 *ask = data + next * data_size;
 	for (; size >= DIGIT_BLOCK / 2; size -= DIGIT_BLOCK / 2, k++, data += DIGIT_BLOCK / 2, ask += along) {
 #pragma GCC unroll 4
-		for (int i = 0; i < rows; i++)
-			__builtin_prefetch(ask + i * across);
+		for (int i = 0; i < rows; i++) {
+			__builtin_prefetch(ask + i * across, 0, 2);
+			__builtin_prefetch(data + i * data_size + SOON / DIGIT_ROWS);
+		}
 		digit_block(sum, data, data_size, scales, k, x + k, stride, group, e2m1, rows, cols);
 	}
 	if (size > 0) {

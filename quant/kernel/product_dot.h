@@ -2,13 +2,23 @@
 
 enum { SPAN = 8192 }; // elements of a row that are multiplied at a time: what of x the caches hold
 
-// Bytes of rows are asked for so far ahead of their use: two pages, since looking up a page takes longer than
-// reading a line.
-enum { AHEAD = 8192 };
+// Bytes of rows are asked for twice. So far ahead of their use that memory has the time to give them, two pages since
+// looking up a page takes longer than reading a line, they are asked into the second cache: more lines can be on
+// their way there than into the first. Shortly before their use they are asked into the first.
+enum { AHEAD = 8192, SOON = 768 };
 
-INLINE void ahead(const u8 *p) { __builtin_prefetch(p + AHEAD); }
+INLINE void ahead(const u8 *p) {
+	__builtin_prefetch(p + AHEAD, 0, 2);
+	__builtin_prefetch(p + SOON);
+}
 
-// rows_ahead is that distance in rows of size bytes of which some are multiplied together: in whole steps of them,
+// ahead_of_line is ahead where p is among the first bytes of a line: once a line for what is read in so many at a time.
+INLINE void ahead_of_line(const u8 *p, int bytes) {
+	if ((uintptr_t)p % 64 < (uintptr_t)bytes)
+		ahead(p);
+}
+
+// rows_ahead is the former distance in rows of size bytes of which some are multiplied together: in whole steps of them,
 // for what is AHEAD of one may lie in the next, which is read at the same time.
 INLINE int64_t rows_ahead(int64_t size, int rows) { return (AHEAD + rows * size - 1) / (rows * size) * rows; }
 
@@ -47,7 +57,7 @@ INLINE float codes_dot(const u8 *data, int64_t n, const float *scales, const flo
 	for (int64_t g = 0; g < n / group; g++) {
 		vf d = v_zero(), e = v_zero();
 		for (int i = 0; i < group; i += 32, data += 4 * bits, x += 32) {
-			ahead(data);
+			ahead_of_line(data, 4 * bits);
 			const u8 *p = code_bytes(data, end, kind, bits, last);
 			for (int k = 0; k < 32; k += 2 * VF) {
 				d = v_fma(v_code(p + k * bits / 8, kind, t), v_load(x + k), d);
@@ -85,9 +95,8 @@ INLINE float floats_dot(const u8 *data, int64_t n, const float *x, int type) {
 	int64_t size = type == F32 ? 4 : 2, i = 0;
 	vf sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
 	for (; i + 4 * VF <= n; i += 4 * VF) {
-		ahead(data + i * size);
-		if (VF * size > 16)
-			ahead(data + i * size + 2 * VF * size);
+		for (int64_t line = 0; line < 4 * VF * size; line += 64)
+			ahead(data + i * size + line);
 		for (int k = 0; k < 4; k++)
 			sum[k] = v_fma(v_float(data + (i + k * VF) * size, type), v_load(x + i + k * VF), sum[k]);
 	}

@@ -22,7 +22,7 @@ INLINE void codes_dots(float *y, const u8 *data, int64_t n, const float *scales,
 		for (int j = 0; j < cols; j++)
 			d[j] = v_zero();
 		for (int i = 0; i < group; i += 32, data += 4 * bits, x += 32) {
-			ahead(data);
+			ahead_of_line(data, 4 * bits);
 			const u8 *p = code_bytes(data, end, kind, bits, last);
 #pragma GCC unroll 8
 			for (int k = 0; k < 32; k += VF) {
