@@ -29,20 +29,6 @@ INLINE TARGET void FN(unit)(float *restrict x, int64_t n, float scale) {
 		x[i] *= factor;
 }
 
-// carry takes the state [dv, dk] of a head over one token, and writes o [dv].
-INLINE TARGET void FN(carry)(float *restrict o, const float *from, float *to, const float *restrict q, const float *restrict k, const float *restrict v, float decay, float beta, int64_t dv, int64_t dk) {
-	for (int64_t i = 0; i < dv; i++) {
-		const float *old = from + i * dk;
-		float *row = to + i * dk;
-		for (int64_t j = 0; j < dk; j++)
-			row[j] = old[j] * decay;
-		float d = beta * (v[i] - FN(dot)(row, k, dk));
-		for (int64_t j = 0; j < dk; j++)
-			row[j] += d * k[j];
-		o[i] = FN(dot)(row, q, dk);
-	}
-}
-
 TARGET static void FN(head)(const void *argument, int64_t piece) {
 	const struct step *s = argument;
 	int64_t b = piece / s->nv, h = piece % s->nv, key = h / (s->nv / s->nk), keys = s->nk * s->dk;
@@ -66,7 +52,7 @@ TARGET static void FN(head)(const void *argument, int64_t piece) {
 
 	float *y = s->y + piece * s->dv;
 	int64_t at = piece * s->dv * s->dk;
-	FN(carry)(y, s->state + at, s->next_state + at, q, k, v, decay, beta, s->dv, s->dk);
+	s->carry(y, s->state + at, s->next_state + at, q, k, v, decay, beta, s->dv, s->dk);
 	float factor = 1 / sqrtf(FN(dot)(y, y, s->dv) / (float)s->dv + s->eps);
 	for (int64_t i = 0; i < s->dv; i++)
 		y[i] = y[i] * factor * s->norm[i] * FN(silu)(gate[h * s->dv + i]);

@@ -69,3 +69,19 @@ func furthest(want, got []float32) (at int, diff float64) {
 	}
 	return at, diff
 }
+
+// BenchmarkDeltaStep takes states of 64 sequences, more than caches hold, over one token where they lie, in bytes read
+// and written a second.
+func BenchmarkDeltaStep(b *testing.B) {
+	z := DeltaStep{KeyHeads: 16, ValueHeads: 16, KeyDim: 128, ValueDim: 128, Taps: 4, Eps: 1e-6}
+	for _, version := range native() {
+		b.Run(version.Name, func(b *testing.B) {
+			a := z.random(64)
+			a.NextState = a.State
+			b.SetBytes(int64(2 * 4 * len(a.State)))
+			for b.Loop() {
+				z.native(a, version.isa)
+			}
+		})
+	}
+}

@@ -11,7 +11,7 @@
 #endif
 
 #include "layer.h"
-#include "product.h"
+#include "prompt.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +36,7 @@ struct step {
 	const float *x, *past, *state, *weight, *rate, *bias, *norm;
 	float *y, *next_past, *next_state, *decay;
 	float *room; // of each piece: query, key and value
+	qk_carry *carry;
 };
 
 // attend is one call: kept are the heads of keys and values, length the places with this token's own, of which
@@ -145,7 +146,7 @@ void qk_call_delta(const void *argument, const void *const *inputs, const int64_
 		.nk = n[0], .nv = n[1], .dk = n[2], .dv = n[3], .taps = n[4],
 		.x = inputs[0], .past = inputs[1], .state = inputs[2], .weight = inputs[3],
 		.rate = inputs[4], .bias = inputs[5], .norm = inputs[6],
-		.y = out[0], .next_past = out[1], .next_state = out[2], .decay = out[3],
+		.y = out[0], .next_past = out[1], .next_state = out[2], .decay = out[3], .carry = qk_prompt_kernels(n[6])->carry,
 	};
 	(void)argument;
 	memcpy(&s.eps, &n[5], sizeof s.eps);

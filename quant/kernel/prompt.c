@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct prompt_kernels *kernels_of(int isa) {
+const struct prompt_kernels *qk_prompt_kernels(int isa) {
 #ifdef __x86_64__
 	return isa >= AVX512 ? &qk_prompt_avx512 : isa == AVX2 ? &qk_prompt_avx2 : &qk_prompt_base;
 #else
@@ -43,7 +43,7 @@ void qk_call_delta_prompt(const void *argument, const void *const *inputs, const
 	if (s.tokens < 1)
 		return;
 	const int64_t sequences = sizes[0] / (s.width * s.tokens);
-	qk_run(kernels_of(n[6])->delta, &s, sequences * s.nk);
+	qk_run(qk_prompt_kernels(n[6])->delta, &s, sequences * s.nk);
 	keep(&s, out[1], sequences);
 }
 
@@ -73,7 +73,7 @@ void qk_call_attend_prompt(const void *argument, const void *const *inputs, cons
 		abort();
 	a.keys = carried(out[1], inputs[1], sizes[1]);
 	a.values = carried(out[2], inputs[2], sizes[2]);
-	const struct prompt_kernels *k = kernels_of(n[6]);
+	const struct prompt_kernels *k = qk_prompt_kernels(n[6]);
 	qk_run(k->place, &a, (a.rows + PLACED - 1) / PLACED);
 	qk_run(k->attend, &a, sequences * a.kept * ((a.tokens + TOGETHER - 1) / TOGETHER));
 }

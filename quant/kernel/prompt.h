@@ -26,10 +26,19 @@ struct attend_prompt {
 // Tokens whose queries are worked on together, and rows whose keys are placed together.
 enum { TOGETHER = 32, PLACED = 8 };
 
+// qk_carry takes the state [dv, dk] of a value head over a single token, from `from` to `to`, which may be the same
+// memory, and writes what is read of it to o [dv].
+typedef void qk_carry(float *o, const float *from, float *to, const float *q, const float *k, const float *v, float decay, float beta, int64_t dv, int64_t dk);
+
+// qk_prompt_kernels are those of an instruction set.
+const struct prompt_kernels *qk_prompt_kernels(int isa);
+
 // prompt_kernels is what an instruction set computes with, as tasks of qk_run. A piece of delta is a key head of a
 // sequence with its value heads, of place PLACED rows, of attend TOGETHER tokens at a kept head of a sequence.
+// carry is that of DeltaStep, in layer.c.
 struct prompt_kernels {
 	void (*delta)(const void *, int64_t), (*place)(const void *, int64_t), (*attend)(const void *, int64_t);
+	qk_carry *carry;
 };
 
 extern const struct prompt_kernels qk_prompt_base, qk_prompt_avx2, qk_prompt_avx512;

@@ -126,7 +126,8 @@ static __attribute__((noinline)) void solve(float *y, int64_t ys, int64_t rows, 
 			block(y + i * ys + j, ys, a + i * as, as, 0, y + j, ys, i, &one, 0, 1);
 }
 
+#include "prompt_carry.h"
 #include "prompt_delta.h"
 #include "prompt_attend.h"
 
-const struct prompt_kernels KERNELS = {delta, place, attend};
+const struct prompt_kernels KERNELS = {delta, place, attend, carry};
