@@ -45,7 +45,7 @@ type rates struct {
 // measured is one row: our rates and those of the peers.
 type measured struct {
 	runCase
-	touched          float64 // bytes of weights a token
+	touched          float64 // bytes a token: of weights, and of what is carried from token to token
 	ours, llama, mlx rates
 }
 
@@ -71,7 +71,7 @@ func (b bench) runs() (string, error) {
 		all, l.bandwidth = append(all, m), max(l.bandwidth, read)
 		fmt.Fprintf(os.Stderr, "%s: %.1f and %.0f tokens/s\n", c.title(), m.ours.decode, m.ours.prefill)
 	}
-	decode := &table{head: []string{"decode", "weights a token", "tokens/s", fmt.Sprintf("of the %.1f GB/s that memory gives", l.bandwidth/1e9),
+	decode := &table{head: []string{"decode", "bytes a token", "tokens/s", fmt.Sprintf("of the %.1f GB/s that memory gives", l.bandwidth/1e9),
 		"times llama.cpp's rate", "times mlx-lm's", "memory at most, of it not mapped", "llama.cpp's"}}
 	prefill := &table{head: []string{fmt.Sprintf("prompt of %d tokens", promptTokens), "first token after the command", "tokens/s",
 		fmt.Sprintf("of the %.0f GFLOP/s of BLAS", l.blas/1e9), "times llama.cpp's rate", "times mlx-lm's"}}
@@ -91,6 +91,7 @@ func (b bench) runCase(c runCase) (m measured, err error) {
 	if m.touched, err = c.geometry().touched(dir); err != nil {
 		return m, err
 	}
+	m.touched += c.geometry().carried(promptTokens + answerTokens/2)
 	if m.llama, err = b.llama(c); err != nil {
 		return m, err
 	}

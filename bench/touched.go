@@ -30,6 +30,20 @@ func (s shape) touched(dir string) (float64, error) {
 	return total, nil
 }
 
+// carried is how many bytes beside the weights one token needs after so many others, in float32: the states of
+// Gated DeltaNet layers, which it reads and writes, and the keys and values of the others, which it reads.
+func (s shape) carried(tokens int) float64 {
+	total := 0
+	for i := range s.Layers {
+		if isFull(i) {
+			total += 2 * tokens * s.KVHeads * s.HeadDim
+		} else {
+			total += 2 * s.ValueHeads * s.LinearHead * s.LinearHead
+		}
+	}
+	return 4 * float64(total)
+}
+
 // share is the part of a tensor that one token needs.
 func (s shape) share(name string) float64 {
 	switch {
