@@ -7,14 +7,13 @@ enum { CARRIED = 4, CARRY_AHEAD = 2048 };
 // carry_rows carries rows [n, dk] of a state, n up to CARRIED, and writes what is read of them.
 INLINE void carry_rows(float *restrict o, const float *from, float *to, const float *restrict q, const float *restrict k, const float *restrict v, float decay, float beta, int64_t n, int64_t dk) {
 	vf known[CARRIED], read[CARRIED], change[CARRIED], keep = v_set(decay);
+	for (int64_t line = 0; line < n * dk; line += 64 / sizeof *from)
+		__builtin_prefetch(from + CARRY_AHEAD + line, 0, 2);
 #pragma GCC unroll 4
 	for (int i = 0; i < n; i++)
 		known[i] = read[i] = v_zero();
 	for (int64_t j = 0; j < dk; j += VF) {
 		const vf key = v_some(k + j, dk - j);
-#pragma GCC unroll 4
-		for (int i = 0; i < n; i++)
-			__builtin_prefetch(from + CARRY_AHEAD + (j / VF * CARRIED + i) * VF, 0, 2);
 #pragma GCC unroll 4
 		for (int i = 0; i < n; i++)
 			known[i] = v_fma(v_some(from + i * dk + j, dk - j) * keep, key, known[i]);
