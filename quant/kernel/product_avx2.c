@@ -95,6 +95,7 @@ INLINE void v_scales(vf *a, vf *b, const float *s, int64_t block, int group) {
 // Few columns as whole numbers: see product_digits.h.
 #define HAS_DIGITS
 #define DIGIT_ROWS 1 // that share a block of x: more want more registers
+enum { DIGIT_SUM = 8 };
 #include "product_digits.h"
 
 // byte_of is byte d of each of 32 words, in their order, less 128.
@@ -111,8 +112,8 @@ INLINE __m256i byte_of(const __m256i w[4], int d) {
 INLINE __m256i digit_sums(const struct digits *x, __m256i even, __m256i odd) {
 	__m256i s[3], one = _mm256_set1_epi16(1);
 	for (int d = 0; d < 3; d++)
-		s[d] = _mm256_add_epi16(_mm256_maddubs_epi16(even, _mm256_loadu_si256((const __m256i *)x->digit[d][0])),
-			_mm256_maddubs_epi16(odd, _mm256_loadu_si256((const __m256i *)x->digit[d][1])));
+		s[d] = _mm256_add_epi16(_mm256_maddubs_epi16(even, _mm256_loadu_si256((const __m256i *)x->digit[d][0][0])),
+			_mm256_maddubs_epi16(odd, _mm256_loadu_si256((const __m256i *)x->digit[d][0][1])));
 	__m256i high = _mm256_add_epi32(_mm256_madd_epi16(s[2], _mm256_set1_epi16(256)), _mm256_madd_epi16(s[1], one));
 	return _mm256_add_epi32(_mm256_slli_epi32(high, 8), _mm256_madd_epi16(s[0], one));
 }
@@ -121,6 +122,14 @@ INLINE __m256i digit_sums(const struct digits *x, __m256i even, __m256i odd) {
 INLINE vf v_size(vf a, vf b) {
 	__m256i size = _mm256_and_si256(_mm256_castps_si256(b), _mm256_set1_epi32(0x7FFFFFFF));
 	return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), size));
+}
+
+// v_largest is the largest of sizes.
+INLINE float v_largest(vf sizes) {
+	__m256i v = _mm256_castps_si256(sizes);
+	__m128i most = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+	most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4E));
+	return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epi32(most, _mm_shuffle_epi32(most, 0xB1))));
 }
 
 // v_pack_digits packs whole numbers.
@@ -134,7 +143,7 @@ static void v_pack_digits(struct digits *to, const float *x) {
 			w[k] = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(0x808080));
 		}
 		for (int d = 0; d < 3; d++)
-			_mm256_storeu_si256((__m256i *)to->digit[d][odd], byte_of(w, d));
+			_mm256_storeu_si256((__m256i *)to->digit[d][0][odd], byte_of(w, d));
 	}
 	__m256i zero = _mm256_set1_epi8(E2M1_ZERO);
 	_mm256_storeu_si256((__m256i *)to->zero, _mm256_sub_epi32(_mm256_setzero_si256(), digit_sums(to, zero, zero)));

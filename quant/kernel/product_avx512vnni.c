@@ -16,30 +16,44 @@ enum { ISA = AVX512VNNI };
 
 #define HAS_DIGITS
 #define DIGIT_ROWS 4 // that share a block of x
+// A block of sixteen elements for each sum is two vectors of codes. Of each 16 bytes of the first and the same of the
+// second, the sums are those of its first eight bytes, of its last, and of the second's: sum_order.
+enum { DIGIT_SUM = 16 };
 #include "product_digits.h"
 
-// digit_codes are a block's codes as bytes: of elements 0, 2, 4… and of 1, 3, 5…
+INLINE __m512i sum_order(void) { return _mm512_setr_epi32(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15); }
+
+// digit_codes are a block's codes as bytes: of the first and the last eight elements of each sum, of each eight
+// elements 0, 2, 4, 6 and 1, 3, 5, 7.
 typedef struct {
-	__m512i even, odd;
+	__m512i v[2][2];
 } digit_codes;
 
 INLINE digit_codes v_digit_codes(const u8 *p, int e2m1) {
-	__m512i v = _mm512_loadu_si512(p), high = _mm512_srli_epi16(v, 4);
-	if (e2m1) { // a byte's upper bits choose between copies of the table
-		__m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)e2m1_codes));
-		return (digit_codes){_mm512_permutexvar_epi8(v, table), _mm512_permutexvar_epi8(high, table)};
+	__m512 a = _mm512_loadu_ps(p), b = _mm512_loadu_ps(p + 64);
+	__m512i halves[2] = {_mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x88)), _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0xDD))};
+	__m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)e2m1_codes)), low = _mm512_set1_epi8(15);
+	digit_codes c;
+#pragma GCC unroll 2
+	for (int i = 0; i < 2; i++) {
+		__m512i v = halves[i], high = _mm512_srli_epi16(v, 4);
+		// a byte's upper bits choose between copies of the table
+		c.v[i][0] = e2m1 ? _mm512_permutexvar_epi8(v, table) : _mm512_and_si512(v, low);
+		c.v[i][1] = e2m1 ? _mm512_permutexvar_epi8(high, table) : _mm512_and_si512(high, low);
 	}
-	__m512i low = _mm512_set1_epi8(15);
-	return (digit_codes){_mm512_and_si512(v, low), _mm512_and_si512(high, low)};
+	return c;
 }
 
-// digit_sum adds to sum, for each eight elements of a block, the products of their codes with a digit of x.
+// digit_sum adds to the sums of a block the products of its codes with a digit of x.
 INLINE __m512i digit_sum(__m512i sum, const struct digits *x, int d, digit_codes c) {
-	sum = _mm512_dpbusd_epi32(sum, c.even, _mm512_loadu_si512(x->digit[d][0]));
-	return _mm512_dpbusd_epi32(sum, c.odd, _mm512_loadu_si512(x->digit[d][1]));
+#pragma GCC unroll 4
+	for (int i = 0; i < 4; i++)
+		sum = _mm512_dpbusd_epi32(sum, c.v[i / 2][i % 2], _mm512_loadu_si512(x->digit[d][i / 2][i % 2]));
+	return sum;
 }
 
-// digit_sums adds to sum the products of codes under 25 with x, under 8 * 24 * 2^23 in size. Digits are summed
+// digit_sums adds to sum the products of codes with x. Sums wrap around on their way: what they come to, of codes under
+// 16 or less than 13 from E2M1_ZERO, is at most 16 * 15 * MOST_UNITS in size, which 32 bits hold. Digits are summed
 // apart: one chain would keep more of its steps waiting than a processor has room for.
 INLINE __m512i digit_sums(__m512i sum, const struct digits *x, digit_codes c) {
 	__m512i zero = _mm512_setzero_si512(), high = digit_sum(zero, x, 2, c), middle = digit_sum(zero, x, 1, c);
@@ -47,7 +61,7 @@ INLINE __m512i digit_sums(__m512i sum, const struct digits *x, digit_codes c) {
 	return _mm512_add_epi32(digit_sum(sum, x, 0, c), _mm512_slli_epi32(middle, 8));
 }
 
-// v_dot_digits are, for each eight elements of a block, their products.
+// v_dot_digits are the sums of a block's products.
 INLINE vf v_dot_digits(const struct digits *x, digit_codes c, int e2m1) {
 	return _mm512_cvtepi32_ps(digit_sums(e2m1 ? _mm512_loadu_si512(x->zero) : _mm512_setzero_si512(), x, c));
 }
@@ -69,20 +83,35 @@ INLINE vf v_size(vf a, vf b) {
 	return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), size));
 }
 
+// v_largest is the largest of sizes.
+INLINE float v_largest(vf sizes) { return _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(_mm512_castps_si512(sizes))))); }
+
+// digit_bytes writes a digit of each element of a block, more by 128, in their order.
+INLINE void digit_bytes(u8 bytes[3][DIGIT_BLOCK], const float *x) {
+	for (int k = 0; k < DIGIT_BLOCK; k += VF) {
+		__m512i w = _mm512_add_epi32(_mm512_cvtps_epi32(v_load(x + k)), _mm512_set1_epi32(0x808080));
+		for (int d = 0; d < 3; d++)
+			_mm_store_si128((__m128i *)(bytes[d] + k), _mm512_cvtepi32_epi8(_mm512_srli_epi32(w, 8 * d)));
+	}
+}
+
 // v_pack_digits packs whole numbers.
 static void v_pack_digits(struct digits *to, const float *x) {
-	__m512i even = _mm512_slli_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), 1);
-	for (int odd = 0; odd < 2; odd++)
-		for (int k = 0; k < 4; k++) {
-			__m512 a = _mm512_permutex2var_ps(v_load(x + 32 * k), _mm512_add_epi32(even, _mm512_set1_epi32(odd)), v_load(x + 32 * k + 16));
-			__m512i w = _mm512_add_epi32(_mm512_cvtps_epi32(a), _mm512_set1_epi32(0x808080));
-			for (int d = 0; d < 3; d++) {
-				__m128i byte = _mm512_cvtepi32_epi8(_mm512_srli_epi32(w, 8 * d));
-				_mm_storeu_si128((__m128i *)(to->digit[d][odd] + 16 * k), _mm_xor_si128(byte, _mm_set1_epi8((char)128)));
-			}
+	u8 bytes[3][DIGIT_BLOCK] __attribute__((aligned(64)));
+	digit_bytes(bytes, x);
+	// where the sums of the first vector of codes have their elements, and those of the second, 128 behind
+	__m512i from = _mm512_setr_epi32(0, 16, 0, 16, 32, 48, 32, 48, 64, 80, 64, 80, 96, 112, 96, 112);
+	from = _mm512_add_epi32(_mm512_mullo_epi32(from, _mm512_set1_epi32(0x01010101)), _mm512_set1_epi32(0x06040200));
+	for (int d = 0; d < 3; d++)
+		for (int i = 0; i < 4; i++) {
+			__m512i order = _mm512_add_epi8(from, _mm512_set1_epi8(i / 2 * 8 + i % 2));
+			__m512i a = _mm512_permutex2var_epi8(_mm512_load_si512(bytes[d]), order, _mm512_load_si512(bytes[d] + 64));
+			__m512i b = _mm512_permutex2var_epi8(_mm512_load_si512(bytes[d] + 128), order, _mm512_load_si512(bytes[d] + 192));
+			__m512i both = _mm512_mask_blend_epi8(0xFF00FF00FF00FF00, a, b);
+			_mm512_storeu_si512(to->digit[d][i / 2][i % 2], _mm512_xor_si512(both, _mm512_set1_epi8((char)128)));
 		}
 	__m512i zero = _mm512_set1_epi8(E2M1_ZERO);
-	__m512i sums = digit_sums(_mm512_setzero_si512(), to, (digit_codes){zero, zero});
+	__m512i sums = digit_sums(_mm512_setzero_si512(), to, (digit_codes){{{zero, zero}, {zero, zero}}});
 	_mm512_storeu_si512(to->zero, _mm512_sub_epi32(_mm512_setzero_si512(), sums));
 }
 
@@ -126,8 +155,8 @@ INLINE void e4m3_bytes(__m512i *high, __m512i *low, __m512i codes, e4m3_table t)
 	*low = _mm512_permutex2var_epi8(t.low[0], codes, t.low[1]);
 }
 
-// The scales of nvfp4 and mxfp4 are kept as the upper halves of floats. e4m3_halves are those of nvfp4,
-// zeros behind them.
+// Scales are kept as the upper halves of floats where those hold them. e4m3_halves are those of nvfp4, zeros behind
+// them.
 #define HAS_HALVES
 static void e4m3_halves(u8 *dst, const u8 *codes, int64_t n) {
 	e4m3_table t = v_e4m3_table();
@@ -149,22 +178,28 @@ static void e8m0_halves(u8 *dst, const u8 *codes, int64_t n) {
 	}
 }
 
-// v_half_scales spreads the scales of groups of 16 or 32 over the sums of a block.
-INLINE vf v_half_scales(const u8 *halves, int64_t block, int group) {
-	const u8 *p = halves + 256 / group * block;
-	__m128i eight = group == 16 ? _mm_loadu_si128((const __m128i *)p) : _mm_loadl_epi64((const __m128i *)p);
-	__m512i sums = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), scale = _mm512_srli_epi32(sums, group == 16 ? 1 : 2);
-	__m512i bytes = _mm512_add_epi32(_mm512_mullo_epi32(scale, _mm512_set1_epi32(0x02020000)), _mm512_set1_epi32(0x01000000));
-	return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi8(0xCCCCCCCCCCCCCCCC, bytes, _mm512_castsi128_si512(eight)));
+// bf16_halves are those of affine formats.
+static void bf16_halves(u8 *dst, const u8 *scales, int64_t n) {
+	for (int64_t i = 0; i < n; i += 32) {
+		__mmask32 there = n - i < 32 ? (1u << (n - i)) - 1 : ~0u;
+		_mm512_storeu_si512(dst + 2 * i, _mm512_maskz_loadu_epi16(there, scales + 2 * i));
+	}
 }
 
-// v_digit_scales spreads those of groups of 32 or more that are floats.
+// group_order is the group of each sum of a block.
+INLINE __m512i group_order(int group) { return _mm512_srli_epi32(sum_order(), group == 16 ? 0 : group == 32 ? 1 : group == 64 ? 2 : 3); }
+
+// v_half_scales spreads the scales of groups over the sums of a block.
+INLINE vf v_half_scales(const u8 *halves, int64_t block, int group) {
+	__m256i scales = _mm256_loadu_si256((const __m256i *)(halves + 2 * DIGIT_BLOCK / group * block));
+	__m512i bytes = _mm512_add_epi32(_mm512_mullo_epi32(group_order(group), _mm512_set1_epi32(0x02020000)), _mm512_set1_epi32(0x01000000));
+	return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi8(0xCCCCCCCCCCCCCCCC, bytes, _mm512_castsi256_si512(scales)));
+}
+
+// v_digit_scales spreads those of groups of 32 or more that are floats, of which eight are there: see scales_of.
 INLINE vf v_digit_scales(const float *s, int64_t block, int group) {
-	if (group == 32)
-		return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3), _mm512_castps128_ps512(_mm_loadu_ps(s + 4 * block)));
-	if (group == 64) // two more are there: see scales_of
-		return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1), _mm512_castps128_ps512(_mm_loadu_ps(s + 2 * block)));
-	return _mm512_set1_ps(s[block]);
+	__m256 scales = _mm256_loadu_ps(s + DIGIT_BLOCK / group * block);
+	return _mm512_permutexvar_ps(group_order(group), _mm512_castps256_ps512(scales));
 }
 
 // v_float8 is the values of 64 e4m3 codes in their order, NaN too, zeros where only n are there.

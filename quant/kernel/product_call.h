@@ -34,7 +34,7 @@ struct call {
 };
 
 // Columns of W are padded with zeros to whole blocks of every instruction set.
-#define PAD 128
+#define PAD 256
 
 // Up to DIGITS columns may be multiplied as whole numbers: see product_digits.h. With more, floats are faster.
 #define DIGITS 4

@@ -30,6 +30,39 @@ func TestProductOfSizes(t *testing.T) {
 	}
 }
 
+// TestProductOfLargest: elements and columns whose products are all of the largest size and one sign, around where
+// whole numbers of three bytes end.
+func TestProductOfLargest(t *testing.T) {
+	const in = 512
+	for _, f := range forms() {
+		if f.rows.Layout != NVFP4 && f.rows.Layout != MXFP4 && (f.rows.Layout != Affine || f.rows.Bits != 4) {
+			continue
+		}
+		rng := rand.New(rand.NewPCG(6, 1))
+		for _, code := range []byte{0xFF, 0x77, 0} {
+			rows := f.make(rng, 5, in)
+			for i := range rows.Data {
+				rows.Data[i] = code
+			}
+			for _, size := range []float32{0x7F7F7F, -0x7F7F7F, 0x7F7F80, 0x7FFFFF, -0x800000} {
+				x := make([]float32, 4*in)
+				for i := range x {
+					x[i] = size
+				}
+				for _, s := range Versions() {
+					for _, n := range []int{1, 4} {
+						m := newMatrix(s, in, [][]Rows{{rows}})
+						y := make([]float32, n*m.Out)
+						m.Multiply(y, x[:n*in])
+						m.mustBeWithin(t, fmt.Sprintf("%s %s, codes of %#x, x of %v", s.Name, f.name, code, size), 0, n, y, x[:n*in])
+						m.Close()
+					}
+				}
+			}
+		}
+	}
+}
+
 // eightBits is rows of e4m3 codes with scales of 1, as mxfp8 and in blocks.
 func eightBits(codes []byte, n, in int) []Rows {
 	one := make([]byte, 2*n*in/32)

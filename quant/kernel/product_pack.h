@@ -82,35 +82,33 @@ static float largest(const float *x) {
 	vf size = v_zero();
 	for (int i = 0; i < UNIT_BLOCK; i += VF)
 		size = v_size(size, v_load(x + i));
-	float sizes[VF], most = 0;
-	v_store(sizes, size);
-	for (int i = 0; i < VF && most == most; i++)
-		most = sizes[i] <= most ? most : sizes[i];
-	return most;
+	return v_largest(size);
 }
 
-// pack_digits packs a column as whole numbers, or says that it cannot be.
-static int pack_digits(float *to, const float *x, int64_t in) {
-	struct digits *d = (struct digits *)to;
-	for (int64_t k = 0; k < in; k += DIGIT_BLOCK, d++) {
-		float block[DIGIT_BLOCK] = {0};
-		memcpy(block, x + k, (in - k < DIGIT_BLOCK ? in - k : DIGIT_BLOCK) * sizeof *x);
-		for (int i = 0; i < DIGIT_BLOCK; i += UNIT_BLOCK) {
-			float unit = unit_of(largest(block + i));
+// pack_digits packs column i as whole numbers, or says that it cannot be.
+static int pack_digits(const struct call *c, const struct segment *s, int64_t i) {
+	struct digits *to = (struct digits *)s->packed[NIBBLES] + i * (c->padded / DIGIT_BLOCK);
+	const float *x = column(c, s, i);
+	int64_t in = c->p->in;
+	for (int64_t k = 0; k < in; k += DIGIT_BLOCK, to++) {
+		float block[DIGIT_BLOCK] = {0}, units[BLOCK / 16] = {0};
+		const float *from = in - k < DIGIT_BLOCK ? memcpy(block, x + k, (in - k) * sizeof *x) : x + k;
+		for (int e = 0; e < DIGIT_BLOCK; e += UNIT_BLOCK) {
+			float unit = unit_of(largest(from + e));
 			if (unit == 0)
 				return 0;
-			for (int j = i; j < i + UNIT_BLOCK; j += 8)
-				d->unit[j / 8] = unit;
-			for (int j = i; j < i + UNIT_BLOCK; j += VF) // exactly: units are powers of two
-				v_store(block + j, v_mul(v_load(block + j), v_set(1 / unit)));
+			units[e / UNIT_BLOCK] = unit;
+			for (int j = e; j < e + UNIT_BLOCK; j += VF) // exactly: units are powers of two
+				v_store(block + j, v_mul(v_load(from + j), v_set(1 / unit)));
 		}
-		v_pack_digits(d, block);
+		v_pack_digits(to, block);
+		v_store(to->unit, v_digit_scales(units, 0, UNIT_BLOCK));
 	}
 	return 1;
 }
 #else
-static int pack_digits(float *to, const float *x, int64_t in) {
-	(void)to, (void)x, (void)in;
+static int pack_digits(const struct call *c, const struct segment *s, int64_t i) {
+	(void)c, (void)s, (void)i;
 	return 0;
 }
 #endif
@@ -145,7 +143,7 @@ static void pack(const struct call *c, struct segment *s, int64_t i) {
 	}
 	s->digits = s->packed[NIBBLES] != NULL;
 	for (int64_t k = 0; k < s->n && s->digits; k++)
-		s->digits = pack_digits(s->packed[NIBBLES] + k * c->padded, column(c, s, k), c->p->in);
+		s->digits = pack_digits(c, s, k);
 	for (int64_t k = 0; k < s->n; k++) {
 		pack_floats(c, s, k);
 		if (s->sums)
