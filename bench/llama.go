@@ -15,22 +15,12 @@ type llamaTest struct {
 	Rate   float64 `json:"avg_ts"`
 }
 
-// llama runs llama.cpp on the same shape in its own format. Its build and its copies of the
-// checkpoints are made the first time (bench/llama.sh); where they cannot be, a sentence says so
-// and there are no rates.
-func (b bench) llama(c runCase) (rates, error) {
-	if c.llama == "" || b.noLlama {
+// llama runs llama.cpp once on its copy of a checkpoint; there are no rates where there is none.
+func (b bench) llama(gguf string) (rates, error) {
+	if gguf == "" {
 		return rates{}, nil
 	}
-	gguf, err := b.gguf(c)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "without llama.cpp: %v\n", err)
-		return rates{}, nil
-	}
-	if r, ok := b.llamaRates[gguf]; ok {
-		return r, nil
-	}
-	u, err := timed(nil, filepath.Join(b.llamaDir(), "llama-bench"), "-m", gguf, "-p", strconv.Itoa(promptTokens), "-n", strconv.Itoa(answerTokens), "-r", strconv.Itoa(b.n), "-o", "json")
+	u, err := timed(nil, filepath.Join(b.llamaDir(), "llama-bench"), "-m", gguf, "-p", strconv.Itoa(promptTokens), "-n", strconv.Itoa(answerTokens), "-r", "1", "-o", "json")
 	if err != nil {
 		return rates{}, err
 	}
@@ -46,15 +36,27 @@ func (b bench) llama(c runCase) (rates, error) {
 			r.prefill = test.Rate
 		}
 	}
-	b.llamaRates[gguf] = r
 	return r, nil
 }
 
 func (b bench) llamaDir() string { return filepath.Join(b.dir, "llama.cpp") }
 
-// gguf is llama.cpp's copy of a checkpoint. The release that it is made from is removed again where
-// nothing else needs it.
-func (b bench) gguf(c runCase) (string, error) {
+// gguf is llama.cpp's copy of a checkpoint, in its own format; none where llama.cpp does not run beside it. The build
+// and the copies are made the first time (bench/llama.sh); where they cannot be, a sentence says so.
+func (b bench) gguf(c runCase) string {
+	if c.llama == "" || b.noLlama {
+		return ""
+	}
+	path, err := b.makeGGUF(c)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "without llama.cpp: %v\n", err)
+		return ""
+	}
+	return path
+}
+
+// makeGGUF removes again the release that a copy is made from where nothing else needs it.
+func (b bench) makeGGUF(c runCase) (string, error) {
 	path := filepath.Join(b.llamaDir(), model{shape: c.shape, layers: c.layers}.name()+"-"+c.llama+".gguf")
 	if _, err := os.Stat(path); err == nil {
 		return path, nil

@@ -64,7 +64,6 @@ type bench struct {
 	noLlama            bool
 	mlxLMs             string // commands of mlx-lm that make mixtures, with commas between them
 	peerLimit          time.Duration
-	llamaRates         map[string]rates // by file: formats of as many bits share a run
 }
 
 // leaves says whether -only leaves a shape out.
@@ -92,7 +91,7 @@ func tablesCommand(args []string) error {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		one, args = args[0], args[1:]
 	}
-	b := bench{llamaRates: map[string]rates{}}
+	var b bench
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&b.n, "n", 3, "runs of each")
 	flags.StringVar(&b.dir, "dir", filepath.Join(os.TempDir(), "qimport-bench"), "a `folder` for checkpoints, stores and llama.cpp")

@@ -42,19 +42,23 @@ type rates struct {
 	usage
 }
 
+// round is what is held to each other: measured one after the other, in the same minute. Others may use a machine now
+// and then, and leave it more slowly for a while.
+type round struct {
+	limits
+	ours, llama rates
+}
+
 // measured is one row: our rates and those of the peers.
 type measured struct {
 	runCase
-	touched          float64 // bytes a token: of weights, and of what is carried from token to token
-	ours, llama, mlx rates
+	touched float64 // bytes a token: of weights, and of what is carried from token to token
+	rounds  []round
+	mlx     rates
 }
 
 // runs are the tables of running: each model's rates beside what the machine allows and beside peers.
 func (b bench) runs() (string, error) {
-	l, err := measureLimits()
-	if err != nil {
-		return "", err
-	}
 	var all []measured
 	for _, c := range runCases {
 		if b.leaves(c.shape) || c.full && !b.full {
@@ -64,20 +68,16 @@ func (b bench) runs() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		read, err := bandwidthApart() // others may use a machine's memory now and then
-		if err != nil {
-			return "", err
-		}
-		all, l.bandwidth = append(all, m), max(l.bandwidth, read)
-		fmt.Fprintf(os.Stderr, "%s: %.1f and %.0f tokens/s\n", c.title(), m.ours.decode, m.ours.prefill)
+		all = append(all, m)
+		fmt.Fprintf(os.Stderr, "%s: %.1f and %.0f tokens/s\n", c.title(), m.middle(decodeRate), m.middle(prefillRate))
 	}
-	decode := &table{head: []string{"decode", "bytes a token", "tokens/s", fmt.Sprintf("of the %.1f GB/s that memory gives", l.bandwidth/1e9),
+	decode := &table{head: []string{"decode", "bytes a token", "tokens/s", "of what memory gives",
 		"times llama.cpp's rate", "times mlx-lm's", "memory at most, of it not mapped", "llama.cpp's"}}
 	prefill := &table{head: []string{fmt.Sprintf("prompt of %d tokens", promptTokens), "first token after the command", "tokens/s",
-		fmt.Sprintf("of the %.0f GFLOP/s of BLAS", l.blas/1e9), "times llama.cpp's rate", "times mlx-lm's"}}
+		"of what BLAS computes", "times llama.cpp's rate", "times mlx-lm's"}}
 	for _, m := range all {
-		decode.add(m.decodeRow(l)...)
-		prefill.add(m.prefillRow(l)...)
+		decode.add(m.decodeRow()...)
+		prefill.add(m.prefillRow()...)
 	}
 	return decode.String() + "\n" + prefill.String(), nil
 }
@@ -92,47 +92,63 @@ func (b bench) runCase(c runCase) (m measured, err error) {
 		return m, err
 	}
 	m.touched += c.geometry().carried(promptTokens + answerTokens/2)
-	if m.llama, err = b.llama(c); err != nil {
-		return m, err
-	}
 	if m.mlx, err = b.mlxLMRates(c, dir); err != nil {
 		return m, err
 	}
-	m.ours, err = b.rates(dir)
-	return m, err
-}
-
-func (m measured) decodeRow(l limits) []string {
-	peer := ""
-	if m.llama.peak > 0 {
-		peer = strings.ToUpper(m.runCase.llama) + ": " + memory(m.llama.usage)
-	}
-	return []string{m.title(), size(int64(m.touched)), fmt.Sprintf("%.1f", m.ours.decode), share(m.ours.decode*m.touched, l.bandwidth),
-		times(m.ours.decode, m.llama.decode), times(m.ours.decode, m.mlx.decode), memory(m.ours.usage), peer}
-}
-
-func (m measured) prefillRow(l limits) []string {
-	return []string{m.title(), fmt.Sprintf("%.1f s", m.ours.first), fmt.Sprintf("%.0f", m.ours.prefill),
-		share(m.ours.prefill*m.geometry().operations(), l.blas), times(m.ours.prefill, m.llama.prefill), times(m.ours.prefill, m.mlx.prefill)}
-}
-
-// rates runs a checkpoint; the first run brings it into the page cache and is not counted.
-func (b bench) rates(dir string) (rates, error) {
-	var all []rates
+	gguf := b.gguf(c)
 	for range b.n + 1 {
-		r, err := b.run(dir)
+		r, err := b.round(dir, gguf)
 		if err != nil {
-			return rates{}, err
+			return m, err
 		}
-		all = append(all, r)
+		m.rounds = append(m.rounds, r)
 	}
-	all = all[1:]
-	return rates{
-		prefill: middle(all, func(r rates) float64 { return r.prefill }),
-		decode:  middle(all, func(r rates) float64 { return r.decode }),
-		first:   middle(all, func(r rates) float64 { return r.first }),
-		usage:   all[0].usage,
-	}, nil
+	m.rounds = m.rounds[1:] // the first brings files into the page cache
+	return m, nil
+}
+
+func (b bench) round(dir, gguf string) (r round, err error) {
+	if r.limits, err = measureLimits(); err != nil {
+		return r, err
+	}
+	if r.ours, err = b.run(dir); err != nil {
+		return r, err
+	}
+	r.llama, err = b.llama(gguf)
+	return r, err
+}
+
+func decodeRate(r round) float64  { return r.ours.decode }
+func prefillRate(r round) float64 { return r.ours.prefill }
+
+func (m measured) middle(value func(round) float64) float64 { return middle(m.rounds, value) }
+
+func (m measured) decodeRow() []string {
+	peer := ""
+	if u := m.rounds[0].llama.usage; u.peak > 0 {
+		peer = strings.ToUpper(m.runCase.llama) + ": " + memory(u)
+	}
+	given := m.middle(func(r round) float64 { return r.bandwidth })
+	part := m.middle(func(r round) float64 { return r.ours.decode * m.touched / r.bandwidth })
+	beside := m.middle(func(r round) float64 { return ratio(r.ours.decode, r.llama.decode) })
+	return []string{m.title(), size(int64(m.touched)), fmt.Sprintf("%.1f", m.middle(decodeRate)), fmt.Sprintf("%s of %.1f GB/s", share(part, 1), given/1e9),
+		times(beside, 1), times(m.middle(decodeRate), m.mlx.decode), memory(m.rounds[0].ours.usage), peer}
+}
+
+func (m measured) prefillRow() []string {
+	given := m.middle(func(r round) float64 { return r.blas })
+	part := m.middle(func(r round) float64 { return r.ours.prefill * m.geometry().operations() / r.blas })
+	beside := m.middle(func(r round) float64 { return ratio(r.ours.prefill, r.llama.prefill) })
+	return []string{m.title(), fmt.Sprintf("%.1f s", m.middle(func(r round) float64 { return r.ours.first })), fmt.Sprintf("%.0f", m.middle(prefillRate)),
+		fmt.Sprintf("%s of %.0f GFLOP/s", share(part, 1), given/1e9), times(beside, 1), times(m.middle(prefillRate), m.mlx.prefill)}
+}
+
+// ratio is a/b, or 0 where there is no b.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
 }
 
 // prompt is so many tokens of the bench's small vocabulary.
