@@ -187,7 +187,10 @@ static void bf16_halves(u8 *dst, const u8 *scales, int64_t n) {
 }
 
 // group_order is the group of each sum of a block.
-INLINE __m512i group_order(int group) { return _mm512_srli_epi32(sum_order(), group == 16 ? 0 : group == 32 ? 1 : group == 64 ? 2 : 3); }
+INLINE __m512i group_order(int group) {
+	__m512i order = sum_order();
+	return group == 16 ? order : group == 32 ? _mm512_srli_epi32(order, 1) : group == 64 ? _mm512_srli_epi32(order, 2) : _mm512_srli_epi32(order, 3);
+}
 
 // v_half_scales spreads the scales of groups over the sums of a block.
 INLINE vf v_half_scales(const u8 *halves, int64_t block, int group) {
