@@ -30,7 +30,7 @@ INLINE float nibbles_dot(const u8 *data, int64_t size, const float *scales, cons
 	memcpy(last, data + whole * 16 * LANES, size - whole * 16 * LANES);
 	for (int64_t k = 0; k < all; k++, x += BLOCK) {
 		const u8 *p = k < whole ? data + k * 16 * LANES : last;
-		ahead(data + k * 16 * LANES);
+		ahead_of_line(data + k * 16 * LANES, 16 * LANES);
 		v_nibbles(w, p, t);
 		v_scales(&a, &b, scales, k, group);
 		vf d = v_fma(w[1], v_load(x + VF), v_mul(w[0], v_load(x)));

@@ -58,7 +58,8 @@ INLINE void floats_dots(float *y, const u8 *data, int64_t n, const float *x, int
 			memset(last, 0, sizeof last);
 			p = memcpy(last, p, (n - i) * size);
 		} else {
-			ahead(p);
+			for (int64_t line = 0; line < 2 * VF * size; line += 64)
+				ahead_of_line(p + line, 2 * VF * size);
 		}
 #pragma GCC unroll 2
 		for (int k = 0; k < 2; k++) {
