@@ -69,7 +69,7 @@ func (b bench) runs() (string, error) {
 			return "", err
 		}
 		all = append(all, m)
-		fmt.Fprintf(os.Stderr, "%s: %.1f and %.0f tokens/s\n", c.title(), m.middle(decodeRate), m.middle(prefillRate))
+		fmt.Fprintf(os.Stderr, "%s: %.1f and %.0f tokens/s\n", c.title(), m.ours(decodeRate), m.ours(prefillRate))
 	}
 	decode := &table{head: []string{"decode", "bytes a token", "tokens/s", "of what memory gives",
 		"times llama.cpp's rate", "times mlx-lm's", "memory at most, of it not mapped", "llama.cpp's"}}
@@ -118,10 +118,22 @@ func (b bench) round(dir, gguf string) (r round, err error) {
 	return r, err
 }
 
-func decodeRate(r round) float64  { return r.ours.decode }
-func prefillRate(r round) float64 { return r.ours.prefill }
+func decodeRate(r rates) float64  { return r.decode }
+func prefillRate(r rates) float64 { return r.prefill }
 
 func (m measured) middle(value func(round) float64) float64 { return middle(m.rounds, value) }
+
+func (m measured) ours(value func(rates) float64) float64 {
+	return m.middle(func(r round) float64 { return value(r.ours) })
+}
+
+// besideLlama is how many times llama.cpp's rate ours is, or nothing where llama.cpp did not run.
+func (m measured) besideLlama(rate func(rates) float64) string {
+	if rate(m.rounds[0].llama) == 0 {
+		return ""
+	}
+	return times(m.middle(func(r round) float64 { return rate(r.ours) / rate(r.llama) }), 1)
+}
 
 func (m measured) decodeRow() []string {
 	peer := ""
@@ -130,25 +142,15 @@ func (m measured) decodeRow() []string {
 	}
 	given := m.middle(func(r round) float64 { return r.bandwidth })
 	part := m.middle(func(r round) float64 { return r.ours.decode * m.touched / r.bandwidth })
-	beside := m.middle(func(r round) float64 { return ratio(r.ours.decode, r.llama.decode) })
-	return []string{m.title(), size(int64(m.touched)), fmt.Sprintf("%.1f", m.middle(decodeRate)), fmt.Sprintf("%s of %.1f GB/s", share(part, 1), given/1e9),
-		times(beside, 1), times(m.middle(decodeRate), m.mlx.decode), memory(m.rounds[0].ours.usage), peer}
+	return []string{m.title(), size(int64(m.touched)), fmt.Sprintf("%.1f", m.ours(decodeRate)), fmt.Sprintf("%s of %.1f GB/s", share(part, 1), given/1e9),
+		m.besideLlama(decodeRate), times(m.ours(decodeRate), m.mlx.decode), memory(m.rounds[0].ours.usage), peer}
 }
 
 func (m measured) prefillRow() []string {
 	given := m.middle(func(r round) float64 { return r.blas })
 	part := m.middle(func(r round) float64 { return r.ours.prefill * m.geometry().operations() / r.blas })
-	beside := m.middle(func(r round) float64 { return ratio(r.ours.prefill, r.llama.prefill) })
-	return []string{m.title(), fmt.Sprintf("%.1f s", m.middle(func(r round) float64 { return r.ours.first })), fmt.Sprintf("%.0f", m.middle(prefillRate)),
-		fmt.Sprintf("%s of %.0f GFLOP/s", share(part, 1), given/1e9), times(beside, 1), times(m.middle(prefillRate), m.mlx.prefill)}
-}
-
-// ratio is a/b, or 0 where there is no b.
-func ratio(a, b float64) float64 {
-	if b == 0 {
-		return 0
-	}
-	return a / b
+	return []string{m.title(), fmt.Sprintf("%.1f s", m.ours(func(r rates) float64 { return r.first })), fmt.Sprintf("%.0f", m.ours(prefillRate)),
+		fmt.Sprintf("%s of %.0f GFLOP/s", share(part, 1), given/1e9), m.besideLlama(prefillRate), times(m.ours(prefillRate), m.mlx.prefill)}
 }
 
 // prompt is so many tokens of the bench's small vocabulary.

@@ -27,7 +27,7 @@ func (t *table) String() string {
 // times is how many times b goes into a, or nothing where there is no b.
 func times(a, b float64) string {
 	switch {
-	case a == 0 || b == 0:
+	case b == 0:
 		return ""
 	case a/b < 9.95:
 		return fmt.Sprintf("%.2f", a/b)
