@@ -84,7 +84,7 @@ INLINE vf v_size(vf a, vf b) {
 }
 
 // v_largest is the largest of sizes.
-INLINE float v_largest(vf sizes) { return _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(_mm512_castps_si512(sizes))))); }
+INLINE float v_largest(vf sizes) { return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(_mm512_castps_si512(sizes))))); }
 
 // digit_bytes writes a digit of each element of a block, more by 128, in their order.
 INLINE void digit_bytes(u8 bytes[3][DIGIT_BLOCK], const float *x) {

@@ -12,10 +12,12 @@ INLINE void ahead(const u8 *p) {
 	__builtin_prefetch(p + SOON);
 }
 
-// ahead_of_line is ahead where p is among the first bytes of a line: once a line for what is read in so many at a time.
-INLINE void ahead_of_line(const u8 *p, int bytes) {
-	if ((uintptr_t)p % 64 < (uintptr_t)bytes)
-		ahead(p);
+// ahead_of is ahead of what is read in so many bytes at a time, once a line: of fewer than a line's, where p is among its
+// first.
+INLINE void ahead_of(const u8 *p, int64_t bytes) {
+	for (int64_t line = 0; line < bytes; line += 64)
+		if ((uintptr_t)p % 64 < (uintptr_t)bytes)
+			ahead(p + line);
 }
 
 // rows_ahead is the former distance in rows of size bytes of which some are multiplied together: in whole steps of them,
@@ -30,7 +32,7 @@ INLINE float nibbles_dot(const u8 *data, int64_t size, const float *scales, cons
 	memcpy(last, data + whole * 16 * LANES, size - whole * 16 * LANES);
 	for (int64_t k = 0; k < all; k++, x += BLOCK) {
 		const u8 *p = k < whole ? data + k * 16 * LANES : last;
-		ahead_of_line(data + k * 16 * LANES, 16 * LANES);
+		ahead_of(data + k * 16 * LANES, 16 * LANES);
 		v_nibbles(w, p, t);
 		v_scales(&a, &b, scales, k, group);
 		vf d = v_fma(w[1], v_load(x + VF), v_mul(w[0], v_load(x)));
@@ -57,7 +59,7 @@ INLINE float codes_dot(const u8 *data, int64_t n, const float *scales, const flo
 	for (int64_t g = 0; g < n / group; g++) {
 		vf d = v_zero(), e = v_zero();
 		for (int i = 0; i < group; i += 32, data += 4 * bits, x += 32) {
-			ahead_of_line(data, 4 * bits);
+			ahead_of(data, 4 * bits);
 			const u8 *p = code_bytes(data, end, kind, bits, last);
 			for (int k = 0; k < 32; k += 2 * VF) {
 				d = v_fma(v_code(p + k * bits / 8, kind, t), v_load(x + k), d);
@@ -95,8 +97,7 @@ INLINE float floats_dot(const u8 *data, int64_t n, const float *x, int type) {
 	int64_t size = type == F32 ? 4 : 2, i = 0;
 	vf sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
 	for (; i + 4 * VF <= n; i += 4 * VF) {
-		for (int64_t line = 0; line < 4 * VF * size; line += 64)
-			ahead(data + i * size + line);
+		ahead_of(data + i * size, 4 * VF * size);
 		for (int k = 0; k < 4; k++)
 			sum[k] = v_fma(v_float(data + (i + k * VF) * size, type), v_load(x + i + k * VF), sum[k]);
 	}

@@ -22,7 +22,7 @@ INLINE void codes_dots(float *y, const u8 *data, int64_t n, const float *scales,
 		for (int j = 0; j < cols; j++)
 			d[j] = v_zero();
 		for (int i = 0; i < group; i += 32, data += 4 * bits, x += 32) {
-			ahead_of_line(data, 4 * bits);
+			ahead_of(data, 4 * bits);
 			const u8 *p = code_bytes(data, end, kind, bits, last);
 #pragma GCC unroll 8
 			for (int k = 0; k < 32; k += VF) {
@@ -58,8 +58,7 @@ INLINE void floats_dots(float *y, const u8 *data, int64_t n, const float *x, int
 			memset(last, 0, sizeof last);
 			p = memcpy(last, p, (n - i) * size);
 		} else {
-			for (int64_t line = 0; line < 2 * VF * size; line += 64)
-				ahead_of_line(p + line, 2 * VF * size);
+			ahead_of(p, 2 * VF * size);
 		}
 #pragma GCC unroll 2
 		for (int k = 0; k < 2; k++) {
